@@ -1,0 +1,1 @@
+//! Frame to packets: link types, VLAN tags, tunnels, IP fragments.

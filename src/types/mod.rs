@@ -1,0 +1,23 @@
+//! The words that every stage uses. Imports nothing of ours.
+//!
+//! * [`time`]: packet time, ticks
+//! * [`size`]: bytes on the wire and bytes of payload, which must not be mixed up
+//! * [`fqdn`]: names, in lower-case presentation form
+//! * [`text`]: how bytes from the wire become harmless, reversible ASCII
+//! * [`flow_key`]: endpoints, directions, the ordered 5-tuple
+//! * [`packet`]: what the decoder hands on: one IP packet, unwrapped
+//! * [`counters`]: how refusals are counted
+
+pub mod counters;
+pub mod flow_key;
+pub mod fqdn;
+pub mod packet;
+pub mod size;
+pub mod text;
+pub mod time;
+
+pub use flow_key::{Direction, Endpoint, FlowKey, Protocol};
+pub use fqdn::Fqdn;
+pub use packet::{Packet, Transport, Tunnel, VlanTags};
+pub use size::{PayloadBytes, WireBytes};
+pub use time::{Tick, Timestamp};

@@ -1,0 +1,62 @@
+//! How bytes from the wire become text: printable ASCII, reversible, harmless to a terminal, a page or a parser.
+//!
+//! The one rule, RFC 1035 section 5.1 presentation escapes: printable ASCII stands for itself, a backslash is written `\\`,
+//! every other byte `\DDD` (decimal). Inside a DNS label a dot is written `\.` as well.
+
+/// Appends `bytes` to `text` in presentation form.
+pub fn push_presentation(text: &mut String, bytes: &[u8]) {
+    for &byte in bytes {
+        push_byte(text, byte);
+    }
+}
+
+/// Appends one DNS label to `text` in presentation form: a dot inside the label is escaped.
+pub fn push_label(text: &mut String, label: &[u8]) {
+    for &byte in label {
+        if byte == b'.' {
+            text.push_str("\\.");
+        } else {
+            push_byte(text, byte);
+        }
+    }
+}
+
+/// The presentation form of `bytes`.
+pub fn presentation(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    push_presentation(&mut text, bytes);
+    text
+}
+
+fn push_byte(text: &mut String, byte: u8) {
+    match byte {
+        b'\\' => text.push_str("\\\\"),
+        0x20..=0x7e => text.push(char::from(byte)),
+        _ => {
+            text.push('\\');
+            for digit in [byte / 100, byte / 10 % 10, byte % 10] {
+                text.push(char::from(b'0' + digit));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_bytes_become_plain_ascii() {
+        assert_eq!(
+            presentation(b"a\0\x1b[31m\\\xe2\x80\xae"),
+            "a\\000\\027[31m\\\\\\226\\128\\174"
+        );
+    }
+
+    #[test]
+    fn a_dot_inside_a_label_differs_from_a_separator() {
+        let mut text = String::new();
+        push_label(&mut text, b"a.b");
+        assert_eq!(text, "a\\.b");
+    }
+}

@@ -18,6 +18,6 @@ pub mod time;
 
 pub use flow_key::{Direction, Endpoint, FlowKey, Protocol};
 pub use fqdn::Fqdn;
-pub use packet::{Packet, Transport, Tunnel, VlanTags};
+pub use packet::{Packet, Stamp, Transport, Tunnel, VlanTags};
 pub use size::{PayloadBytes, WireBytes};
 pub use time::{Tick, Timestamp};

@@ -73,6 +73,19 @@ pub struct Tunnel {
     pub depth: u8,
 }
 
+/// Which packet it was, and when: what a record needs to know of the packet that completed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Packet time.
+    pub timestamp: Timestamp,
+    /// Packet number, from 1, over all files of a replay.
+    pub number: u64,
+    /// Packet number within its file, from 1.
+    pub number_in_origin: u64,
+    /// File or interface, as an index into the names that the source keeps.
+    pub origin: u16,
+}
+
 /// One IP packet. Several come from one frame where there are tunnels: the outer first.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
@@ -238,6 +251,16 @@ impl Packet<'_> {
                 port: destination,
             },
         )
+    }
+
+    /// Number and time.
+    pub const fn stamp(&self) -> Stamp {
+        Stamp {
+            timestamp: self.timestamp,
+            number: self.number,
+            number_in_origin: self.number_in_origin,
+            origin: self.origin,
+        }
     }
 
     /// The flow that this packet belongs to, and the side it shows. `key_vlan`: the outermost tag belongs to the key.

@@ -1,0 +1,171 @@
+//! Community ID v1 with seed 0: a flow hash that other tools compute alike.
+//!
+//! Source: the Community ID Flow Hashing specification, version 1: SHA-1 over seed, addresses, protocol, a zero byte and ports,
+//! with the lower endpoint first; ICMP types stand for ports where a type has a counterpart.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use ring::digest;
+
+use crate::types::{Endpoint, Protocol};
+
+/// The Community ID of a packet from `source` to `destination`. For ICMP, `source.port` is its type, `destination.port` its code.
+pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol) -> String {
+    let (source, destination, one_way) = match protocol {
+        Protocol::ICMP => with_icmp_ports(source, destination, icmp_counterpart),
+        Protocol::ICMPV6 => with_icmp_ports(source, destination, icmpv6_counterpart),
+        _ => (source, destination, false),
+    };
+    let (low, high) = if one_way || ordered(source) <= ordered(destination) {
+        (source, destination)
+    } else {
+        (destination, source)
+    };
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(&[0, 0]);
+    update_address(&mut context, low.address);
+    update_address(&mut context, high.address);
+    context.update(&[protocol.0, 0]);
+    if has_ports(protocol) {
+        context.update(&low.port.to_be_bytes());
+        context.update(&high.port.to_be_bytes());
+    }
+    format!(
+        "1:{}",
+        base64::engine::general_purpose::STANDARD.encode(context.finish())
+    )
+}
+
+const fn has_ports(protocol: Protocol) -> bool {
+    const SCTP: Protocol = Protocol(132);
+    matches!(
+        protocol,
+        Protocol::TCP | Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6 | SCTP
+    )
+}
+
+fn ordered(endpoint: Endpoint) -> (Vec<u8>, u16) {
+    let address = match endpoint.address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    (address, endpoint.port)
+}
+
+fn update_address(context: &mut digest::Context, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => context.update(&address.octets()),
+        IpAddr::V6(address) => context.update(&address.octets()),
+    }
+}
+
+/// Type and counterpart stand for ports; without a counterpart, type and code do, and the flow is one-way.
+fn with_icmp_ports(
+    source: Endpoint,
+    destination: Endpoint,
+    counterpart: fn(u16) -> Option<u16>,
+) -> (Endpoint, Endpoint, bool) {
+    let (kind, code) = (source.port, destination.port);
+    let other = counterpart(kind);
+    (
+        Endpoint {
+            port: kind,
+            ..source
+        },
+        Endpoint {
+            port: other.unwrap_or(code),
+            ..destination
+        },
+        other.is_none(),
+    )
+}
+
+const fn icmp_counterpart(kind: u16) -> Option<u16> {
+    Some(match kind {
+        0 => 8,
+        8 => 0,
+        9 => 10,
+        10 => 9,
+        13 => 14,
+        14 => 13,
+        15 => 16,
+        16 => 15,
+        17 => 18,
+        18 => 17,
+        _ => return None,
+    })
+}
+
+const fn icmpv6_counterpart(kind: u16) -> Option<u16> {
+    Some(match kind {
+        128 => 129,
+        129 => 128,
+        130 => 131,
+        131 => 130,
+        133 => 134,
+        134 => 133,
+        135 => 136,
+        136 => 135,
+        139 => 140,
+        140 => 139,
+        144 => 145,
+        145 => 144,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(address: &str, port: u16) -> Endpoint {
+        Endpoint {
+            address: address.parse().unwrap(),
+            port,
+        }
+    }
+
+    #[test]
+    fn the_published_tcp_vector_holds_in_both_directions() {
+        let (a, b) = (
+            endpoint("128.232.110.120", 34_855),
+            endpoint("66.35.250.204", 80),
+        );
+        assert_eq!(
+            community_id(a, b, Protocol::TCP),
+            "1:LQU9qZlK+B5F3KDmev6m5PMibrg="
+        );
+        assert_eq!(
+            community_id(b, a, Protocol::TCP),
+            "1:LQU9qZlK+B5F3KDmev6m5PMibrg="
+        );
+    }
+
+    #[test]
+    fn the_published_udp_vector_holds() {
+        let (a, b) = (endpoint("192.168.1.52", 54_585), endpoint("8.8.8.8", 53));
+        assert_eq!(
+            community_id(a, b, Protocol::UDP),
+            "1:d/FP5EW3wiY1vCndhwleRRKHowQ="
+        );
+    }
+
+    #[test]
+    fn the_published_icmp_vector_holds() {
+        let (a, b) = (endpoint("192.168.0.89", 8), endpoint("192.168.0.1", 0));
+        assert_eq!(
+            community_id(a, b, Protocol::ICMP),
+            "1:X0snYXpgwiv9TZtqg64sgzUn6Dk="
+        );
+    }
+
+    #[test]
+    fn equal_ports_are_ordered_by_address() {
+        let (a, b) = (endpoint("10.0.0.2", 500), endpoint("10.0.0.1", 500));
+        assert_eq!(
+            community_id(a, b, Protocol::UDP),
+            community_id(b, a, Protocol::UDP)
+        );
+    }
+}

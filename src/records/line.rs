@@ -1,0 +1,422 @@
+//! The writer of one JSON line: field by field into a reused buffer, held byte-equal to serde_json by a test.
+//!
+//! Text from the wire is written in presentation form (see [`crate::types::text`]), so every line is ASCII, and what does not
+//! fit is cut at a character; the cuts are remembered, to be told in `patchspan.cut`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// How much of a value or list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest value, in bytes of presentation text.
+    pub value: usize,
+    /// Longest URL, likewise.
+    pub url: usize,
+    /// Most entries of a list.
+    pub list: usize,
+}
+
+impl Limits {
+    /// What a line starts with; a line that still gets too long is written again with halves.
+    pub const FULL: Self = Self {
+        value: 1_024,
+        url: 4_096,
+        list: 256,
+    };
+
+    /// The next smaller limits.
+    #[must_use]
+    pub const fn halved(self) -> Self {
+        Self {
+            value: self.value / 2,
+            url: self.url / 2,
+            list: self.list / 2,
+        }
+    }
+}
+
+/// A JSON object under construction at the end of a buffer.
+#[derive(Debug)]
+pub struct Line<'b> {
+    buffer: &'b mut Vec<u8>,
+    cuts: &'b mut String,
+    limits: Limits,
+    /// Whether the next key or element needs a comma before it.
+    comma: bool,
+}
+
+/// Buffers that outlive a line, so that writing one allocates nothing.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    cuts: String,
+}
+
+/// Writes one line with its newline to the end of `buffer`, again with smaller limits while it exceeds [`super::MAX_LINE`].
+pub fn write_line(
+    buffer: &mut Vec<u8>,
+    scratch: &mut Scratch,
+    mut fields: impl FnMut(&mut Line<'_>),
+) {
+    let start = buffer.len();
+    let mut limits = Limits::FULL;
+    loop {
+        scratch.cuts.clear();
+        buffer.push(b'{');
+        let mut line = Line {
+            buffer,
+            cuts: &mut scratch.cuts,
+            limits,
+            comma: false,
+        };
+        fields(&mut line);
+        buffer.extend_from_slice(b"}\n");
+        if buffer.len() - start <= super::MAX_LINE || limits.value == 0 {
+            return;
+        }
+        buffer.truncate(start);
+        limits = limits.halved();
+    }
+}
+
+impl Line<'_> {
+    /// The limits of this line.
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// A field that is an object.
+    pub fn object(&mut self, key: &str, fields: impl FnOnce(&mut Self)) {
+        self.key(key);
+        self.buffer.push(b'{');
+        self.comma = false;
+        fields(self);
+        self.buffer.push(b'}');
+        self.comma = true;
+    }
+
+    /// A field that is a list; `elements` writes them with the `element…` calls.
+    pub fn list(&mut self, key: &str, elements: impl FnOnce(&mut Self)) {
+        self.key(key);
+        self.buffer.push(b'[');
+        self.comma = false;
+        elements(self);
+        self.buffer.push(b']');
+        self.comma = true;
+    }
+
+    /// An element of a list that is an object.
+    pub fn element_object(&mut self, fields: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.buffer.push(b'{');
+        self.comma = false;
+        fields(self);
+        self.buffer.push(b'}');
+        self.comma = true;
+    }
+
+    /// An element of a list that is text of ours (printable ASCII).
+    pub fn element_text(&mut self, text: &str) {
+        self.separate();
+        self.quoted(text);
+    }
+
+    /// An element of a list that is bytes from the wire.
+    pub fn element_wire(&mut self, bytes: &[u8]) {
+        self.separate();
+        self.wire_quoted(bytes, self.limits.value);
+    }
+
+    /// An element of a list that is an integer.
+    pub fn element_integer(&mut self, value: u64) {
+        self.separate();
+        self.push_integer(value);
+    }
+
+    /// An element of a list that is an address or other value which displays as plain ASCII.
+    pub fn element_display(&mut self, value: impl std::fmt::Display) {
+        self.separate();
+        let _ = write!(self.buffer, "\"{value}\"");
+    }
+
+    /// A field with text: ours, or from a config file; escaped as JSON needs, non-ASCII as `\u`.
+    pub fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.quoted(text);
+    }
+
+    /// A field with presentation text that may be longer than a value may be; `path` names it when it is cut.
+    pub fn long_text(&mut self, key: &str, path: &str, text: &str) {
+        self.key(key);
+        let kept = cut_presentation(text, self.limits.value);
+        if kept.len() < text.len() {
+            self.note_cut(path, kept.len(), text.len());
+        }
+        self.quoted(kept);
+    }
+
+    /// A field with bytes from the wire; `path` names it when it is cut.
+    pub fn wire(&mut self, key: &str, path: &str, bytes: &[u8]) {
+        self.wire_limited(key, path, bytes, self.limits.value);
+    }
+
+    /// A URL from the wire.
+    pub fn url(&mut self, key: &str, path: &str, bytes: &[u8]) {
+        self.wire_limited(key, path, bytes, self.limits.url);
+    }
+
+    fn wire_limited(&mut self, key: &str, path: &str, bytes: &[u8], limit: usize) {
+        self.key(key);
+        let kept = self.wire_quoted(bytes, limit);
+        if kept < bytes.len() {
+            self.note_cut(path, kept, bytes.len());
+        }
+    }
+
+    /// A field that displays as plain ASCII without quotes or backslashes (an address, a hash).
+    pub fn display(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.key(key);
+        let _ = write!(self.buffer, "\"{value}\"");
+    }
+
+    /// A field with an integer, at most 2^53 - 1: greater ones are written as that.
+    pub fn integer(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.push_integer(value);
+    }
+
+    /// A field with a decimal fraction of at most three digits, given in thousandths.
+    pub fn thousandths(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.push_integer(value / 1_000);
+        let _ = write!(self.buffer, ".{:03}", value % 1_000);
+        while self.buffer.ends_with(b"0") && !self.buffer.ends_with(b".0") {
+            self.buffer.pop();
+        }
+    }
+
+    /// A field that is true or false.
+    pub fn boolean(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.buffer
+            .extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A field whose bytes `write` appends, quotes included.
+    pub fn raw(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.key(key);
+        write(self.buffer);
+    }
+
+    /// Remembers that of `path` only `kept` of `whole` was written.
+    pub fn note_cut(&mut self, path: &str, kept: usize, whole: usize) {
+        let _ = writeln!(self.cuts, "{path}:{kept}/{whole}");
+    }
+
+    /// Whether anything was cut so far.
+    pub fn was_cut(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
+    /// The field `cut`, where anything was cut.
+    pub fn cuts(&mut self) {
+        if self.cuts.is_empty() {
+            return;
+        }
+        let cuts = std::mem::take(self.cuts);
+        self.list("cut", |line| {
+            cuts.lines().for_each(|cut| line.element_text(cut))
+        });
+        *self.cuts = cuts;
+    }
+
+    fn key(&mut self, key: &str) {
+        self.separate();
+        self.buffer.push(b'"');
+        self.buffer.extend_from_slice(key.as_bytes());
+        self.buffer.extend_from_slice(b"\":");
+    }
+
+    fn separate(&mut self) {
+        if self.comma {
+            self.buffer.push(b',');
+        }
+        self.comma = true;
+    }
+
+    fn push_integer(&mut self, value: u64) {
+        const LARGEST: u64 = (1 << 53) - 1;
+        let mut digits = [0_u8; 20];
+        let mut rest = value.min(LARGEST);
+        let mut at = digits.len();
+        for slot in digits.iter_mut().rev() {
+            *slot = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            at -= 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.buffer
+            .extend_from_slice(digits.get(at..).unwrap_or_default());
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.buffer.push(b'"');
+        for character in text.chars() {
+            match character {
+                '"' => self.buffer.extend_from_slice(b"\\\""),
+                '\\' => self.buffer.extend_from_slice(b"\\\\"),
+                ' '..='~' => self.buffer.push(character as u8),
+                _ => self.escape_utf16(character),
+            }
+        }
+        self.buffer.push(b'"');
+    }
+
+    fn escape_utf16(&mut self, character: char) {
+        let mut units = [0_u16; 2];
+        for unit in character.encode_utf16(&mut units) {
+            let _ = write!(self.buffer, "\\u{unit:04x}");
+        }
+    }
+
+    /// Presentation form and JSON escapes in one pass. Returns how many of `bytes` were written.
+    fn wire_quoted(&mut self, bytes: &[u8], limit: usize) -> usize {
+        self.buffer.push(b'"');
+        let mut room = limit;
+        let mut written = bytes.len();
+        for (index, &byte) in bytes.iter().enumerate() {
+            let size = presentation_size(byte);
+            if size > room {
+                written = index;
+                break;
+            }
+            room -= size;
+            self.push_wire_byte(byte);
+        }
+        self.buffer.push(b'"');
+        written
+    }
+
+    fn push_wire_byte(&mut self, byte: u8) {
+        match byte {
+            b'"' => self.buffer.extend_from_slice(b"\\\""),
+            b'\\' => self.buffer.extend_from_slice(b"\\\\\\\\"),
+            0x20..=0x7e => self.buffer.push(byte),
+            _ => {
+                let digits = [b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10];
+                self.buffer.extend_from_slice(b"\\\\");
+                self.buffer.extend_from_slice(&digits);
+            }
+        }
+    }
+}
+
+const fn presentation_size(byte: u8) -> usize {
+    match byte {
+        b'\\' => 2,
+        0x20..=0x7e => 1,
+        _ => 4,
+    }
+}
+
+/// The longest start of `text` of at most `limit` bytes that ends at a character, never inside an escape.
+fn cut_presentation(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let bytes = text.as_bytes();
+    let mut end = 0;
+    while let Some(&byte) = bytes.get(end) {
+        let size = match (byte, bytes.get(end + 1)) {
+            (b'\\', Some(b'0'..=b'9')) => 4,
+            (b'\\', Some(_)) => 2,
+            _ => 1,
+        };
+        if end + size > limit {
+            break;
+        }
+        end += size;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(fields: impl FnMut(&mut Line<'_>)) -> String {
+        let mut buffer = Vec::new();
+        write_line(&mut buffer, &mut Scratch::default(), fields);
+        String::from_utf8(buffer).unwrap()
+    }
+
+    #[test]
+    fn fields_come_in_the_order_written() {
+        let text = line(|l| {
+            l.integer("b", 1);
+            l.object("a", |l| l.boolean("x", true));
+            l.list("c", |l| {
+                l.element_integer(1);
+                l.element_object(|l| l.text("d", "e"));
+            });
+            l.thousandths("t", 1_200);
+            l.thousandths("u", 159_000);
+        });
+        assert_eq!(
+            text,
+            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0}\n"
+        );
+    }
+
+    #[test]
+    fn hostile_bytes_stay_one_line_of_ascii_and_parse_back() {
+        let every: Vec<u8> = (0..=255).collect();
+        let text = line(|l| {
+            l.wire("w", "w", &every);
+            l.text("t", "日本\u{202e}\n\"\\😀");
+        });
+        assert!(text.is_ascii() && text.matches('\n').count() == 1);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["w"], crate::types::text::presentation(&every));
+        assert_eq!(value["t"], "日本\u{202e}\n\"\\😀");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_at_a_character_and_told() {
+        let text = line(|l| {
+            l.wire("w", "x.w", &[0xff; 300]);
+            l.object("patchspan", Line::cuts);
+        });
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["w"].as_str().unwrap().len(), 1_024);
+        assert_eq!(value["patchspan"]["cut"][0], "x.w:256/300");
+    }
+
+    #[test]
+    fn presentation_text_is_never_cut_inside_an_escape() {
+        assert_eq!(cut_presentation("ab\\255c", 5), "ab");
+        assert_eq!(cut_presentation("ab\\255c", 6), "ab\\255");
+        assert_eq!(cut_presentation("ab\\.c", 3), "ab");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_written_smaller() {
+        let text = line(|l| {
+            for key in ["a", "b", "c", "d"] {
+                l.url(key, key, &[b'\\'; 4_000]);
+            }
+        });
+        assert!(text.len() <= crate::records::MAX_LINE);
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn no_integer_exceeds_what_a_double_holds() {
+        assert_eq!(
+            line(|l| l.integer("n", u64::MAX)),
+            "{\"n\":9007199254740991}\n"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! Packet time as text: `2026-01-02T03:04:05.678901+0000`, always UTC.
+
+use crate::types::Timestamp;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Writes times; remembers the day last written, because most records of a stretch of traffic share it.
+#[derive(Debug, Default)]
+pub struct TimeText {
+    day: Option<i64>,
+    date: String,
+}
+
+impl TimeText {
+    /// Appends `moment` with microseconds and offset, quoted.
+    pub fn push_quoted(&mut self, buffer: &mut Vec<u8>, moment: Timestamp) {
+        let (seconds, nanos) = moment.seconds_and_nanos();
+        let (day, second) = (
+            seconds.div_euclid(SECONDS_PER_DAY),
+            seconds.rem_euclid(SECONDS_PER_DAY),
+        );
+        buffer.push(b'"');
+        buffer.extend_from_slice(self.date(day).as_bytes());
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        for (mark, value) in [(b'T', hour), (b':', minute), (b':', second)] {
+            buffer.extend_from_slice(&[mark, b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
+        }
+        buffer.push(b'.');
+        let mut divisor = 100_000_000;
+        for _ in 0..6 {
+            buffer.push(b'0' + (nanos / divisor % 10) as u8);
+            divisor /= 10;
+        }
+        buffer.extend_from_slice(b"+0000\"");
+    }
+
+    fn date(&mut self, day: i64) -> &str {
+        if self.day != Some(day) {
+            self.day = Some(day);
+            self.date = jiff::Timestamp::from_second(day.saturating_mul(SECONDS_PER_DAY))
+                .map(|moment| moment.strftime("%Y-%m-%d").to_string())
+                .unwrap_or_default();
+        }
+        &self.date
+    }
+}
+
+/// `moment` as text, without quotes.
+pub fn text(moment: Timestamp) -> String {
+    let mut buffer = Vec::new();
+    TimeText::default().push_quoted(&mut buffer, moment);
+    String::from_utf8_lossy(&buffer)
+        .trim_matches('"')
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_in_utc_with_microseconds() {
+        assert_eq!(
+            text(Timestamp::from_seconds(1_534_277_865, 678_901_999)),
+            "2018-08-14T20:17:45.678901+0000"
+        );
+        assert_eq!(
+            text(Timestamp::from_nanos(-1)),
+            "1969-12-31T23:59:59.999999+0000"
+        );
+        assert_eq!(text(Timestamp::MAX), "2262-04-11T23:47:16.854775+0000");
+    }
+}

@@ -1,0 +1,315 @@
+//! Entries by key, newest first, in a ring of fixed size.
+//!
+//! ```text
+//! heads[hash]  ->  entry at position p  ->  older entry of the bucket  ->  ...
+//!
+//! entry words: seal | key x4 | name | name hash | chain | next | times x4
+//! ```
+//!
+//! Positions only grow; an entry lies at its position modulo the ring's length, and `seal` names the position whose words these
+//! are. A bucket's list runs from newer to older positions, so where it meets an entry that was overwritten, everything
+//! behind is older and gone as well: a reader simply stops. Reads are wait-free: at most [`MAX_HOPS`] entries, each read once.
+//! Inserts are lock-free: a reservation, and a compare-and-swap of the bucket's head that fails only when another insert won.
+//!
+//! Memory order: as in [`super::texts`]; the seal is stored with release after the words, loaded with acquire before them, and
+//! looked at again after an acquire fence.
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Duration;
+
+use super::texts::{TextId, zeroed};
+use crate::types::Timestamp;
+use std::net::IpAddr;
+
+/// Most entries of a bucket that a reader or writer looks at: bounds the work that a flood of names for one key can cause.
+pub const MAX_HOPS: usize = 64;
+/// Bytes of an entry.
+pub const ENTRY_BYTES: usize = WORDS * 8;
+
+const WORDS: usize = 13;
+const SEAL: usize = 0;
+const KEY: usize = 1;
+const NAME: usize = 5;
+const NAME_HASH: usize = 6;
+const CHAIN: usize = 7;
+const NEXT: usize = 8;
+const TIMES: usize = 9;
+/// The newest answers whose times an entry keeps, so that a look back *as of* a moment finds the one before it.
+const KEPT_TIMES: usize = 4;
+
+/// What an entry is found by: two addresses, or an address and a name's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key([u64; 4]);
+
+impl Key {
+    /// By client and server.
+    pub fn new(client: IpAddr, server: IpAddr) -> Self {
+        let ([a, b], [c, d]) = (address_words(client), address_words(server));
+        Self([a, b, c, d])
+    }
+
+    /// By server and name. The first word is no address's: it lies in the discard-only block (RFC 6666).
+    pub fn of_name(name_hash: u64, server: IpAddr) -> Self {
+        let [c, d] = address_words(server);
+        Self([0x0100_0000_0000_0001, name_hash, c, d])
+    }
+
+    /// By client and ECH configuration, in the same block.
+    pub fn of_ech(name_hash: u64, config_id: u8, client: IpAddr) -> Self {
+        let [c, d] = address_words(client);
+        Self([
+            0x0100_0000_0000_0100 | u64::from(config_id) << 16,
+            name_hash,
+            c,
+            d,
+        ])
+    }
+}
+
+fn address_words(address: IpAddr) -> [u64; 2] {
+    let bits = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    [(bits >> 64) as u64, bits as u64]
+}
+
+/// What is stored under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name asked for.
+    pub name: TextId,
+    /// Its hash, by which names are compared.
+    pub name_hash: u64,
+    /// The chain's ids, where it has more than the name.
+    pub chain: Option<TextId>,
+}
+
+/// An entry that a look-up found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The entry.
+    pub entry: Entry,
+    /// Its newest answer at or before the moment looked at.
+    pub answered: Timestamp,
+}
+
+/// A ring of entries and the heads of its buckets.
+#[derive(Debug)]
+pub struct Table {
+    words: Box<[AtomicU64]>,
+    /// Position of the newest entry of a bucket, plus one; 0 is none.
+    heads: Box<[AtomicU64]>,
+    /// Next free position.
+    head: AtomicU64,
+    capacity: u64,
+}
+
+impl Table {
+    /// An empty table of `entries` entries, rounded up to a power of two.
+    pub fn new(entries: usize) -> Self {
+        let capacity = entries.max(MAX_HOPS).next_power_of_two();
+        Self {
+            words: zeroed(capacity * WORDS),
+            heads: zeroed(capacity),
+            head: AtomicU64::new(0),
+            capacity: capacity as u64,
+        }
+    }
+
+    /// Stores `entry` under `key`, or notes that it was answered again at `time`.
+    pub fn insert(&self, hash: u64, key: &Key, entry: Entry, time: Timestamp) {
+        let known = self
+            .walk(hash)
+            .find(|node| node.key == *key && node.entry.name_hash == entry.name_hash);
+        match known {
+            Some(node) if !self.in_older_half(node.position) && node.entry.chain == entry.chain => {
+                self.note_time(&node, time);
+            }
+            Some(node) => self.append(hash, key, entry, newest_times(node.times, time)),
+            None => self.append(hash, key, entry, newest_times([NO_TIME; KEPT_TIMES], time)),
+        }
+    }
+
+    /// Entries under `key` that were answered at or before `moment`, at most `retention` earlier.
+    pub fn find(
+        &self,
+        hash: u64,
+        key: &Key,
+        moment: Timestamp,
+        retention: Duration,
+    ) -> impl Iterator<Item = Found> + use<'_> {
+        let key = *key;
+        self.walk(hash)
+            .filter(move |node| node.key == key)
+            .filter_map(move |node| {
+                let times = node.times.into_iter().filter(|time| *time != NO_TIME);
+                let answered = times.map(time_of).filter(|time| *time <= moment).max()?;
+                (moment.since(answered) <= retention).then_some(Found {
+                    entry: node.entry,
+                    answered,
+                })
+            })
+    }
+
+    /// How many names other than `name_hash` are stored under `key`.
+    pub fn distinct(&self, hash: u64, key: &Key, name_hash: u64) -> usize {
+        self.walk(hash)
+            .filter(|node| node.key == *key && node.entry.name_hash != name_hash)
+            .count()
+    }
+
+    /// Entries written so far.
+    pub fn written(&self) -> u64 {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    /// Most entries.
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    fn walk(&self, hash: u64) -> impl Iterator<Item = Node> + use<'_> {
+        let mut next = self.bucket(hash).load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            let node = self.read(next.checked_sub(1)?)?;
+            next = node.next;
+            Some(node)
+        })
+        .take(MAX_HOPS)
+    }
+
+    fn read(&self, position: u64) -> Option<Node> {
+        if self.word(position, SEAL).load(Ordering::Acquire) != position + 1 {
+            return None;
+        }
+        let word = |index: usize| self.word(position, index).load(Ordering::Relaxed);
+        let node = Node {
+            position,
+            key: Key([word(KEY), word(KEY + 1), word(KEY + 2), word(KEY + 3)]),
+            entry: Entry {
+                name: TextId::from_word(word(NAME)),
+                name_hash: word(NAME_HASH),
+                chain: Some(word(CHAIN))
+                    .filter(|chain| *chain != 0)
+                    .map(TextId::from_word),
+            },
+            next: word(NEXT),
+            times: std::array::from_fn(|index| word(TIMES + index)),
+        };
+        fence(Ordering::Acquire);
+        let whole =
+            word(SEAL) == position + 1 && self.written().saturating_sub(position) <= self.capacity;
+        whole.then_some(node)
+    }
+
+    fn append(&self, hash: u64, key: &Key, entry: Entry, times: [u64; KEPT_TIMES]) {
+        let position = self.head.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        let store =
+            |index: usize, value: u64| self.word(position, index).store(value, Ordering::Relaxed);
+        store(SEAL, 0);
+        for (index, word) in key.0.into_iter().enumerate() {
+            store(KEY + index, word);
+        }
+        store(NAME, entry.name.to_word());
+        store(NAME_HASH, entry.name_hash);
+        store(CHAIN, entry.chain.map_or(0, TextId::to_word));
+        for (index, time) in times.into_iter().enumerate() {
+            store(TIMES + index, time);
+        }
+        self.publish(hash, position);
+    }
+
+    fn publish(&self, hash: u64, position: u64) {
+        let bucket = self.bucket(hash);
+        let mut newest = bucket.load(Ordering::Acquire);
+        loop {
+            self.word(position, NEXT).store(newest, Ordering::Relaxed);
+            self.word(position, SEAL)
+                .store(position + 1, Ordering::Release);
+            match bucket.compare_exchange_weak(
+                newest,
+                position + 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(other) => newest = other,
+            }
+        }
+    }
+
+    /// Replaces the oldest kept time by a newer one; another writer that wins a slot makes the next oldest be tried.
+    fn note_time(&self, node: &Node, time: Timestamp) {
+        let new = word_of(time);
+        for _ in 0..KEPT_TIMES {
+            let times: [u64; KEPT_TIMES] = std::array::from_fn(|index| {
+                self.word(node.position, TIMES + index)
+                    .load(Ordering::Relaxed)
+            });
+            let oldest = times.into_iter().enumerate().min_by_key(|(_, time)| *time);
+            let Some((index, oldest)) =
+                oldest.filter(|(_, oldest)| *oldest < new && !times.contains(&new))
+            else {
+                return;
+            };
+            let slot = self.word(node.position, TIMES + index);
+            if slot
+                .compare_exchange(oldest, new, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    fn in_older_half(&self, position: u64) -> bool {
+        self.written().saturating_sub(position) > self.capacity / 2
+    }
+
+    #[allow(clippy::indexing_slicing)] // The capacity is a power of two, and the mask keeps the entry below it.
+    fn word(&self, position: u64, index: usize) -> &AtomicU64 {
+        &self.words[(position & (self.capacity - 1)) as usize * WORDS + index]
+    }
+
+    #[allow(clippy::indexing_slicing)] // As above.
+    fn bucket(&self, hash: u64) -> &AtomicU64 {
+        &self.heads[(hash & (self.capacity - 1)) as usize]
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    position: u64,
+    key: Key,
+    entry: Entry,
+    next: u64,
+    times: [u64; KEPT_TIMES],
+}
+
+/// A time slot that holds none: it sorts before every time.
+const NO_TIME: u64 = 0;
+
+/// Times as words that sort as the times do; the shift by half the range keeps times before 1970 in order.
+const fn word_of(time: Timestamp) -> u64 {
+    let word = (time.as_nanos() as u64) ^ (1 << 63);
+    if word == NO_TIME { 1 } else { word }
+}
+
+const fn time_of(word: u64) -> Timestamp {
+    Timestamp::from_nanos((word ^ (1 << 63)) as i64)
+}
+
+fn newest_times(mut times: [u64; KEPT_TIMES], time: Timestamp) -> [u64; KEPT_TIMES] {
+    let new = word_of(time);
+    if times.contains(&new) {
+        return times;
+    }
+    if let Some(oldest) = times.iter_mut().min()
+        && *oldest < new
+    {
+        *oldest = new;
+    }
+    times
+}

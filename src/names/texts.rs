@@ -1,0 +1,263 @@
+//! Names, each stored once, in a ring of fixed size.
+//!
+//! A text lives at a *position* that only grows; its words lie at the position modulo the ring's length. The ring's head says how
+//! far writers have reserved, so a text is whole as long as the head has not passed it by more than the ring's length: a reader
+//! copies first and asks that afterwards. A text that is asked for again in the older half of the ring is copied forward, so
+//! what is in use stays.
+//!
+//! Memory order: a writer reserves (`head`), fences (release), writes words; a reader reads words, fences (acquire), reads
+//! `head`. A reader that saw one overwritten word therefore sees the reservation that overwrote it.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use foldhash::fast::FixedState;
+
+/// Longest text: a chain's ids or a name's presentation form.
+const MAX_TEXT: usize = 2_048;
+/// Places where a text's position may be noted.
+const BUCKET: usize = 8;
+/// Low bits of a slot hold the position, high bits a tag of the hash.
+const POSITION_BITS: u32 = 48;
+const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
+
+/// Where a text is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextId(u64);
+
+impl TextId {
+    /// As bytes, to be stored in a text itself.
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
+    /// From [`TextId::to_bytes`].
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(bytes))
+    }
+
+    /// As a word, to be stored in the table; never 0.
+    pub(super) const fn to_word(self) -> u64 {
+        self.0
+    }
+
+    /// From [`TextId::to_word`].
+    pub(super) const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+}
+
+/// A ring of texts and an index by hash.
+#[derive(Debug)]
+pub struct Texts {
+    /// Text words. A text takes one word for its length, then its bytes, eight a word.
+    words: Box<[AtomicU64]>,
+    /// Next free position. Written by every `append`, read by every reader after its copy.
+    head: AtomicU64,
+    /// Tag and position of each text; 0 is free. A lost update only stores a text twice.
+    index: Box<[AtomicU64]>,
+    hasher: FixedState,
+}
+
+impl Texts {
+    /// An empty store of `bytes` bytes, rounded up to a power of two.
+    pub fn new(bytes: usize, seed: u64) -> Self {
+        let words = (bytes / 8).max(MAX_TEXT).next_power_of_two();
+        Self {
+            words: zeroed(words),
+            head: AtomicU64::new(1),
+            index: zeroed((words / 4).max(BUCKET)),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    /// The id of `text`, stored now where it was not. `None` where it is empty or too long.
+    pub fn intern(&self, text: &[u8]) -> Option<TextId> {
+        if text.is_empty() || text.len() > MAX_TEXT {
+            return None;
+        }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(text);
+        let hash = hasher.finish();
+        let bucket = self.bucket(hash);
+        let found = bucket.iter().find(|slot| self.slot_holds(slot, hash, text));
+        if let Some(slot) = found {
+            let position = slot.load(Ordering::Acquire) & POSITION_MASK;
+            if !self.in_older_half(position) {
+                return Some(TextId(position));
+            }
+        }
+        let slot = found.or_else(|| self.victim(bucket))?;
+        let id = self.append(text);
+        slot.store(tag(hash) | id.0 & POSITION_MASK, Ordering::Release);
+        Some(id)
+    }
+
+    /// The bytes of a text, unless they were overwritten since.
+    pub fn bytes(&self, id: TextId) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.word(id.0).load(Ordering::Relaxed)).ok()?;
+        if length == 0 || length > MAX_TEXT {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(length.next_multiple_of(8));
+        for offset in 1..=length.div_ceil(8) as u64 {
+            bytes.extend_from_slice(
+                &self
+                    .word(id.0 + offset)
+                    .load(Ordering::Relaxed)
+                    .to_le_bytes(),
+            );
+        }
+        bytes.truncate(length);
+        self.still_there(id.0).then_some(bytes)
+    }
+
+    /// The text, unless it was overwritten since.
+    pub fn text(&self, id: TextId) -> Option<String> {
+        String::from_utf8(self.bytes(id)?).ok()
+    }
+
+    /// Whether `id` still holds exactly `text`.
+    pub fn is(&self, id: TextId, text: &[u8]) -> bool {
+        if self.word(id.0).load(Ordering::Relaxed) != text.len() as u64 {
+            return false;
+        }
+        let same = text.chunks(8).zip(1_u64..).all(|(chunk, offset)| {
+            self.word(id.0 + offset).load(Ordering::Relaxed) == word_of(chunk)
+        });
+        same && self.still_there(id.0)
+    }
+
+    fn slot_holds(&self, slot: &AtomicU64, hash: u64, text: &[u8]) -> bool {
+        let value = slot.load(Ordering::Acquire);
+        value != 0
+            && value & !POSITION_MASK == tag(hash)
+            && self.is(TextId(value & POSITION_MASK), text)
+    }
+
+    /// A free slot, else the one whose text is oldest.
+    fn victim<'a>(&self, bucket: &'a [AtomicU64]) -> Option<&'a AtomicU64> {
+        bucket
+            .iter()
+            .min_by_key(|slot| slot.load(Ordering::Relaxed) & POSITION_MASK)
+    }
+
+    fn append(&self, text: &[u8]) -> TextId {
+        let size = 1 + text.len().div_ceil(8) as u64;
+        let position = self.head.fetch_add(size, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.word(position)
+            .store(text.len() as u64, Ordering::Relaxed);
+        for (chunk, offset) in text.chunks(8).zip(1_u64..) {
+            self.word(position + offset)
+                .store(word_of(chunk), Ordering::Relaxed);
+        }
+        TextId(position)
+    }
+
+    fn still_there(&self, position: u64) -> bool {
+        fence(Ordering::Acquire);
+        self.age(position) <= self.words.len() as u64
+    }
+
+    fn in_older_half(&self, position: u64) -> bool {
+        self.age(position) > self.words.len() as u64 / 2
+    }
+
+    fn age(&self, position: u64) -> u64 {
+        self.head.load(Ordering::Relaxed).saturating_sub(position)
+    }
+
+    #[allow(clippy::indexing_slicing)] // The length is a power of two, and the mask keeps the index below it.
+    fn word(&self, position: u64) -> &AtomicU64 {
+        &self.words[position as usize & (self.words.len() - 1)]
+    }
+
+    fn bucket(&self, hash: u64) -> &[AtomicU64] {
+        let buckets = self.index.len() / BUCKET;
+        let start = (hash as usize & (buckets - 1)) * BUCKET;
+        self.index.get(start..start + BUCKET).unwrap_or_default()
+    }
+}
+
+const fn tag(hash: u64) -> u64 {
+    hash & !POSITION_MASK
+}
+
+fn word_of(chunk: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    for (slot, byte) in bytes.iter_mut().zip(chunk) {
+        *slot = *byte;
+    }
+    u64::from_le_bytes(bytes)
+}
+
+pub(super) fn zeroed(length: usize) -> Box<[AtomicU64]> {
+    std::iter::repeat_with(|| AtomicU64::new(0))
+        .take(length)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_stored_once() {
+        let texts = Texts::new(1 << 16, 0);
+        let id = texts.intern(b"dl.example.net").unwrap();
+        assert_eq!(texts.intern(b"dl.example.net"), Some(id));
+        assert_eq!(texts.text(id).unwrap(), "dl.example.net");
+        assert!(texts.is(id, b"dl.example.net") && !texts.is(id, b"dl.example.com"));
+    }
+
+    #[test]
+    fn an_overwritten_text_is_gone_never_wrong() {
+        let texts = Texts::new(1 << 14, 0);
+        let ids: Vec<_> = (0..5_000)
+            .map(|n| {
+                (
+                    n,
+                    texts
+                        .intern(format!("name-{n}.example").as_bytes())
+                        .unwrap(),
+                )
+            })
+            .collect();
+        for (n, id) in ids {
+            assert!(
+                texts
+                    .text(id)
+                    .is_none_or(|text| text == format!("name-{n}.example"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_in_use_survives_the_ring() {
+        let texts = Texts::new(1 << 14, 0);
+        for n in 0..50_000 {
+            texts.intern(format!("name-{n}.example").as_bytes());
+            let id = texts.intern(b"kept.example").unwrap();
+            assert_eq!(texts.text(id).unwrap(), "kept.example");
+        }
+    }
+
+    #[test]
+    fn two_threads_never_read_a_torn_text() {
+        let texts = Texts::new(1 << 14, 0);
+        std::thread::scope(|scope| {
+            for thread in 0..2_u32 {
+                let texts = &texts;
+                scope.spawn(move || {
+                    for n in 0..20_000_u32 {
+                        let text =
+                            format!("{}.example", "ab".repeat((n % 40 + thread) as usize + 1));
+                        let id = texts.intern(text.as_bytes()).unwrap();
+                        assert!(texts.text(id).is_none_or(|found| found == text));
+                    }
+                });
+            }
+        });
+    }
+}

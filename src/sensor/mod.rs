@@ -1,1 +1,5 @@
-//! See the crate's documentation.
+//! Starts the threads and ties the stages together.
+//!
+//! * [`order`]: the total order of what is written
+
+pub mod order;

@@ -1,0 +1,135 @@
+//! The total order of what a replay writes: the same for any number of workers.
+//!
+//! What a packet causes carries its tick and number; what a tick boundary causes (timeouts, closed windows) comes before the
+//! packets of the tick that begins there. Workers hand over what they made in steps, and all of a step sorts before
+//! the next one, so a merge looks at one step at a time.
+
+use crate::records::Kind;
+use crate::types::{Stamp, Tick, Timestamp};
+
+/// Where a record or fact stands in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    tick: Tick,
+    /// 0 at the boundary where the tick begins.
+    packet: u64,
+    kind: Kind,
+    /// Tells apart what one packet, or one boundary, causes.
+    ordinal: u64,
+}
+
+impl Key {
+    /// Caused by a packet; `tick` is the tick in which it was processed.
+    pub const fn of_packet(tick: Tick, stamp: Stamp, kind: Kind, ordinal: u64) -> Self {
+        Self {
+            tick,
+            packet: stamp.number,
+            kind,
+            ordinal,
+        }
+    }
+
+    /// Caused by the tick boundary at `moment`; `ordinal` must not depend on the number of workers.
+    pub const fn of_boundary(moment: Timestamp, kind: Kind, ordinal: u64) -> Self {
+        Self {
+            tick: Tick::boundary_at_or_after(moment),
+            packet: 0,
+            kind,
+            ordinal,
+        }
+    }
+
+    /// The same place in the order for another kind.
+    #[must_use]
+    pub const fn for_kind(self, kind: Kind, ordinal: u64) -> Self {
+        Self {
+            kind,
+            ordinal,
+            ..self
+        }
+    }
+
+    /// The tick.
+    pub const fn tick(&self) -> Tick {
+        self.tick
+    }
+}
+
+/// Lines in the order of their making, to be sorted by their keys.
+#[derive(Debug, Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    index: Vec<(Key, std::ops::Range<usize>)>,
+}
+
+impl Lines {
+    /// Adds the line that `write` appends.
+    pub fn push(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        self.index.push((key, start..self.bytes.len()));
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Forgets every line, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.index.clear();
+    }
+}
+
+/// Hands every line of all `parts` to `write`, in order.
+pub fn merge<E>(parts: &[&Lines], mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    let mut order: Vec<(Key, &[u8])> = parts
+        .iter()
+        .flat_map(|part| {
+            part.index
+                .iter()
+                .map(|(key, range)| (*key, part.bytes.get(range.clone()).unwrap_or_default()))
+        })
+        .collect();
+    order.sort_by_key(|(key, _)| *key);
+    order.into_iter().try_for_each(|(_, line)| write(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(number: u64) -> Stamp {
+        Stamp {
+            number,
+            ..Stamp::default()
+        }
+    }
+
+    #[test]
+    fn a_boundary_comes_before_the_packets_of_its_tick() {
+        let tick = Tick(5);
+        let boundary = Key::of_boundary(tick.start(), Kind::Flow, 9);
+        assert!(boundary < Key::of_packet(tick, stamp(1), Kind::Dns, 0));
+        assert!(Key::of_packet(Tick(4), stamp(7), Kind::Flow, 0) < boundary);
+    }
+
+    #[test]
+    fn parts_merge_to_one_order() {
+        let (mut a, mut b) = (Lines::default(), Lines::default());
+        for (lines, number) in [(&mut a, 3), (&mut b, 2), (&mut a, 1)] {
+            lines.push(
+                Key::of_packet(Tick(0), stamp(number), Kind::Dns, 0),
+                |bytes| bytes.push(b'0' + number as u8),
+            );
+        }
+        let mut merged = Vec::new();
+        merge(&[&a, &b], |line| {
+            merged.extend_from_slice(line);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        assert_eq!(merged, b"123");
+    }
+}

@@ -117,13 +117,16 @@ mod tests {
 
     #[test]
     fn parts_merge_to_one_order() {
-        let (mut a, mut b) = (Lines::default(), Lines::default());
-        for (lines, number) in [(&mut a, 3), (&mut b, 2), (&mut a, 1)] {
+        let line = |lines: &mut Lines, number: u64| {
             lines.push(
                 Key::of_packet(Tick(0), stamp(number), Kind::Dns, 0),
                 |bytes| bytes.push(b'0' + number as u8),
             );
-        }
+        };
+        let (mut a, mut b) = (Lines::default(), Lines::default());
+        line(&mut a, 3);
+        line(&mut b, 2);
+        line(&mut a, 1);
         let mut merged = Vec::new();
         merge(&[&a, &b], |line| {
             merged.extend_from_slice(line);

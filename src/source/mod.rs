@@ -1,1 +1,83 @@
-//! See the crate's documentation.
+//! Frames from capture files.
+//!
+//! * [`capture`]: one file: told by its first bytes, decompressed where needed
+//! * [`pcap`], [`pcapng`]: the two formats
+//! * [`buffer`]: the one reused buffer that frames are slices of
+//! * [`replay`]: several files as one stream
+//! * [`clock`]: packet time that never runs back
+//! * [`link_type`]: what kind of frame
+//!
+//! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+
+pub mod buffer;
+pub mod capture;
+pub mod clock;
+pub mod link_type;
+pub mod pcap;
+pub mod pcapng;
+pub mod replay;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use capture::CaptureFile;
+pub use clock::PacketClock;
+pub use link_type::LinkType;
+pub use replay::{Order, Replay};
+
+use crate::types::Timestamp;
+
+/// Longest frame that is read; a record that claims more is broken.
+pub const MAX_FRAME: usize = 16 << 20;
+
+/// What a file says of one frame, beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// When it was captured.
+    pub timestamp: Timestamp,
+    /// Its kind.
+    pub link_type: LinkType,
+    /// Its length on the wire; at least the captured length.
+    pub wire_length: u32,
+}
+
+/// Why a file cannot be read, or not any further. Every whole record before was delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file cannot be opened.
+    #[error("cannot be opened: {0}")]
+    Open(io::Error),
+    /// Reading or decompressing failed.
+    #[error("cannot be read: {0}")]
+    Read(io::Error),
+    /// The first bytes are of no capture format.
+    #[error("is no capture file: {what}")]
+    NotACapture {
+        /// What they are, as far as that is known.
+        what: String,
+    },
+    /// The file ends in the middle of a record.
+    #[error("is cut in its last record, after {frames} whole frames")]
+    Cut {
+        /// Frames that were whole.
+        frames: u64,
+    },
+    /// A record makes no sense; nothing behind it can be found.
+    #[error("is broken at byte {offset}: {what}")]
+    Broken {
+        /// Where, in the decompressed file.
+        offset: u64,
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// A file and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {error}", path.display())]
+pub struct FileError {
+    /// The file as named.
+    pub path: PathBuf,
+    /// Why.
+    pub error: SourceError,
+}

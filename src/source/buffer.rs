@@ -1,0 +1,105 @@
+//! One reused buffer: what is needed next is read into it, and frames are slices of it.
+
+use std::io::{self, Read};
+
+/// Bytes asked of the file at once.
+const BLOCK: usize = 256 * 1024;
+
+/// A reader with a window on what comes next.
+pub struct Buffer<R> {
+    reader: R,
+    bytes: Vec<u8>,
+    /// What was taken last lies before `start`.
+    taken: usize,
+    start: usize,
+    end: usize,
+    /// Bytes taken so far.
+    offset: u64,
+}
+
+/// Whether the bytes asked for are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// They are.
+    Whole,
+    /// The file ended before the first of them.
+    Empty,
+    /// The file ended among them.
+    Short,
+}
+
+impl<R: Read> Buffer<R> {
+    /// An empty window at the start of `reader`.
+    pub fn new(reader: R) -> Self {
+        Self {
+            reader,
+            bytes: vec![0; BLOCK],
+            taken: 0,
+            start: 0,
+            end: 0,
+            offset: 0,
+        }
+    }
+
+    /// Makes sure that the next `length` bytes can be looked at. The caller has bounded `length`.
+    pub fn fill(&mut self, length: usize) -> io::Result<Fill> {
+        if self.end - self.start >= length {
+            return Ok(Fill::Whole);
+        }
+        self.make_room(length);
+        while self.end - self.start < length {
+            let space = self.bytes.get_mut(self.end..).unwrap_or_default();
+            match self.reader.read(space) {
+                Ok(0) if self.start == self.end => return Ok(Fill::Empty),
+                Ok(0) => return Ok(Fill::Short),
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Fill::Whole)
+    }
+
+    /// What is in the window.
+    pub fn window(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Takes up to `length` bytes out of the window.
+    pub fn take(&mut self, length: usize) -> &[u8] {
+        self.taken = self.start;
+        self.start = (self.start + length).min(self.end);
+        self.offset += (self.start - self.taken) as u64;
+        self.taken()
+    }
+
+    /// What was taken last; gone once more is asked for.
+    pub fn taken(&self) -> &[u8] {
+        self.bytes.get(self.taken..self.start).unwrap_or_default()
+    }
+
+    /// Bytes taken so far.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn make_room(&mut self, length: usize) {
+        if self.start > 0 && self.bytes.len() - self.start < length.max(BLOCK / 2) {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+            self.taken = 0;
+        }
+        if self.bytes.len() - self.start < length {
+            self.bytes.resize(self.start + length, 0);
+        }
+    }
+}
+
+impl<R> std::fmt::Debug for Buffer<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Buffer")
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}

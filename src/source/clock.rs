@@ -1,0 +1,113 @@
+//! Packet time that never runs back.
+//!
+//! A file's stamps may be out of order, and one broken stamp must not end every flow. So the clock follows the stamps forward
+//! only, and a jump of more than an hour only once the stamps after it agree.
+
+use std::time::Duration;
+
+use crate::types::Timestamp;
+
+/// A longer step forward must be confirmed.
+const JUMP: Duration = Duration::from_secs(3_600);
+/// Frames that confirm a jump.
+const CONFIRMING_FRAMES: u32 = 16;
+/// Capture time that confirms a jump.
+const CONFIRMING_TIME: Duration = Duration::from_secs(1);
+
+/// A clock that is set by packets.
+#[derive(Clone, Debug, Default)]
+pub struct PacketClock {
+    now: Option<Timestamp>,
+    jump: Option<Jump>,
+    /// Frames whose stamp lay behind the clock.
+    pub behind: u64,
+    /// Frames that claimed a jump which nothing confirmed yet.
+    pub jumps: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Jump {
+    first: Timestamp,
+    frames: u32,
+}
+
+impl PacketClock {
+    /// Takes in a frame's stamp; gives the time that it is now.
+    pub fn observe(&mut self, stamp: Timestamp) -> Timestamp {
+        let Some(now) = self.now else {
+            self.now = Some(stamp);
+            return stamp;
+        };
+        let next = if stamp < now {
+            self.behind += 1;
+            self.jump = None;
+            now
+        } else if stamp.since(now) > JUMP {
+            self.confirm(now, stamp)
+        } else {
+            self.jump = None;
+            stamp
+        };
+        self.now = Some(next);
+        next
+    }
+
+    fn confirm(&mut self, now: Timestamp, stamp: Timestamp) -> Timestamp {
+        self.jumps += 1;
+        let jump = match self.jump {
+            Some(jump) if stamp >= jump.first && stamp.since(jump.first) <= JUMP => Jump {
+                frames: jump.frames + 1,
+                ..jump
+            },
+            _ => Jump {
+                first: stamp,
+                frames: 1,
+            },
+        };
+        if jump.frames >= CONFIRMING_FRAMES || stamp.since(jump.first) >= CONFIRMING_TIME {
+            self.jump = None;
+            return stamp;
+        }
+        self.jump = Some(jump);
+        now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(second, 0)
+    }
+
+    #[test]
+    fn time_never_runs_back() {
+        let mut clock = PacketClock::default();
+        assert_eq!(
+            [5, 3, 6].map(|second| clock.observe(at(second))),
+            [at(5), at(5), at(6)]
+        );
+        assert_eq!(clock.behind, 1);
+    }
+
+    #[test]
+    fn one_broken_stamp_does_not_move_the_clock() {
+        let mut clock = PacketClock::default();
+        clock.observe(at(0));
+        assert_eq!(clock.observe(at(1_000_000)), at(0));
+        assert_eq!(clock.observe(at(1)), at(1));
+    }
+
+    #[test]
+    fn a_jump_counts_once_frames_or_a_second_agree() {
+        let mut clock = PacketClock::default();
+        clock.observe(at(0));
+        for _ in 0..15 {
+            assert_eq!(clock.observe(at(10_000)), at(0));
+        }
+        assert_eq!(clock.observe(at(10_000)), at(10_000));
+        assert_eq!(clock.observe(at(20_000)), at(10_000));
+        assert_eq!(clock.observe(at(20_001)), at(20_001));
+    }
+}

@@ -1,0 +1,85 @@
+//! Link types: what kind of frame a file holds.
+//!
+//! Source: the LINKTYPE_ list of the Tcpdump Group. Files carry these numbers; libpcap's words for them are asked by its own.
+
+use std::fmt;
+
+/// A LINKTYPE_ number. Unknown ones are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u16);
+
+impl LinkType {
+    /// BSD loopback: a 4-byte address family.
+    pub const NULL: Self = Self(0);
+    /// Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// IEEE 802.5 token ring.
+    pub const TOKEN_RING: Self = Self(6);
+    /// PPP, with or without HDLC framing.
+    pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
+    /// Raw IP under the number that some systems write.
+    pub const DLT_RAW: Self = Self(12);
+    /// Raw IP under OpenBSD's number.
+    pub const DLT_RAW_OPENBSD: Self = Self(14);
+    /// PPP with HDLC framing.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPPoE session frames.
+    pub const PPP_ETHER: Self = Self(51);
+    /// RFC 1483 ATM.
+    pub const ATM_RFC1483: Self = Self(100);
+    /// Raw IPv4 or IPv6.
+    pub const RAW: Self = Self(101);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
+    /// Frame relay.
+    pub const FRELAY: Self = Self(107);
+    /// OpenBSD loopback: a 4-byte address family in network order.
+    pub const LOOP: Self = Self(108);
+    /// Linux cooked, version 1.
+    pub const LINUX_SLL: Self = Self(113);
+    /// IEEE 802.11 behind a Prism header.
+    pub const PRISM: Self = Self(119);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind an AVS header.
+    pub const AVS: Self = Self(163);
+    /// PPP of pppd, with a direction byte.
+    pub const PPP_PPPD: Self = Self(166);
+    /// Per-packet information.
+    pub const PPI: Self = Self(192);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux netfilter log.
+    pub const NFLOG: Self = Self(239);
+    /// Apple's packet tap.
+    pub const PKTAP: Self = Self(258);
+    /// Linux cooked, version 2.
+    pub const LINUX_SLL2: Self = Self(276);
+}
+
+impl fmt::Display for LinkType {
+    /// The number, and libpcap's words for it where it has any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ::pcap::Linktype(i32::from(self.0)).get_description() {
+            Ok(words) => write!(f, "{} ({words})", self.0),
+            Err(_) => write!(f, "{}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_type_says_what_it_is() {
+        assert!(LinkType(195).to_string().starts_with("195 (IEEE 802.15.4"));
+        assert_eq!(LinkType(65_000).to_string(), "65000");
+    }
+}

@@ -1,0 +1,458 @@
+//! The decoder on frames that one can read, and on hostile ones.
+
+use super::*;
+use crate::source::LinkType;
+use crate::types::{Protocol, Transport};
+
+/// UDP 1000 -> 2000 with payload `hi`.
+const UDP: [u8; 10] = [0x03, 0xe8, 0x07, 0xd0, 0, 10, 0, 0, b'h', b'i'];
+
+fn ipv4(protocol: u8, body: &[u8]) -> Vec<u8> {
+    let length = (20 + body.len()) as u16;
+    let mut packet = vec![0x45, 0];
+    packet.extend(length.to_be_bytes());
+    packet.extend([0, 7, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+    packet.extend(body);
+    packet
+}
+
+fn ipv4_fragment(offset: u16, more: bool, body: &[u8]) -> Vec<u8> {
+    let mut packet = ipv4(17, body);
+    let field = offset / 8 | if more { 0x2000 } else { 0 };
+    packet[6..8].copy_from_slice(&field.to_be_bytes());
+    packet
+}
+
+fn ipv6(next: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((body.len() as u16).to_be_bytes());
+    packet.extend([next, 64]);
+    for last in [1, 2] {
+        packet.extend([
+            0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last,
+        ]);
+    }
+    packet.extend(body);
+    packet
+}
+
+fn ethernet(kind: u16, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    frame.extend(kind.to_be_bytes());
+    frame.extend(body);
+    frame
+}
+
+fn udp(destination: u16, payload: &[u8]) -> Vec<u8> {
+    let mut datagram = vec![0x30, 0x39];
+    datagram.extend(destination.to_be_bytes());
+    datagram.extend((8 + payload.len() as u16).to_be_bytes());
+    datagram.extend([0, 0]);
+    datagram.extend(payload);
+    datagram
+}
+
+fn with(start: &[u8], rest: &[u8]) -> Vec<u8> {
+    [start, rest].concat()
+}
+
+/// What each packet of a frame is: addresses' last bytes are implied, so protocol, ports, payload, wire bytes, tunnel.
+fn decode(link_type: LinkType, frame: &[u8]) -> Vec<(u8, u16, Vec<u8>, u64, Option<TunnelKind>)> {
+    decode_all(&mut Decoder::new(), link_type, &[frame])
+}
+
+fn decode_all(
+    decoder: &mut Decoder,
+    link_type: LinkType,
+    frames: &[&[u8]],
+) -> Vec<(u8, u16, Vec<u8>, u64, Option<TunnelKind>)> {
+    let mut seen = Vec::new();
+    let mut sink = |packet: &Packet<'_>| {
+        let payload = match packet.transport {
+            Transport::Tcp(segment) => segment.payload.to_vec(),
+            Transport::Udp(datagram) => datagram.payload.to_vec(),
+            _ => Vec::new(),
+        };
+        let (_, destination) = packet.endpoints();
+        seen.push((
+            packet.protocol().0,
+            destination.port,
+            payload,
+            packet.wire_bytes,
+            packet.tunnel.map(|t| t.kind),
+        ));
+    };
+    for (number, frame) in frames.iter().enumerate() {
+        let stamp = Stamp {
+            number: number as u64 + 1,
+            ..Stamp::default()
+        };
+        let wire_length = frame.len() as u32;
+        decoder.decode(
+            FrameInput {
+                stamp,
+                link_type: link_type.0,
+                wire_length,
+                data: frame,
+            },
+            &mut sink,
+        );
+    }
+    seen
+}
+
+fn plain(wire_bytes: u64) -> (u8, u16, Vec<u8>, u64, Option<TunnelKind>) {
+    (17, 2_000, b"hi".to_vec(), wire_bytes, None)
+}
+
+/// One frame for each link type and tag, all around the same datagram.
+fn link_samples() -> Vec<(LinkType, Vec<u8>)> {
+    let packet = ipv4(17, &UDP);
+    let snap = with(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &packet);
+    let wireless = with(&[0x08, 0x01], &with(&[0; 22], &snap));
+    let qos = with(&[0x88, 0x01], &with(&[0; 24], &snap));
+    let radiotap = with(&[0, 0, 9, 0, 2, 0, 0, 0, 0x10], &wireless);
+    let mut pktap = vec![0_u8; 108];
+    pktap[0] = 108;
+    pktap[8] = 1;
+    let nflog = with(
+        &[2, 0, 0, 0, 8, 0, 1, 0, 0, 0, 0, 0],
+        &with(&[(4 + packet.len()) as u8, 0, 9, 0], &packet),
+    );
+    vec![
+        (LinkType::ETHERNET, ethernet(0x0800, &packet)),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x0800, &with(&packet, b"padding and trailer")),
+        ),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x8100, &with(&[0, 5, 8, 0], &packet)),
+        ),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x88a8, &with(&[0, 5, 0x81, 0, 0, 6, 8, 0], &packet)),
+        ),
+        (LinkType::ETHERNET, ethernet(snap.len() as u16, &snap)),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x8847, &with(&[0, 1, 0, 64, 0, 2, 1, 64], &packet)),
+        ),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x8864, &with(&[0x11, 0, 0, 1, 0, 32, 0, 0x21], &packet)),
+        ),
+        (LinkType::RAW, packet.clone()),
+        (LinkType::IPV4, packet.clone()),
+        (LinkType::NULL, with(&[2, 0, 0, 0], &packet)),
+        (LinkType::LOOP, with(&[0, 0, 0, 2], &packet)),
+        (LinkType::PPP, with(&[0xff, 3, 0, 0x21], &packet)),
+        (LinkType::PPP, with(&[0x21], &packet)),
+        (LinkType::PPP_PPPD, with(&[1, 0xff, 3, 0, 0x21], &packet)),
+        (LinkType::C_HDLC, with(&[0x0f, 0, 8, 0], &packet)),
+        (LinkType::FRELAY, with(&[0x18, 0x41, 3, 0xcc], &packet)),
+        (
+            LinkType::LINUX_SLL,
+            with(&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0], &packet),
+        ),
+        (
+            LinkType::LINUX_SLL2,
+            with(
+                &[8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0],
+                &packet,
+            ),
+        ),
+        (LinkType::IEEE802_11, wireless),
+        (LinkType::IEEE802_11, qos),
+        (LinkType::RADIOTAP, radiotap),
+        (LinkType::NFLOG, nflog),
+        (LinkType::PKTAP, with(&pktap, &ethernet(0x0800, &packet))),
+    ]
+}
+
+/// One frame for each tunnel, all around the same datagram, with the inner packet's wire bytes.
+fn tunnel_samples() -> Vec<(TunnelKind, Vec<u8>, u64)> {
+    let packet = ipv4(17, &UDP);
+    let frame = ethernet(0x0800, &packet);
+    let (short, long) = (packet.len() as u64, frame.len() as u64);
+    let gre = |head: &[u8], rest: &[u8]| ipv4(47, &with(head, rest));
+    let over_udp = |port: u16, head: &[u8], rest: &[u8]| ipv4(17, &udp(port, &with(head, rest)));
+    let six = ipv6(17, &UDP);
+    vec![
+        (TunnelKind::Ipv4, ipv4(4, &packet), short),
+        (TunnelKind::Ipv4, ipv4(41, &six), six.len() as u64),
+        (TunnelKind::Ipv6, ipv6(4, &packet), short),
+        (TunnelKind::Gre, gre(&[0, 0, 8, 0], &packet), short),
+        (
+            TunnelKind::Gre,
+            gre(&[0x30, 0, 8, 0, 0, 0, 0, 1, 0, 0, 0, 2], &packet),
+            short,
+        ),
+        (TunnelKind::Gre, gre(&[0, 0, 0x65, 0x58], &frame), long),
+        (TunnelKind::Erspan, gre(&[0, 0, 0x88, 0xbe], &frame), long),
+        (
+            TunnelKind::Erspan,
+            gre(
+                &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 9, 0, 0, 0, 0],
+                &frame,
+            ),
+            long,
+        ),
+        (
+            TunnelKind::Erspan,
+            gre(
+                &[
+                    0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0,
+                ],
+                &frame,
+            ),
+            long,
+        ),
+        (
+            TunnelKind::Vxlan,
+            over_udp(4_789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame),
+            long,
+        ),
+        (
+            TunnelKind::Geneve,
+            over_udp(6_081, &[1, 0, 0x65, 0x58, 0, 0, 5, 0, 1, 2, 3, 0], &frame),
+            long,
+        ),
+        (
+            TunnelKind::Gtpu,
+            over_udp(2_152, &[0x30, 255, 0, short as u8, 0, 0, 0, 1], &packet),
+            short,
+        ),
+        (
+            TunnelKind::Gtpu,
+            over_udp(
+                2_152,
+                &[
+                    0x34,
+                    255,
+                    0,
+                    short as u8 + 8,
+                    0,
+                    0,
+                    0,
+                    1,
+                    0,
+                    0,
+                    0,
+                    0x85,
+                    1,
+                    0,
+                    9,
+                    0,
+                ],
+                &packet,
+            ),
+            short,
+        ),
+        (
+            TunnelKind::Teredo,
+            over_udp(3_544, &[], &six),
+            six.len() as u64,
+        ),
+        (
+            TunnelKind::Teredo,
+            over_udp(3_544, &[0, 0, 1, 2, 3, 4, 5, 6], &six),
+            six.len() as u64,
+        ),
+        (
+            TunnelKind::Tzsp,
+            over_udp(37_008, &[1, 0, 0, 1, 10, 1, 5, 0, 1], &frame),
+            long,
+        ),
+    ]
+}
+
+#[test]
+fn every_link_type_leads_to_the_same_datagram() {
+    for (link_type, frame) in link_samples() {
+        assert_eq!(
+            decode(link_type, &frame),
+            [plain(frame.len() as u64)],
+            "link type {link_type}, {frame:02x?}"
+        );
+    }
+}
+
+#[test]
+fn every_tunnel_gives_outer_and_inner() {
+    for (kind, packet, inner_bytes) in tunnel_samples() {
+        let seen = decode(LinkType::RAW, &packet);
+        assert_eq!(seen.len(), 2, "{kind:?}");
+        assert_eq!(seen[0].4, None, "{kind:?}");
+        assert_eq!(seen[0].3, packet.len() as u64, "{kind:?}");
+        let (protocol, port, payload, wire_bytes, tunnel) = seen[1].clone();
+        assert_eq!(
+            (protocol, port, payload.as_slice()),
+            (17, 2_000, b"hi".as_slice()),
+            "{kind:?}"
+        );
+        assert_eq!((wire_bytes, tunnel), (inner_bytes, Some(kind)));
+    }
+}
+
+#[test]
+fn extension_headers_are_passed_over() {
+    let destination_options = with(&[17, 0, 1, 4, 0, 0, 0, 0], &UDP);
+    let hop_by_hop = with(&[60, 0, 1, 4, 0, 0, 0, 0], &destination_options);
+    let packet = ipv6(0, &hop_by_hop);
+    assert_eq!(decode(LinkType::RAW, &packet), [plain(packet.len() as u64)]);
+}
+
+#[test]
+fn fragments_come_together_in_any_order_and_count_all_their_frames() {
+    let datagram = udp(2_000, b"0123456789abcdef");
+    let (first, last) = (
+        ipv4_fragment(0, true, &datagram[..16]),
+        ipv4_fragment(16, false, &datagram[16..]),
+    );
+    for order in [[&first, &last], [&last, &first]] {
+        let frames: Vec<&[u8]> = order.iter().map(|frame| frame.as_slice()).collect();
+        let seen = decode_all(&mut Decoder::new(), LinkType::RAW, &frames);
+        let wire_bytes = (first.len() + last.len()) as u64;
+        assert_eq!(
+            seen,
+            [(17, 2_000, b"0123456789abcdef".to_vec(), wire_bytes, None)]
+        );
+    }
+}
+
+#[test]
+fn a_doubled_fragment_is_a_duplicate_and_an_overlap_is_refused() {
+    let datagram = udp(2_000, b"0123456789abcdef");
+    let (first, last) = (
+        ipv4_fragment(0, true, &datagram[..16]),
+        ipv4_fragment(16, false, &datagram[16..]),
+    );
+    let mut decoder = Decoder::new();
+    assert_eq!(
+        decode_all(&mut decoder, LinkType::RAW, &[&first, &first, &last]).len(),
+        1
+    );
+    assert_eq!(decoder.counters().fragment_duplicates, 1);
+    let overlapping = ipv4_fragment(8, false, &datagram[8..]);
+    assert!(decode_all(&mut decoder, LinkType::RAW, &[&first, &overlapping, &last]).is_empty());
+    assert_eq!(decoder.counters().fragment_overlaps, 2);
+}
+
+#[test]
+fn what_never_came_together_still_counts_for_its_flow() {
+    let datagram = udp(2_000, b"0123456789abcdef");
+    let mut decoder = Decoder::new();
+    let first = ipv4_fragment(0, true, &datagram[..16]);
+    decode_all(&mut decoder, LinkType::RAW, &[&first]);
+    let mut seen = Vec::new();
+    decoder.finish(&mut |packet| seen.push((packet.endpoints().1.port, packet.wire_bytes)));
+    assert_eq!(seen, [(2_000, first.len() as u64)]);
+}
+
+#[test]
+fn a_flood_of_fragments_is_bounded() {
+    let mut decoder = Decoder::new();
+    for number in 0..(fragments::MAX_DATAGRAMS as u32 * 3) {
+        let mut frame = ipv4_fragment(8, true, &[0; 1_000]);
+        frame[12..16].copy_from_slice(&number.to_be_bytes());
+        decode_all(&mut decoder, LinkType::RAW, &[&frame]);
+    }
+    assert_eq!(
+        decoder.counters().fragment_evictions,
+        fragments::MAX_DATAGRAMS as u64 * 2
+    );
+}
+
+#[test]
+fn a_snap_length_cuts_bytes_but_not_lengths() {
+    let packet = ipv4(
+        6,
+        &with(
+            &[
+                0, 80, 0x30, 0x39, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x18, 0, 0, 0, 0, 0, 0,
+            ],
+            &[b'x'; 100],
+        ),
+    );
+    let mut seen = Vec::new();
+    let input = FrameInput {
+        stamp: Stamp::default(),
+        link_type: LinkType::RAW.0,
+        wire_length: packet.len() as u32,
+        data: &packet[..60],
+    };
+    Decoder::new().decode(input, &mut |packet| {
+        if let Transport::Tcp(segment) = packet.transport {
+            seen.push((
+                segment.payload.len(),
+                segment.payload_length,
+                packet.wire_bytes,
+            ));
+        }
+    });
+    assert_eq!(seen, [(20, 100, 140)]);
+}
+
+#[test]
+fn seventeen_layers_are_too_many() {
+    let mut frame = ipv4(17, &UDP);
+    for _ in 0..20 {
+        frame = with(&[0, 5, 0x81, 0], &frame);
+    }
+    let mut decoder = Decoder::new();
+    assert!(
+        decode_all(
+            &mut decoder,
+            LinkType::ETHERNET,
+            &[&ethernet(0x8100, &frame)]
+        )
+        .is_empty()
+    );
+    assert_eq!(decoder.counters().too_many_layers, 1);
+}
+
+#[test]
+fn an_icmp_error_tells_whose_packet_it_quotes() {
+    let quoted = ipv4(6, &[0x30, 0x39, 0, 80, 0, 0, 0, 1]);
+    let packet = ipv4(1, &with(&[3, 3, 0, 0, 0, 0, 0, 0], &quoted));
+    let mut seen = None;
+    let input = FrameInput {
+        stamp: Stamp::default(),
+        link_type: LinkType::RAW.0,
+        wire_length: packet.len() as u32,
+        data: &packet,
+    };
+    Decoder::new().decode(input, &mut |packet| {
+        if let Transport::Icmp(message) = packet.transport {
+            seen = message.quoted;
+        }
+    });
+    let quoted = seen.unwrap();
+    assert_eq!(
+        (quoted.source.port, quoted.destination.port, quoted.protocol),
+        (12_345, 80, Protocol::TCP)
+    );
+}
+
+#[test]
+fn every_prefix_and_every_changed_byte_is_harmless() {
+    let frames = link_samples()
+        .into_iter()
+        .map(|(link_type, frame)| (link_type, frame));
+    let packets = tunnel_samples()
+        .into_iter()
+        .map(|(_, packet, _)| (LinkType::RAW, packet));
+    for (link_type, frame) in frames.chain(packets) {
+        for length in 0..frame.len() {
+            decode(link_type, &frame[..length]);
+        }
+        for at in 0..frame.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff, frame[at] ^ 1, frame[at] ^ 0x40] {
+                let mut changed = frame.clone();
+                changed[at] = value;
+                decode(link_type, &changed);
+            }
+        }
+    }
+}

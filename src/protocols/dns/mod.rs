@@ -1,1 +1,164 @@
-//! See the parent module.
+//! DNS messages (RFC 1035), one datagram or one TCP message at a time.
+//!
+//! A message is walked, never unpacked: nothing is allocated for what nobody asks for, forged counts reserve nothing, and a record
+//! of an unknown type costs only itself. Where a record is broken, those before it stand.
+//!
+//! * [`name`]: names, compression pointers bounded
+//! * [`record`]: questions and resource records
+//! * [`svcb`]: HTTPS and SVCB parameters, ECH configurations
+//! * [`words`]: the words for types and codes
+//! * [`framer`]: DNS over TCP
+#![warn(clippy::indexing_slicing)]
+
+pub mod framer;
+pub mod name;
+pub mod record;
+pub mod svcb;
+pub mod words;
+
+pub use framer::Framer;
+pub use name::Name;
+pub use record::{Data, Question, Resource, Resources};
+
+/// Bytes of a header (RFC 1035 section 4.1.1).
+pub const HEADER: usize = 12;
+/// Records of one section that are walked; a 64 KiB message cannot hold more.
+pub const MAX_RECORDS: u16 = 6_000;
+/// The one reserved bit in the flags (RFC 6895 section 2.1).
+const RESERVED_BIT: u8 = 0x40;
+
+/// Why bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DnsError {
+    /// Shorter than a header.
+    #[error("shorter than a header")]
+    Short,
+    /// The header makes no sense.
+    #[error("the header makes no sense")]
+    BadHeader,
+    /// The first question cannot be read.
+    #[error("the first question cannot be read")]
+    BadQuestion,
+}
+
+/// A message whose header is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    header: dns_parser::Header,
+    flags: u16,
+}
+
+impl<'a> Message<'a> {
+    /// Reads the header, and looks whether a first question is there where one is announced.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, DnsError> {
+        let mut start: [u8; HEADER] = *bytes.first_chunk().ok_or(DnsError::Short)?;
+        let flags = u16::from_be_bytes([start[2], start[3]]);
+        // dns-parser refuses a set reserved bit; wire messages have it.
+        start[3] &= !RESERVED_BIT;
+        let header = dns_parser::Header::parse(&start).map_err(|_| DnsError::BadHeader)?;
+        let message = Self {
+            bytes,
+            header,
+            flags,
+        };
+        let announced = header.questions > 0;
+        if announced && message.questions().next().is_none() {
+            return Err(DnsError::BadQuestion);
+        }
+        Ok(message)
+    }
+
+    /// Identifier.
+    pub const fn id(&self) -> u16 {
+        self.header.id
+    }
+
+    /// The flag word as on the wire.
+    pub const fn flags(&self) -> u16 {
+        self.flags
+    }
+
+    /// Whether it is a response.
+    pub const fn is_response(&self) -> bool {
+        self.flags & 0x8000 != 0
+    }
+
+    /// Whether it was cut to fit a datagram.
+    pub const fn is_truncated(&self) -> bool {
+        self.flags & 0x0200 != 0
+    }
+
+    /// Operation code.
+    pub const fn opcode(&self) -> u8 {
+        (self.flags >> 11 & 0x0f) as u8
+    }
+
+    /// Response code, with the upper bits of an OPT record (RFC 6891 section 6.1.3) where there is one.
+    pub fn rcode(&self) -> u16 {
+        let low = self.flags & 0x0f;
+        if self.header.additional == 0 {
+            return low;
+        }
+        let option = self.additionals().find(|record| record.kind == words::OPT);
+        option.map_or(low, |record| (record.ttl >> 24) as u16 * 16 + low)
+    }
+
+    /// The questions, up to the first that cannot be read.
+    pub fn questions(&self) -> impl Iterator<Item = Question<'a>> + use<'a> {
+        let bytes = self.bytes;
+        let mut offset = HEADER;
+        let count = self.header.questions.min(MAX_RECORDS);
+        (0..count).map_while(move |_| {
+            let (question, next) = Question::read(bytes, offset)?;
+            offset = next;
+            Some(question)
+        })
+    }
+
+    /// How many questions the header announces.
+    pub const fn announced_questions(&self) -> u16 {
+        self.header.questions
+    }
+
+    /// The answer section, up to the first record that cannot be read.
+    pub fn answers(&self) -> Resources<'a> {
+        Resources::new(self.bytes, self.after_questions(), self.header.answers)
+    }
+
+    /// The authority section.
+    pub fn authorities(&self) -> Resources<'a> {
+        let mut answers = self.answers();
+        answers.by_ref().for_each(drop);
+        Resources::new(self.bytes, answers.offset(), self.header.nameservers)
+    }
+
+    /// The additional section.
+    pub fn additionals(&self) -> Resources<'a> {
+        let mut authorities = self.authorities();
+        authorities.by_ref().for_each(drop);
+        Resources::new(self.bytes, authorities.offset(), self.header.additional)
+    }
+
+    /// Where the answers begin; `None` where a question cannot be read.
+    fn after_questions(&self) -> Option<usize> {
+        let count = self.header.questions.min(MAX_RECORDS);
+        (0..count).try_fold(HEADER, |offset, _| {
+            Question::read(self.bytes, offset).map(|(_, next)| next)
+        })
+    }
+}
+
+/// Whether `bytes` may be a message: what else comes to the port is not taken for one.
+pub fn is_plausible(bytes: &[u8]) -> bool {
+    let Ok(message) = Message::parse(bytes) else {
+        return false;
+    };
+    let is_known_operation = matches!(message.opcode(), 0..=2 | 4..=6);
+    let says_something =
+        message.header.questions > 0 || message.is_response() || message.header.additional > 0;
+    is_known_operation && says_something && message.header.questions <= 64
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,13 +41,10 @@ impl Framer {
 
     /// How many bytes the pending message still needs, or its length field does.
     fn needed(&self) -> usize {
-        let length = self
-            .pending
-            .first_chunk::<LENGTH>()
-            .map(|length| usize::from(u16::from_be_bytes(*length)));
-        length.map_or(LENGTH - self.pending.len(), |length| {
-            LENGTH + length - self.pending.len()
-        })
+        match self.pending.first_chunk::<LENGTH>() {
+            Some(length) => LENGTH + usize::from(u16::from_be_bytes(*length)) - self.pending.len(),
+            None => LENGTH - self.pending.len(),
+        }
     }
 }
 

@@ -89,7 +89,7 @@ fn forged_counts_reserve_nothing() {
 #[test]
 fn an_https_record_gives_hints_and_ech() {
     let config =
-        b"\xfe\x0d\x00\x1a\x07\x00\x20\x00\x03key\x00\x04\x00\x01\x00\x01\x00\x0bpub.example";
+        b"\xfe\x0d\x00\x1b\x07\x00\x20\x00\x03key\x00\x04\x00\x01\x00\x01\x00\x0bpub.example";
     let mut list = ((config.len()) as u16).to_be_bytes().to_vec();
     list.extend(config);
     let mut data =

@@ -2,6 +2,9 @@
 
 import json
 import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
 
 
 def curl(lab, client, *urls, options=(), authority=None, accept=(0,), tool="curl"):
@@ -49,3 +52,16 @@ def accesses_from_server(lab, nginx, tool, host):
             server=request["server"], server_port=request["server_port"], name=request["name"],
             transport="tls" if request["tls"] else "http", method=request["method"], url=request["url"],
             status=request["status"], bytes_received=request["body_bytes"], start=request["start"])
+
+
+def pipelined(lab, client, server, port, requests, wait_for_each=False):
+    """Sends hand-written HTTP requests over one connection and notes what came back.
+
+    All at once in one segment, or each after the response before it with `wait_for_each`.
+    """
+    command = ["python3", "-u", HERE / "http_client.py", server, port, "one-by-one" if wait_for_each else "at-once"]
+    start = round(time.time(), 3)
+    for line in client.run(command, input=json.dumps(requests).encode(), stdin=None).splitlines():
+        report = json.loads(line)
+        lab.truth.access(tool="http_client.py", host=client.name, server=server, server_port=port, transport="http",
+                         start=start, **report)

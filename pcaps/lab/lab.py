@@ -60,11 +60,11 @@ class Lab:
     def __exit__(self, *_):
         self.close()
 
-    def client(self, name, *addresses):
+    def campus_host(self, name, *addresses):
         """A host on the campus side; `addresses` are IPv4 and IPv6 in any order."""
         return self._host(name, "campus", addresses)
 
-    def server(self, name, *addresses):
+    def wan_host(self, name, *addresses):
         """A host behind the router."""
         return self._host(name, "wan", addresses)
 

@@ -38,11 +38,3 @@ def chosen(names, large):
     if unknown:
         raise SystemExit(f"no such scenario: {' '.join(unknown)}")
     return [known[name] for name in names]
-
-
-def write_truth(lab, path, about, programs, servers=()):
-    """Writes `NAME.truth.json` beside the capture at `path`; stops the relays first, so that their counters are there."""
-    lab.stop_relays()
-    for server in servers:
-        lab.truth.add(server)
-    lab.truth.write(path.with_name(path.name.split(".pcap")[0] + ".truth.json"), capture=path.name, about=about, programs=programs)

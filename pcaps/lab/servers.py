@@ -59,7 +59,7 @@ class Resolver:
 
     def __init__(self, lab, records, signed=None, udp_bytes=1232, extra=""):
         self.lab = lab
-        self.host = lab.server("resolver", RESOLVER_IPV4, RESOLVER_IPV6)
+        self.host = lab.wan_host("resolver", RESOLVER_IPV4, RESOLVER_IPV6)
         self.directory = lab.directory / "resolver"
         self.directory.mkdir()
         self.log = self.directory / "unbound.log"

@@ -14,15 +14,24 @@ const CONFIRMING_FRAMES: u32 = 16;
 /// Capture time that confirms a jump.
 const CONFIRMING_TIME: Duration = Duration::from_secs(1);
 
+crate::counters! {
+    /// Stamps that did not set the clock.
+    pub struct ClockCounters {
+        /// Frames whose stamp lay behind the clock.
+        behind: "clock.behind",
+        /// Frames that claimed a jump which nothing had confirmed yet.
+        unconfirmed: "clock.unconfirmed",
+        /// Jumps that were confirmed.
+        jumps: "clock.jumps",
+    }
+}
+
 /// A clock that is set by packets.
 #[derive(Clone, Debug, Default)]
 pub struct PacketClock {
     now: Option<Timestamp>,
     jump: Option<Jump>,
-    /// Frames whose stamp lay behind the clock.
-    pub behind: u64,
-    /// Frames that claimed a jump which nothing confirmed yet.
-    pub jumps: u64,
+    counters: ClockCounters,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +48,7 @@ impl PacketClock {
             return stamp;
         };
         let next = if stamp < now {
-            self.behind += 1;
+            self.counters.behind += 1;
             self.jump = None;
             now
         } else if stamp.since(now) > JUMP {
@@ -52,8 +61,17 @@ impl PacketClock {
         next
     }
 
+    /// The time that it is now; `None` before the first frame.
+    pub const fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    /// Stamps that did not set it.
+    pub const fn counters(&self) -> &ClockCounters {
+        &self.counters
+    }
+
     fn confirm(&mut self, now: Timestamp, stamp: Timestamp) -> Timestamp {
-        self.jumps += 1;
         let jump = match self.jump {
             Some(jump) if stamp >= jump.first && stamp.since(jump.first) <= JUMP => Jump {
                 frames: jump.frames + 1,
@@ -65,9 +83,11 @@ impl PacketClock {
             },
         };
         if jump.frames >= CONFIRMING_FRAMES || stamp.since(jump.first) >= CONFIRMING_TIME {
+            self.counters.jumps += 1;
             self.jump = None;
             return stamp;
         }
+        self.counters.unconfirmed += 1;
         self.jump = Some(jump);
         now
     }
@@ -88,7 +108,7 @@ mod tests {
             [5, 3, 6].map(|second| clock.observe(at(second))),
             [at(5), at(5), at(6)]
         );
-        assert_eq!(clock.behind, 1);
+        assert_eq!(clock.counters().behind, 1);
     }
 
     #[test]
@@ -109,5 +129,25 @@ mod tests {
         assert_eq!(clock.observe(at(10_000)), at(10_000));
         assert_eq!(clock.observe(at(20_000)), at(10_000));
         assert_eq!(clock.observe(at(20_001)), at(20_001));
+        assert_eq!(clock.counters().jumps, 2);
+        assert_eq!(clock.counters().unconfirmed, 16);
+    }
+
+    #[test]
+    fn stamps_that_disagree_confirm_nothing() {
+        let mut clock = PacketClock::default();
+        clock.observe(at(0));
+        for frame in 0..100_i64 {
+            let odd = if frame % 2 == 0 { 1_000_000 } else { 9_000_000 };
+            assert_eq!(clock.observe(at(odd)), at(0));
+        }
+    }
+
+    #[test]
+    fn a_step_of_an_hour_needs_no_confirmation() {
+        let mut clock = PacketClock::default();
+        clock.observe(at(0));
+        assert_eq!(clock.observe(at(3_600)), at(3_600));
+        assert_eq!(clock.now(), Some(at(3_600)));
     }
 }

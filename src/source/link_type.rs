@@ -63,12 +63,29 @@ impl LinkType {
     pub const LINUX_SLL2: Self = Self(276);
 }
 
+/// LINKTYPE_ numbers that libpcap calls by another DLT_ number.
+const DLT_NUMBERS: [(u16, i32); 5] = [(100, 11), (101, 12), (102, 15), (103, 16), (106, 19)];
+
+impl LinkType {
+    /// libpcap's words for it, where it has any.
+    pub fn description(self) -> Option<String> {
+        let other = DLT_NUMBERS.iter().find(|(number, _)| *number == self.0);
+        let number = other.map_or(i32::from(self.0), |(_, dlt)| *dlt);
+        let words = ::pcap::Linktype(number).get_description().ok()?;
+        Some(if words.starts_with("802.") {
+            format!("IEEE {words}")
+        } else {
+            words
+        })
+    }
+}
+
 impl fmt::Display for LinkType {
-    /// The number, and libpcap's words for it where it has any.
+    /// The number, and what it is: `105 (IEEE 802.11)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match ::pcap::Linktype(i32::from(self.0)).get_description() {
-            Ok(words) => write!(f, "{} ({words})", self.0),
-            Err(_) => write!(f, "{}", self.0),
+        match self.description() {
+            Some(words) => write!(f, "{} ({words})", self.0),
+            None => write!(f, "{}", self.0),
         }
     }
 }
@@ -79,6 +96,8 @@ mod tests {
 
     #[test]
     fn a_link_type_says_what_it_is() {
+        assert_eq!(LinkType::IEEE802_11.to_string(), "105 (IEEE 802.11)");
+        assert_eq!(LinkType::RAW.to_string(), "101 (Raw IP)");
         assert!(LinkType(195).to_string().starts_with("195 (IEEE 802.15.4"));
         assert_eq!(LinkType(65_000).to_string(), "65000");
     }

@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 /// Bytes asked of the file at once.
 const BLOCK: usize = 256 * 1024;
+/// Bytes asked for first: a look at a file's first frame shall be cheap, there may be thousands of files.
+const FIRST_BLOCK: usize = 8 * 1024;
 
 /// A reader with a window on what comes next.
 pub struct Buffer<R> {
@@ -15,6 +17,8 @@ pub struct Buffer<R> {
     end: usize,
     /// Bytes taken so far.
     offset: u64,
+    /// The reader has told that its end is missing.
+    cut: bool,
 }
 
 /// Whether the bytes asked for are there.
@@ -24,7 +28,7 @@ pub enum Fill {
     Whole,
     /// The file ended before the first of them.
     Empty,
-    /// The file ended among them.
+    /// The file ended among them, or its compression did.
     Short,
 }
 
@@ -33,11 +37,12 @@ impl<R: Read> Buffer<R> {
     pub fn new(reader: R) -> Self {
         Self {
             reader,
-            bytes: vec![0; BLOCK],
+            bytes: vec![0; FIRST_BLOCK],
             taken: 0,
             start: 0,
             end: 0,
             offset: 0,
+            cut: false,
         }
     }
 
@@ -48,12 +53,19 @@ impl<R: Read> Buffer<R> {
         }
         self.make_room(length);
         while self.end - self.start < length {
+            if self.cut {
+                return Ok(Fill::Short);
+            }
             let space = self.bytes.get_mut(self.end..).unwrap_or_default();
             match self.reader.read(space) {
                 Ok(0) if self.start == self.end => return Ok(Fill::Empty),
                 Ok(0) => return Ok(Fill::Short),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A decompressor's word for an end in the middle, even where it falls between two records.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.cut = true;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -84,6 +96,9 @@ impl<R: Read> Buffer<R> {
     }
 
     fn make_room(&mut self, length: usize) {
+        if self.offset > 0 && self.bytes.len() < BLOCK {
+            self.bytes.resize(BLOCK, 0);
+        }
         if self.start > 0 && self.bytes.len() - self.start < length.max(BLOCK / 2) {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;

@@ -1,21 +1,28 @@
 //! Frames from capture files.
 //!
 //! * [`capture`]: one file: told by its first bytes, decompressed where needed
-//! * [`pcap`], [`pcapng`]: the two formats
+//! * [`pcap`], [`pcapng`], [`snoop`]: the formats
+//! * [`compression`]: gzip, zstd and xz, told by their first bytes
 //! * [`buffer`]: the one reused buffer that frames are slices of
 //! * [`replay`]: several files as one stream
 //! * [`clock`]: packet time that never runs back
 //! * [`link_type`]: what kind of frame
 //!
-//! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+//! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, RFC 1761.
+
+#![warn(clippy::indexing_slicing)]
 
 pub mod buffer;
 pub mod capture;
 pub mod clock;
+pub mod compression;
 pub mod link_type;
 pub mod pcap;
 pub mod pcapng;
 pub mod replay;
+#[cfg(test)]
+mod samples;
+pub mod snoop;
 
 use std::io;
 use std::path::PathBuf;
@@ -56,7 +63,23 @@ pub enum SourceError {
         /// What they are, as far as that is known.
         what: String,
     },
-    /// The file ends in the middle of a record.
+    /// The file is of a version of its format that nobody here knows.
+    #[error("is {format} of version {major}.{minor}, which is not read")]
+    Version {
+        /// Its format.
+        format: &'static str,
+        /// Major version.
+        major: u16,
+        /// Minor version.
+        minor: u16,
+    },
+    /// There are more files than a packet can name.
+    #[error(
+        "is one file too many: at most {} are read in one go",
+        replay::MAX_FILES
+    )]
+    TooMany,
+    /// The file ends in the middle of a record, or of its compression.
     #[error("is cut in its last record, after {frames} whole frames")]
     Cut {
         /// Frames that were whole.
@@ -70,6 +93,30 @@ pub enum SourceError {
         /// What.
         what: &'static str,
     },
+}
+
+crate::counters! {
+    /// What was odd, but read all the same.
+    pub struct SourceCounters {
+        /// Frames of which nothing was captured.
+        empty_frame: "source.empty_frame",
+        /// Frames of which more was captured than there was on the wire.
+        longer_than_wire: "source.longer_than_wire",
+        /// Frames longer than the snap length.
+        longer_than_snap: "source.longer_than_snap",
+        /// Time stamps whose fraction is a second or more.
+        odd_fraction: "source.odd_fraction",
+        /// Frames without a time stamp of their own.
+        no_timestamp: "source.no_timestamp",
+        /// Blocks whose length is no multiple of four.
+        odd_block_length: "source.odd_block_length",
+        /// Interfaces with options that make no sense.
+        odd_option: "source.odd_option",
+        /// Blocks of types that are passed over.
+        skipped_block: "source.skipped_block",
+        /// Files that were reached while too many others were open: their first frames come late.
+        late_file: "source.late_file",
+    }
 }
 
 /// A file and why it failed.

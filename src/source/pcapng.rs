@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::buffer::{Buffer, Fill};
 use super::pcap::{integer16, integer32};
-use super::{Head, LinkType, MAX_FRAME, SourceError};
+use super::{Head, LinkType, MAX_FRAME, SourceCounters, SourceError};
 use crate::types::Timestamp;
 
 /// Block types.
@@ -28,6 +28,7 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const OPTION_END: u16 = 0;
 const OPTION_RESOLUTION: u16 = 9;
 const OPTION_OFFSET: u16 = 14;
+const NANOS: u64 = 1_000_000_000;
 /// Most interfaces of a section: more are broken.
 const MAX_INTERFACES: usize = 65_536;
 /// A block that is passed over may be longer than a frame; it is skipped in pieces.
@@ -40,23 +41,51 @@ pub struct Reader<R> {
     big_endian: bool,
     interfaces: Vec<Interface>,
     frames: u64,
-    /// The frame within the block taken last.
+    /// Where the frame lies within the block taken last.
     data: Range<usize>,
+    /// The latest stamp, for frames that have none.
+    last: Timestamp,
+    counters: SourceCounters,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link_type: LinkType,
+    /// 0: no limit.
     snap_length: u32,
+    clock: Clock,
+    /// Its options made no sense.
+    is_odd: bool,
+}
+
+/// How an interface counts time.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
     /// Time units a second.
     units: u64,
+    /// Nanoseconds a unit, where that is a whole number.
+    nanos_per_unit: Option<u64>,
     offset_seconds: i64,
 }
 
-/// Where a frame lies in a block's body, and what its header says.
-struct Found {
-    head: Head,
-    data: Range<usize>,
+/// The first words of a block.
+#[derive(Clone, Copy, Debug)]
+struct Envelope {
+    kind: u32,
+    /// Total length as told.
+    told: u32,
+    /// Total length with padding. Some writers do not count it; the next block is aligned all the same.
+    length: usize,
+}
+
+/// A packet block's header.
+struct Packet {
+    interface: Interface,
+    time: Option<u64>,
+    captured: u32,
+    wire: u32,
+    /// Where the frame begins.
+    start: usize,
 }
 
 /// Whether `magic` begins a pcapng file.
@@ -66,36 +95,32 @@ pub fn is_magic(magic: [u8; 4]) -> bool {
 
 impl<R: Read> Reader<R> {
     /// At the start of a file.
-    pub const fn new(buffer: Buffer<R>) -> Self {
+    pub fn new(buffer: Buffer<R>) -> Self {
         Self {
             buffer,
             big_endian: false,
             interfaces: Vec::new(),
             frames: 0,
             data: 0..0,
+            last: Timestamp::EPOCH,
+            counters: SourceCounters::default(),
         }
     }
 
     /// Goes to the next frame; `None` at the end.
     pub fn advance(&mut self) -> Result<Option<Head>, SourceError> {
-        let (found, length) = loop {
-            let Some((kind, length)) = self.block()? else {
-                return Ok(None);
+        while let Some(envelope) = self.envelope()? {
+            let head = if is_read(envelope.kind) {
+                self.read(envelope)?
+            } else {
+                self.skip(envelope)?;
+                None
             };
-            if !is_read(kind) {
-                self.skip(length)?;
-                continue;
+            if head.is_some() {
+                return Ok(head);
             }
-            self.need(length)?;
-            if let Some(found) = self.understand(kind, length)? {
-                break (found, length);
-            }
-            self.buffer.take(length);
-        };
-        self.frames += 1;
-        self.buffer.take(length);
-        self.data = found.data;
-        Ok(Some(found.head))
+        }
+        Ok(None)
     }
 
     /// The bytes of the frame that `advance` found.
@@ -106,29 +131,60 @@ impl<R: Read> Reader<R> {
             .unwrap_or_default()
     }
 
-    /// Type and total length of the next block, whose first 12 bytes are in the window.
-    fn block(&mut self) -> Result<Option<(u32, usize)>, SourceError> {
+    /// What was odd so far.
+    pub const fn counters(&self) -> &SourceCounters {
+        &self.counters
+    }
+
+    /// The first words of the next block; nothing is taken yet.
+    fn envelope(&mut self) -> Result<Option<Envelope>, SourceError> {
         match self.buffer.fill(ENVELOPE).map_err(SourceError::Read)? {
             Fill::Empty => return Ok(None),
             Fill::Short => return Err(self.cut()),
             Fill::Whole => {}
         }
-        let window = self.buffer.window();
-        let kind = integer32(window, 0, self.big_endian).unwrap_or_default();
-        if kind == SECTION {
-            self.big_endian = match integer32(window, 8, true) {
+        if self.field(0) == SECTION {
+            self.big_endian = match integer32(self.buffer.window(), 8, true) {
                 Some(BYTE_ORDER_MAGIC) => true,
                 Some(magic) if magic.swap_bytes() == BYTE_ORDER_MAGIC => false,
                 _ => return Err(self.broken("a section without a byte order")),
             };
         }
-        let length =
-            integer32(self.buffer.window(), 4, self.big_endian).unwrap_or_default() as usize;
+        let (kind, told) = (self.field(0), self.field(4));
+        let length = (told as usize).next_multiple_of(4);
         if length < ENVELOPE || (is_read(kind) && length > MAX_FRAME) {
             return Err(self.broken("a block's length makes no sense"));
         }
-        // Some writers do not pad the length to four bytes; the next block is aligned all the same.
-        Ok(Some((kind, length.next_multiple_of(4))))
+        self.counters.odd_block_length += u64::from(told % 4 != 0);
+        Ok(Some(Envelope { kind, told, length }))
+    }
+
+    /// Takes in a whole block; a packet's head where it is one.
+    fn read(&mut self, envelope: Envelope) -> Result<Option<Head>, SourceError> {
+        self.need(envelope.length)?;
+        self.check_trailer(envelope, envelope.length)?;
+        let head = match envelope.kind {
+            SECTION => self.begin_section().map(|()| None),
+            INTERFACE => self.add_interface(envelope.length).map(|()| None),
+            kind => self.frame(kind, envelope.length).map(Some),
+        }?;
+        self.buffer.take(envelope.length);
+        Ok(head)
+    }
+
+    /// Passes over a block, which may be longer than any frame, in pieces.
+    fn skip(&mut self, envelope: Envelope) -> Result<(), SourceError> {
+        self.counters.skipped_block += 1;
+        let mut rest = envelope.length;
+        while rest > SKIP {
+            self.need(SKIP)?;
+            self.buffer.take(SKIP);
+            rest -= SKIP;
+        }
+        self.need(rest)?;
+        self.check_trailer(envelope, rest)?;
+        self.buffer.take(rest);
+        Ok(())
     }
 
     fn need(&mut self, length: usize) -> Result<(), SourceError> {
@@ -138,90 +194,115 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn skip(&mut self, length: usize) -> Result<(), SourceError> {
-        let mut rest = length;
-        while rest > 0 {
-            let piece = rest.min(SKIP);
-            self.need(piece)?;
-            self.buffer.take(piece);
-            rest -= piece;
+    /// The length stands at both ends of a block (section 3.1); the end lies `length` bytes ahead.
+    fn check_trailer(&self, envelope: Envelope, length: usize) -> Result<(), SourceError> {
+        let trailer = length.checked_sub(4).map(|at| self.field(at));
+        if trailer == Some(envelope.told) {
+            return Ok(());
         }
+        Err(self.broken("a block's two lengths differ"))
+    }
+
+    fn begin_section(&mut self) -> Result<(), SourceError> {
+        let version = |at| integer16(self.buffer.window(), at, self.big_endian).unwrap_or_default();
+        // 1.2 is 1.0 by another name (section 4.1).
+        if let (major, minor) = (version(12), version(14))
+            && !matches!((major, minor), (1, 0 | 2))
+        {
+            return Err(SourceError::Version {
+                format: "pcapng",
+                major,
+                minor,
+            });
+        }
+        self.interfaces.clear();
         Ok(())
     }
 
-    /// Takes in a section or interface; finds a packet's frame.
-    fn understand(&mut self, kind: u32, length: usize) -> Result<Option<Found>, SourceError> {
+    fn add_interface(&mut self, length: usize) -> Result<(), SourceError> {
         let block = self.buffer.window().get(..length).unwrap_or_default();
-        match kind {
-            SECTION => self.interfaces.clear(),
-            INTERFACE => {
-                let interface = Interface::read(block, self.big_endian);
-                let interface = interface.filter(|_| self.interfaces.len() < MAX_INTERFACES);
-                self.interfaces
-                    .push(interface.ok_or_else(|| self.broken("an interface makes no sense"))?);
-            }
-            _ => {
-                return self
-                    .packet(kind, block)
-                    .map(Some)
-                    .ok_or_else(|| self.broken("a packet makes no sense"));
-            }
-        }
-        Ok(None)
+        let interface = Interface::read(block, self.big_endian);
+        let interface = interface.filter(|_| self.interfaces.len() < MAX_INTERFACES);
+        let interface = interface.ok_or_else(|| self.broken("an interface makes no sense"))?;
+        self.counters.odd_option += u64::from(interface.is_odd);
+        self.interfaces.push(interface);
+        Ok(())
     }
 
-    fn packet(&self, kind: u32, block: &[u8]) -> Option<Found> {
-        let field = |at| integer32(block, at, self.big_endian);
-        let (interface, time, captured, wire_length, start) = match kind {
-            SIMPLE_PACKET => {
-                let interface = *self.interfaces.first()?;
-                let wire_length = field(8)?;
-                let room = block.len().checked_sub(16)? as u32;
-                let snap_length = if interface.snap_length == 0 {
-                    u32::MAX
-                } else {
-                    interface.snap_length
-                };
-                (
-                    interface,
-                    None,
-                    wire_length.min(snap_length).min(room),
-                    wire_length,
-                    12,
-                )
-            }
-            ENHANCED_PACKET => {
-                let interface = *self.interfaces.get(field(8)? as usize)?;
-                (
-                    interface,
-                    Some((field(12)?, field(16)?)),
-                    field(20)?,
-                    field(24)?,
-                    28,
-                )
-            }
-            _ => {
-                let index = integer16(block, 8, self.big_endian)?;
-                let interface = *self.interfaces.get(usize::from(index))?;
-                (
-                    interface,
-                    Some((field(12)?, field(16)?)),
-                    field(20)?,
-                    field(24)?,
-                    28,
-                )
-            }
+    fn frame(&mut self, kind: u32, length: usize) -> Result<Head, SourceError> {
+        let packet = match kind {
+            SIMPLE_PACKET => self.simple_packet(length),
+            _ => self.packet(kind),
         };
-        let end = start + captured as usize;
-        let head = Head {
-            timestamp: time.map_or(Timestamp::EPOCH, |(high, low)| interface.time(high, low)),
-            link_type: interface.link_type,
-            wire_length: wire_length.max(captured),
-        };
-        (end + 4 <= block.len()).then_some(Found {
-            head,
-            data: start..end,
+        let end = |packet: &Packet| packet.start.saturating_add(packet.captured as usize);
+        let packet = packet.filter(|packet| end(packet).saturating_add(4) <= length);
+        let packet = packet.ok_or_else(|| self.broken("a packet makes no sense"))?;
+        self.frames += 1;
+        self.count_oddities(&packet);
+        self.data = packet.start..end(&packet);
+        self.last = packet
+            .time
+            .map_or(self.last, |time| packet.interface.clock.time(time));
+        Ok(Head {
+            timestamp: self.last,
+            link_type: packet.interface.link_type,
+            wire_length: packet.wire.max(packet.captured),
         })
+    }
+
+    /// ```text
+    /// type(4) length(4) wire(4) data ...
+    /// ```
+    /// It belongs to the first interface, has no time, and is cut at the snap length (section 4.4).
+    fn simple_packet(&self, length: usize) -> Option<Packet> {
+        let interface = *self.interfaces.first()?;
+        let wire = self.field(8);
+        let room = u32::try_from(length.checked_sub(ENVELOPE + 4)?).ok()?;
+        let captured = match interface.snap_length {
+            0 => wire.min(room),
+            snap_length => wire.min(room).min(snap_length),
+        };
+        Some(Packet {
+            interface,
+            time: None,
+            captured,
+            wire,
+            start: 12,
+        })
+    }
+
+    /// ```text
+    /// enhanced: type(4) length(4) interface(4)          time high(4) low(4) captured(4) wire(4) data ...
+    /// obsolete: type(4) length(4) interface(2) drops(2) time high(4) low(4) captured(4) wire(4) data ...
+    /// ```
+    fn packet(&self, kind: u32) -> Option<Packet> {
+        let window = self.buffer.window();
+        let index = if kind == OBSOLETE_PACKET {
+            usize::from(integer16(window, 8, self.big_endian)?)
+        } else {
+            self.field(8) as usize
+        };
+        Some(Packet {
+            interface: *self.interfaces.get(index)?,
+            time: Some(u64::from(self.field(12)) << 32 | u64::from(self.field(16))),
+            captured: self.field(20),
+            wire: self.field(24),
+            start: 28,
+        })
+    }
+
+    fn count_oddities(&mut self, packet: &Packet) {
+        let Packet { captured, wire, .. } = *packet;
+        let snap_length = packet.interface.snap_length;
+        self.counters.empty_frame += u64::from(captured == 0);
+        self.counters.longer_than_wire += u64::from(captured > wire);
+        self.counters.longer_than_snap += u64::from(snap_length > 0 && captured > snap_length);
+        self.counters.no_timestamp += u64::from(packet.time.is_none());
+    }
+
+    /// A 32-bit field of the block that comes next; 0 where that ends before it, as its caller has ruled out.
+    fn field(&self, at: usize) -> u32 {
+        integer32(self.buffer.window(), at, self.big_endian).unwrap_or_default()
     }
 
     const fn cut(&self) -> SourceError {
@@ -246,55 +327,228 @@ const fn is_read(kind: u32) -> bool {
 }
 
 impl Interface {
+    /// ```text
+    /// type(4) length(4) link type(2) reserved(2) snap length(4) options ... length(4)
+    /// ```
     fn read(block: &[u8], big_endian: bool) -> Option<Self> {
         let mut interface = Self {
             link_type: LinkType(integer16(block, 8, big_endian)?),
             snap_length: integer32(block, 12, big_endian)?,
-            units: 1_000_000,
-            offset_seconds: 0,
+            clock: Clock::new(1_000_000),
+            is_odd: false,
         };
-        let mut options = block.get(16..block.len().checked_sub(4)?)?;
-        while let (Some(code), Some(length)) = (
-            integer16(options, 0, big_endian),
-            integer16(options, 2, big_endian),
-        ) {
-            let length = usize::from(length);
-            let value = options.get(4..4 + length)?;
-            match code {
-                OPTION_END => break,
-                OPTION_RESOLUTION => interface.units = units(*value.first()?)?,
-                OPTION_OFFSET => {
-                    let bytes = *value.first_chunk()?;
-                    let offset = if big_endian {
-                        i64::from_be_bytes(bytes)
-                    } else {
-                        i64::from_le_bytes(bytes)
-                    };
-                    interface.offset_seconds = offset;
-                }
-                _ => {}
-            }
-            options = options
-                .get(4 + length.next_multiple_of(4)..)
-                .unwrap_or_default();
-        }
+        let options = block.get(16..block.len().checked_sub(4)?)?;
+        // What makes no sense leaves the defaults: the frames are there all the same.
+        interface.is_odd = interface.read_options(options, big_endian).is_none();
         Some(interface)
     }
 
-    fn time(&self, high: u32, low: u32) -> Timestamp {
-        let count = u64::from(high) << 32 | u64::from(low);
-        let seconds = (count / self.units).min(i64::MAX as u64) as i64;
-        let nanos = u128::from(count % self.units) * 1_000_000_000 / u128::from(self.units);
+    fn read_options(&mut self, mut options: &[u8], big_endian: bool) -> Option<()> {
+        while !options.is_empty() {
+            let code = integer16(options, 0, big_endian)?;
+            let length = usize::from(integer16(options, 2, big_endian)?);
+            let value = options.get(4..4 + length)?;
+            match code {
+                OPTION_END => return Some(()),
+                OPTION_RESOLUTION => self.clock.set_resolution(*value.first()?),
+                OPTION_OFFSET => self.clock.offset_seconds = integer64(value, big_endian)?,
+                _ => {}
+            }
+            let next = 4 + length.next_multiple_of(4);
+            options = options.get(next..).unwrap_or_default();
+        }
+        Some(())
+    }
+}
+
+impl Clock {
+    const fn new(units: u64) -> Self {
+        Self {
+            units,
+            nanos_per_unit: if NANOS.is_multiple_of(units) {
+                Some(NANOS / units)
+            } else {
+                None
+            },
+            offset_seconds: 0,
+        }
+    }
+
+    /// `if_tsresol`: a negative power of ten, or of two where the highest bit is set (section 4.2).
+    fn set_resolution(&mut self, resolution: u8) {
+        let base = if resolution & 0x80 == 0 { 10_u64 } else { 2 };
+        // A finer resolution than fits cannot be told from the finest.
+        let units = base.checked_pow(u32::from(resolution & 0x7f));
+        *self = Self {
+            offset_seconds: self.offset_seconds,
+            ..Self::new(units.unwrap_or(u64::MAX))
+        };
+    }
+
+    fn time(&self, count: u64) -> Timestamp {
+        let seconds = i64::try_from(count / self.units).unwrap_or(i64::MAX);
+        let rest = count % self.units;
+        let nanos = match self.nanos_per_unit {
+            Some(nanos_per_unit) => rest * nanos_per_unit,
+            None => (u128::from(rest) * u128::from(NANOS) / u128::from(self.units)) as u64,
+        };
         Timestamp::from_seconds(seconds.saturating_add(self.offset_seconds), nanos as u32)
     }
 }
 
-/// `if_tsresol`: a negative power of ten, or of two where the highest bit is set.
-fn units(resolution: u8) -> Option<u64> {
-    let power = u32::from(resolution & 0x7f);
-    if resolution & 0x80 == 0 {
-        10_u64.checked_pow(power)
+fn integer64(bytes: &[u8], big_endian: bool) -> Option<i64> {
+    let field = *bytes.first_chunk()?;
+    Some(if big_endian {
+        i64::from_be_bytes(field)
     } else {
-        1_u64.checked_shl(power)
+        i64::from_le_bytes(field)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Big, Little, frames, pcapng, read};
+    use super::*;
+
+    #[test]
+    fn sections_and_interfaces_have_their_own_order_link_type_and_resolution() {
+        let section = [
+            (1_500_000_000, 1, 9, b"xyz".to_vec()),
+            (1_500_000_000, 101, 9, b"xyz".to_vec()),
+            // A simple packet has no time: that of the packet before it.
+            (1_500_000_000, 1, 2, b"pq".to_vec()),
+            (2_000_000_000, 101, 1, b"r".to_vec()),
+        ];
+        let outcome = read(&pcapng());
+        assert!(outcome.error.is_none(), "{:?}", outcome.error);
+        assert_eq!(outcome.frames, [section.clone(), section].concat());
+        assert_eq!(outcome.counters.no_timestamp, 2);
+        assert_eq!(outcome.counters.skipped_block, 4);
+    }
+
+    fn time_of(resolution: u8, count: u64) -> i64 {
+        let file = [
+            Big.section(),
+            Big.interface_counting(resolution),
+            Big.enhanced(0, count, 1, b"x"),
+        ];
+        frames(&file.concat())[0].0
+    }
+
+    #[test]
+    fn every_resolution_counts_time() {
+        for power in 0..=9_u32 {
+            assert_eq!(time_of(power as u8, 7 * 10_u64.pow(power)), 7_000_000_000);
+        }
+        assert_eq!(time_of(12, 1_500_000_000_000), 1_500_000_000);
+        for power in 0..=62 {
+            assert_eq!(time_of(0x80 | power, 1 << power), 1_000_000_000);
+        }
+        assert_eq!(time_of(0x81, 3), 1_500_000_000);
+        for power in 0..=u8::MAX {
+            time_of(power, u64::MAX);
+        }
+    }
+
+    #[test]
+    fn an_interface_may_shift_its_time() {
+        let file = [
+            Little.section(),
+            Little.interface(1, 0, (14, &(-10_i64).to_le_bytes())),
+            Little.enhanced(0, 12_000_000, 1, b"x"),
+        ];
+        assert_eq!(frames(&file.concat())[0].0, 2_000_000_000);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_leave_the_defaults() {
+        let mut interface = Little.interface(1, 0, (2, b"eth0"));
+        interface[18] = 200;
+        let file = [
+            Little.section(),
+            interface,
+            Little.enhanced(0, 1_000_000, 1, b"x"),
+        ];
+        let outcome = read(&file.concat());
+        assert_eq!(outcome.frames[0].0, 1_000_000_000);
+        assert_eq!(outcome.counters.odd_option, 1);
+    }
+
+    #[test]
+    fn a_simple_packet_is_cut_at_the_snap_length() {
+        let file = [
+            Little.section(),
+            Little.interface(1, 3, (0, b"")),
+            Little.block(3, &[Little.words(&[60]), b"abc".to_vec()].concat()),
+        ];
+        assert_eq!(frames(&file.concat()), [(0, 1, 60, b"abc".to_vec())]);
+    }
+
+    #[test]
+    fn a_block_longer_than_any_frame_is_passed_over() {
+        let file = [
+            Little.section(),
+            Little.interface_counting(6),
+            Little.block(10, &vec![1; MAX_FRAME + 4]),
+            Little.enhanced(0, 1_000_000, 1, b"x"),
+        ];
+        assert_eq!(frames(&file.concat()).len(), 1);
+    }
+
+    #[test]
+    fn a_length_without_its_padding_is_understood() {
+        let mut block = Little.enhanced(0, 1_000_000, 1, b"x");
+        let (length, end) = (block.len() as u32 - 3, block.len() - 4);
+        block[4..8].copy_from_slice(&length.to_le_bytes());
+        block[end..].copy_from_slice(&length.to_le_bytes());
+        let file = [
+            Little.section(),
+            Little.interface_counting(6),
+            block.clone(),
+            block,
+        ];
+        let outcome = read(&file.concat());
+        assert_eq!(outcome.frames.len(), 2);
+        assert_eq!(outcome.counters.odd_block_length, 2);
+    }
+
+    fn breakage(blocks: &[Vec<u8>]) -> String {
+        let outcome = read(&blocks.concat());
+        assert_eq!(outcome.frames.len(), 0);
+        outcome.error.unwrap().to_string()
+    }
+
+    #[test]
+    fn what_is_broken_says_where() {
+        let (section, interface) = (Little.section(), Little.interface_counting(6));
+        let mut differs = Little.enhanced(0, 0, 1, b"x");
+        let end = differs.len() - 1;
+        differs[end] = 1;
+        let mut captured = Little.enhanced(0, 0, 1, b"x");
+        captured[20] = 9;
+        let mut huge = Little.enhanced(0, 0, 1, b"x");
+        huge[7] = 0xff;
+        for (block, what) in [
+            (differs, "a block's two lengths differ"),
+            (captured, "a packet makes no sense"),
+            (huge, "a block's length makes no sense"),
+            (Little.enhanced(1, 0, 1, b"x"), "a packet makes no sense"),
+            (Little.words(&[77, 8, 8]), "a block's length makes no sense"),
+        ] {
+            let message = breakage(&[section.clone(), interface.clone(), block]);
+            assert_eq!(message, format!("is broken at byte 60: {what}"));
+        }
+        let message = breakage(&[Little.words(&[SECTION, 28, 5])]);
+        assert_eq!(
+            message,
+            "is broken at byte 0: a section without a byte order"
+        );
+    }
+
+    #[test]
+    fn an_unknown_version_is_not_read() {
+        assert_eq!(frames(&Big.section_of([1, 2])), []);
+        let message = breakage(&[Big.section_of([2, 0])]);
+        assert_eq!(message, "is pcapng of version 2.0, which is not read");
     }
 }

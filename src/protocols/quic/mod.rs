@@ -1,1 +1,183 @@
-//! See the parent module.
+//! QUIC Initial packets: the ClientHello inside them (RFC 9000, RFC 9001, RFC 9369).
+//!
+//! Initial packets are protected with keys that anyone can derive from the client's first destination connection id. This module
+//! derives them, opens what a client sent, and puts the CRYPTO frames of several packets and datagrams together, in any order:
+//! post-quantum hellos take two datagrams, and browsers shuffle their pieces.
+//!
+//! * [`packet`]: headers, coalesced packets
+//! * [`version`]: salts, labels, packet types
+//! * [`keys`]: Initial keys
+//! * [`frames`]: CRYPTO frames put together
+//! * [`gquic`]: the hello of Google's QUIC, before TLS
+//!
+//! Blind spots: datagrams cut by a snap length cannot be opened; a hello with accepted ECH shows only the public name.
+#![warn(clippy::indexing_slicing)]
+
+pub mod frames;
+pub mod gquic;
+pub mod keys;
+pub mod packet;
+pub mod version;
+
+use super::tls::ClientHello;
+use super::tls::ja4::Transport;
+use frames::Crypto;
+use keys::InitialKeys;
+use packet::{ConnectionId, Initial};
+
+/// Most connection ids for which keys are derived in one flow: each costs some microseconds.
+pub const MAX_DERIVATIONS: u8 = 24;
+/// Most packets of one flow that may fail to open.
+pub const MAX_FAILURES: u8 = 32;
+
+/// What a datagram brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing new.
+    Nothing,
+    /// A ClientHello is whole: [`Connection::hello`].
+    Hello,
+    /// The flow is no QUIC, or nothing more can be learnt of it.
+    Done,
+}
+
+/// A client's hello.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hello {
+    /// Version field of its Initial.
+    pub version: u32,
+    /// What it says.
+    pub client_hello: ClientHello,
+}
+
+/// What is known of the QUIC connections on one UDP flow.
+#[derive(Debug, Default)]
+pub struct Connection {
+    attempt: Option<Attempt>,
+    /// The connection whose hello is whole.
+    finished: Option<InitialKeys>,
+    hello: Option<Box<Hello>>,
+    derivations: u8,
+    failures: u8,
+}
+
+/// A hello that is being put together.
+#[derive(Debug)]
+struct Attempt {
+    keys: InitialKeys,
+    version: u32,
+    crypto: Crypto,
+}
+
+/// Whether `datagram` begins with a long header that may be QUIC's.
+pub fn probe(datagram: &[u8]) -> bool {
+    packet::long_header(datagram).is_some_and(|header| version::is_known(header.version))
+        || gquic::client_hello(datagram).is_some()
+}
+
+impl Connection {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in a datagram that may come from the client.
+    pub fn datagram(&mut self, datagram: &[u8]) -> Progress {
+        if let Some(hello) = gquic::client_hello(datagram) {
+            self.hello = Some(Box::new(hello));
+            return Progress::Hello;
+        }
+        for initial in packet::initials(datagram) {
+            if self.initial(&initial) == Progress::Hello {
+                return Progress::Hello;
+            }
+        }
+        if self.failures >= MAX_FAILURES {
+            Progress::Done
+        } else {
+            Progress::Nothing
+        }
+    }
+
+    /// The newest hello that is whole.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_deref()
+    }
+
+    fn initial(&mut self, initial: &Initial<'_>) -> Progress {
+        if self.failures >= MAX_FAILURES {
+            return Progress::Nothing;
+        }
+        if let Some(payload) = self.open_known(initial) {
+            return self.take_in(&payload);
+        }
+        if self
+            .finished
+            .as_ref()
+            .is_some_and(|keys| keys.open(initial).is_some())
+        {
+            return Progress::Nothing;
+        }
+        match self.open_new(initial) {
+            Some(payload) => self.take_in(&payload),
+            None => {
+                self.failures += 1;
+                Progress::Nothing
+            }
+        }
+    }
+
+    /// Opens with the keys of the connection at hand: later Initials of a client may go to an id that the server chose.
+    fn open_known(&self, initial: &Initial<'_>) -> Option<Vec<u8>> {
+        self.attempt.as_ref()?.keys.open(initial)
+    }
+
+    /// Opens with keys of the packet's own destination id: a new connection, one after a Retry, or one that began unseen.
+    fn open_new(&mut self, initial: &Initial<'_>) -> Option<Vec<u8>> {
+        for family in version::candidates(initial.version) {
+            if self.derivations >= MAX_DERIVATIONS {
+                return None;
+            }
+            self.derivations += 1;
+            let keys = InitialKeys::derive(family, &initial.destination)?;
+            if let Some(payload) = keys.open(initial) {
+                self.attempt = Some(Attempt {
+                    keys,
+                    version: initial.version,
+                    crypto: Crypto::default(),
+                });
+                return Some(payload);
+            }
+        }
+        None
+    }
+
+    fn take_in(&mut self, payload: &[u8]) -> Progress {
+        let Some(attempt) = &mut self.attempt else {
+            return Progress::Nothing;
+        };
+        attempt.crypto.take_in(payload);
+        let Some(client_hello) = attempt
+            .crypto
+            .client_hello()
+            .map(|body| ClientHello::parse(body, Transport::Quic))
+        else {
+            return Progress::Nothing;
+        };
+        let (version, client_hello) = (attempt.version, client_hello.unwrap_or_default());
+        self.hello = Some(Box::new(Hello {
+            version,
+            client_hello,
+        }));
+        self.finished = self.attempt.take().map(|attempt| attempt.keys);
+        Progress::Hello
+    }
+}
+
+/// The destination connection id of a datagram's first packet, for those who want to tell connections apart.
+pub fn destination_id(datagram: &[u8]) -> Option<ConnectionId> {
+    packet::long_header(datagram).map(|header| header.destination)
+}
+
+#[cfg(test)]
+mod tests;

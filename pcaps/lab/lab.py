@@ -191,25 +191,24 @@ class Lab:
         self.hosts[name] = host
         host.port = f"p-{name}"[:15]
         self._plug(host, side, host.port, "eth0")
-        gateway = CAMPUS_GATEWAY if side == "campus" else WAN_GATEWAY
         for address in addresses:
             self.add_address(host, address)
-        if host.ipv4:
-            host.ip("route", "add", "default", "via", gateway, "dev", "eth0", "onlink", "src", host.ipv4[0])
-        if host.ipv6:
-            host.ip("-6", "route", "add", "default", "via", LINK_LOCAL_GATEWAY, "dev", "eth0", "src", host.ipv6[0])
         return host
 
     def add_address(self, host, address):
-        """Gives a host one more address, and tells the router where it is."""
-        leg = "campus" if host.side == "campus" else "wan"
+        """Gives a host one more address, and tells the router where it is; the first of a family brings the way out."""
         if ":" in address:
             host.ip("addr", "add", f"{address}/128", "dev", "eth0", "nodad")
-            self.router.ip("-6", "route", "add", f"{address}/128", "dev", leg)
+            self.router.ip("-6", "route", "add", f"{address}/128", "dev", host.side)
+            if not host.ipv6:
+                host.ip("-6", "route", "add", "default", "via", LINK_LOCAL_GATEWAY, "dev", "eth0", "src", address)
             host.ipv6.append(address)
         else:
             host.ip("addr", "add", f"{address}/32", "dev", "eth0")
-            self.router.ip("route", "add", f"{address}/32", "dev", leg)
+            self.router.ip("route", "add", f"{address}/32", "dev", host.side)
+            if not host.ipv4:
+                gateway = CAMPUS_GATEWAY if host.side == "campus" else WAN_GATEWAY
+                host.ip("route", "add", "default", "via", gateway, "dev", "eth0", "onlink", "src", address)
             host.ipv4.append(address)
 
     def _plug(self, namespace, side, port, device):
@@ -243,6 +242,7 @@ class Namespace:
         self.side = None
         self.ipv4 = []
         self.ipv6 = []
+        self._drops = False
 
     def create(self):
         """Makes the namespace; a name server is set only later, by `use_resolver`."""
@@ -281,13 +281,20 @@ class Namespace:
             process.wait_for(ready)
         return process
 
-    def drop(self, match, share=None, hook="ingress"):
-        """Silently drops frames at this host's interface: those that u32 `match` words select, or one in `share`."""
-        if not getattr(self, "_has_clsact", False):
+    def drop(self, match, hook="ingress"):
+        """Silently drops the IPv4 packets at this host's interface that these u32 words select.
+
+        The kernel may lack `gact`, so what is to be dropped is sent into a veth that leads nowhere.
+        """
+        if not self._drops:
+            # Its other end stays down, so whatever goes in is gone.
+            self.ip("link", "add", "nowhere", "type", "veth", "peer", "name", "nowhere0")
+            self.ip("link", "set", "nowhere", "up")
             self.run(["tc", "qdisc", "add", "dev", "eth0", "clsact"])
-            self._has_clsact = True
-        action = ["gact", "pass", "random", "netrand", "drop", str(share)] if share else ["drop"]
-        self.run(["tc", "filter", "add", "dev", "eth0", hook, "protocol", "ip", "u32", *match, "action", *action])
+            self._drops = True
+        self.run(["tc", "filter", "add", "dev", "eth0", hook, "protocol", "ip", "u32", *match,
+                  "action", "mirred", "egress", "redirect", "dev", "nowhere"])
+
 
 
 class Process:

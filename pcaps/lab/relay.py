@@ -42,7 +42,7 @@ def parse_arguments():
     parser.add_argument("--out", dest="sink", required=True)
     parser.add_argument("--counters", required=True)
     parser.add_argument("--tag", action="append", default=[], metavar="TPID:ID", help="outermost first, like 88a8:7")
-    parser.add_argument("--tunnel", choices=["vxlan", "erspan1", "erspan2", "erspan3"])
+    parser.add_argument("--tunnel", choices=["vxlan", "geneve", "gtpu", "erspan1", "erspan2", "erspan3"])
     parser.add_argument("--loss", type=float, default=0.0, help="share of the frames that get no copy")
     parser.add_argument("--reorder", type=float, default=0.0, help="share of the frames that leave three frames late")
     parser.add_argument("--double", action="store_true", help="every frame twice")
@@ -118,9 +118,16 @@ def packet_socket(interface):
 def wrap(tunnel, frame, sequence):
     if tunnel == "vxlan":
         # RFC 7348: flags with the I bit, VNI 42; the source port carries the inner flow's entropy.
-        vxlan = struct.pack("!II", 0x08000000, 42 << 8)
-        udp = struct.pack("!HHHH", 49152 + flow_entropy(frame), 4789, 16 + len(frame), 0)
-        return outer(17, udp + vxlan + frame, sequence)
+        return datagram(4789, struct.pack("!II", 0x08000000, 42 << 8) + frame, frame, sequence)
+    if tunnel == "geneve":
+        # RFC 8926: version 0, two words of options, inner Ethernet; then VNI 42 and an option of class 0x0103.
+        header = struct.pack("!BBHIHBBI", 2, 0, 0x6558, 42 << 8, 0x0103, 1, 1, 7)
+        return datagram(6081, header + frame, frame, sequence)
+    if tunnel == "gtpu":
+        # TS 29.281: version 1, GTP, sequence number present; message 255 carries an IP packet without Ethernet.
+        packet = frame[14:]
+        header = struct.pack("!BBHIHBB", 0x32, 255, len(packet) + 4, 0x1001, sequence & 0xFFFF, 0, 0)
+        return datagram(2152, header + packet, frame, sequence)
     if tunnel == "erspan1":
         # Type I: bare GRE, protocol 0x88be, no sequence number, no ERSPAN header.
         return outer(47, struct.pack("!HH", 0, 0x88BE) + frame, sequence)
@@ -134,8 +141,10 @@ def wrap(tunnel, frame, sequence):
     return outer(47, gre + struct.pack("!HHIHH", 2 << 12 | 1, 9, stamp, 0, 0) + frame, sequence)
 
 
-def flow_entropy(frame):
-    return sum(frame[26:34]) % 16384
+def datagram(port, payload, frame, sequence):
+    """An outer UDP datagram; its source port comes from the inner addresses, as switches do it."""
+    source = 49152 + sum(frame[26:34]) % 16384
+    return outer(17, struct.pack("!HHHH", source, port, 8 + len(payload), 0) + payload, sequence)
 
 
 def outer(protocol, payload, identification):

@@ -120,6 +120,38 @@ remote-control:
                  "second": int(second)} for second, client, name, kind, rcode, size in pattern.findall(self.log.read_text())]
 
 
+class Forwarder:
+    """unbound on a host itself, as some systems have it: asks the campus resolver with EDNS and the DO bit."""
+
+    def __init__(self, lab, host, udp_bytes=1232, mixed_case=False, upstream=RESOLVER_IPV4):
+        directory = lab.directory / f"forwarder-{host.name}"
+        directory.mkdir()
+        configuration = directory / "unbound.conf"
+        log = directory / "unbound.log"
+        configuration.write_text(f"""
+server:
+  directory: "{directory}"
+  username: ""
+  chroot: ""
+  pidfile: ""
+  use-syslog: no
+  logfile: "{log}"
+  interface: 127.0.0.1
+  module-config: "iterator"
+  edns-buffer-size: {udp_bytes}
+  use-caps-for-id: {"yes" if mixed_case else "no"}
+  num-threads: 1
+forward-zone:
+  name: "."
+  forward-addr: {upstream}
+remote-control:
+  control-enable: no
+""")
+        process = host.spawn(["unbound", "-d", "-c", configuration])
+        wait_for_file(log, "start of service", process)
+        host.use_resolver("127.0.0.1")
+
+
 class Nginx:
     """nginx on one host; `sites` are the texts of server blocks, made with `site`."""
 
@@ -197,4 +229,4 @@ def wait_for_file(path, text, process, limit_s=20):
 def version_of(*command):
     """The first line that a program prints about itself."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
-    return done.stdout.decode(errors="replace").strip().splitlines()[0]
+    return done.stdout.decode(errors="replace").strip().splitlines()[0].split(" (")[0]

@@ -88,7 +88,7 @@ class UpdateLab(Lab):
         """One CNAME and one address a name; the targets are named as a content network would."""
         lines = []
         for name in self.names:
-            target = f"{name.split('.')[0]}.edge.example."
+            target = f"{name.replace('.', '-')}.edge.example."
             lines.append(f"{name}. 300 CNAME {target}\n{target} 20 A {ADDRESSES[name]}")
             if self.ipv6_on:
                 lines.append(f"{target} 20 AAAA {ipv6_of(name)}")

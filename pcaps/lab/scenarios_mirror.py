@@ -1,0 +1,248 @@
+"""What switches, mirrors and capture programs do to the same two transfers: a TLS check and an HTTP download."""
+
+import time
+
+from clients import curl
+from scenario import scenario
+from standard import CHECK_PATH, MAR_PATH, UpdateLab
+
+MAR_URL = "http://download.mozilla.org" + MAR_PATH
+CHECK_URL = "https://aus5.mozilla.org" + CHECK_PATH
+SMALL = 6_000
+
+
+def transfers(lab):
+    """The same traffic in every capture of this file, so that a sensor must tell the same of each."""
+    curl(lab, lab.client, CHECK_URL, authority=lab.authority)
+    curl(lab, lab.client, MAR_URL)
+
+
+def relayed(path, about, arguments, body_bytes=SMALL):
+    """The transfers through a relay with these arguments."""
+    with UpdateLab(about, body_bytes=body_bytes) as lab:
+        lab.span("span0", relay=arguments)
+        lab.mirror(lab.client)
+        with lab.capture(path):
+            transfers(lab)
+        lab.finish(path, "curl", "python3")
+
+
+def mirrored(path, about, ports, options=(), body_bytes=SMALL):
+    """The transfers as several ports show them; `ports` makes (port, directions) from the lab."""
+    with UpdateLab(about, body_bytes=body_bytes) as lab:
+        for port, directions in ports(lab):
+            lab.mirror(port, directions)
+        with lab.capture(path, options=options):
+            transfers(lab)
+        lab.finish(path, "curl")
+
+
+@scenario("vlan.pcap")
+def vlan(path):
+    """Every frame with a VLAN tag (802.1Q, id 100)"""
+    relayed(path, vlan.__doc__, ["--tag", "8100:100"])
+
+
+@scenario("qinq.pcap")
+def qinq(path):
+    """Every frame with two tags (802.1ad id 7, then 802.1Q id 100)"""
+    relayed(path, qinq.__doc__, ["--tag", "88a8:7", "--tag", "8100:100"])
+
+
+@scenario("vxlan.pcap")
+def vxlan(path):
+    """Every frame inside VXLAN (VNI 42, UDP port 4789)"""
+    relayed(path, vxlan.__doc__, ["--tunnel", "vxlan"])
+
+
+@scenario("geneve.pcap")
+def geneve(path):
+    """Every frame inside GENEVE (VNI 42, one option, UDP port 6081)"""
+    relayed(path, geneve.__doc__, ["--tunnel", "geneve"])
+
+
+@scenario("gtpu.pcap")
+def gtpu(path):
+    """Every IP packet inside GTP-U (UDP port 2152, with a sequence number)"""
+    relayed(path, gtpu.__doc__, ["--tunnel", "gtpu"])
+
+
+@scenario("erspan1.pcap")
+def erspan1(path):
+    """Every frame inside ERSPAN type I: GRE without sequence number or ERSPAN header"""
+    relayed(path, erspan1.__doc__, ["--tunnel", "erspan1"])
+
+
+@scenario("erspan2.pcap")
+def erspan2(path):
+    """Every frame inside ERSPAN type II"""
+    relayed(path, erspan2.__doc__, ["--tunnel", "erspan2"])
+
+
+@scenario("erspan3.pcap")
+def erspan3(path):
+    """Every frame inside ERSPAN type III"""
+    relayed(path, erspan3.__doc__, ["--tunnel", "erspan3"])
+
+
+@scenario("one-sided-client.pcap")
+def one_sided_client(path):
+    """Only what the client sends is on the mirror; acknowledgements alone tell the size"""
+    mirrored(path, one_sided_client.__doc__, lambda lab: [(lab.client, "from")])
+
+
+@scenario("one-sided-server.pcap")
+def one_sided_server(path):
+    """Only what is sent to the client is on the mirror: no query, no ClientHello, no request"""
+    mirrored(path, one_sided_server.__doc__, lambda lab: [(lab.client, "to")])
+
+
+@scenario("doubled.pcap")
+def doubled(path):
+    """A mirror that shows every frame twice: the client's port and the switch's uplink together"""
+    mirrored(path, doubled.__doc__, lambda lab: [(lab.client, "both"), ("uplink", "both")])
+
+
+@scenario("doubled-routed.pcap")
+def doubled_routed(path):
+    """Every packet twice, before and after the router: other MAC addresses and another TTL"""
+    mirrored(path, doubled_routed.__doc__, lambda lab: [(lab.client, "both"), ("router-wan", "both")])
+
+
+@scenario("doubled-vlan.pcap")
+def doubled_vlan(path):
+    """Every frame twice at once by the relay, both with a VLAN tag"""
+    relayed(path, doubled_vlan.__doc__, ["--double", "--tag", "8100:100"])
+
+
+@scenario("loss.pcap")
+def loss(path):
+    """2 % of the mirror's copies are missing, though the client received everything"""
+    relayed(path, loss.__doc__, ["--loss", "0.02", "--seed", "4"], body_bytes=60_000)
+
+
+@scenario("reordered.pcap")
+def reordered(path):
+    """One copy in ten leaves three frames late"""
+    relayed(path, reordered.__doc__, ["--reorder", "0.1", "--seed", "4"], body_bytes=30_000)
+
+
+@scenario("retransmitted.pcap")
+def retransmitted(path):
+    """Real loss on both sides of the mirror: some segments are seen twice, some late"""
+    with UpdateLab(retransmitted.__doc__, body_bytes=40_000) as lab:
+        lose_for_real(lab)
+        lab.mirror(lab.client)
+        with lab.capture(path):
+            transfers(lab)
+        lab.finish(path, "curl")
+
+
+def lose_for_real(lab):
+    """Drops one in eight of the HTTP server's packets at the client (after the mirror), and as many at the server.
+
+    The last three bits of the IP identification choose. A repeated segment has the next number, so it passes.
+    """
+    from_http = ["match", "ip", "sport", "80", "0xffff"]
+    lab.client.drop([*from_http, "match", "u16", "0x0003", "0x0007", "at", "4"])
+    lab.web.drop([*from_http, "match", "u16", "0x0006", "0x0007", "at", "4"], hook="egress")
+
+
+@scenario("snaplen.pcap")
+def snaplen(path):
+    """Captured with a snap length of 96 bytes: most of each payload is cut"""
+    mirrored(path, snaplen.__doc__, lambda lab: [(lab.client, "both")], options=["-s", "96"])
+
+
+@scenario("cooked-sll.pcap")
+def cooked_sll(path):
+    """Captured on all interfaces as Linux cooked capture, version 1"""
+    cooked(path, cooked_sll.__doc__, "LINUX_SLL")
+
+
+@scenario("cooked-sll2.pcap")
+def cooked_sll2(path):
+    """Captured on all interfaces as Linux cooked capture, version 2"""
+    cooked(path, cooked_sll2.__doc__, "LINUX_SLL2")
+
+
+def cooked(path, about, link_type):
+    with UpdateLab(about, body_bytes=SMALL) as lab:
+        lab.mirror(lab.client)
+        with lab.capture(path, interfaces=["any"], options=["-y", link_type]):
+            transfers(lab)
+        lab.finish(path, "curl")
+
+
+@scenario("raw-ip.pcap")
+def raw_ip(path):
+    """No link header at all: the packets of a tun interface (link type RAW)"""
+    with UpdateLab(raw_ip.__doc__, body_bytes=SMALL) as lab:
+        lab.mirror(lab.client)
+        ethernet = lab.directory / "ethernet.pcap"
+        with lab.capture(ethernet):
+            transfers(lab)
+        strip_ethernet(ethernet, path)
+        lab.finish(path, "curl", "python3")
+
+
+def strip_ethernet(source, target):
+    """Rewrites an Ethernet pcap with link type RAW (101), keeping IP packets only."""
+    import struct
+    data = source.read_bytes()
+    out = bytearray(data[:20] + struct.pack("<I", 101))
+    offset = 24
+    while offset < len(data):
+        seconds, micros, captured, length = struct.unpack_from("<IIII", data, offset)
+        frame = data[offset + 16:offset + 16 + captured]
+        if frame[12:14] in (b"\x08\x00", b"\x86\xdd"):
+            out += struct.pack("<IIII", seconds, micros, captured - 14, length - 14) + frame[14:]
+        offset += 16 + captured
+    target.write_bytes(out)
+
+
+@scenario("nanoseconds.pcap")
+def nanoseconds(path):
+    """A capture file with time stamps in nanoseconds"""
+    mirrored(path, nanoseconds.__doc__, lambda lab: [(lab.client, "both")], options=["--time-stamp-precision=nano"])
+
+
+@scenario("two-interfaces.pcapng")
+def two_interfaces(path):
+    """A tap with one direction a card: a pcapng with two interface blocks, client to server on one, back on the other"""
+    with UpdateLab(two_interfaces.__doc__, body_bytes=SMALL) as lab:
+        lab.mirror(lab.client, "from", "span0")
+        lab.mirror(lab.client, "to", "span1")
+        with lab.capture_dumpcap(path, ["tap0", "tap1"]):
+            transfers(lab)
+        lab.finish(path, "curl", "dumpcap")
+
+
+@scenario("offloads.pcap.gz")
+def offloads(path):
+    """Offloads left on: the mirror shows frames of up to 64 KB with unfinished checksums, which no wire carries"""
+    with UpdateLab(offloads.__doc__, body_bytes=300_000) as lab:
+        for namespace, device in ((lab.web, "eth0"), (lab.client, "eth0"), (lab.router, "wan"), (lab.router, "campus"),
+                                  (lab.switch, lab.web.port), (lab.switch, lab.client.port), (lab.switch, "uplink"),
+                                  (lab.switch, "router-wan")):
+            namespace.run(["ethtool", "-K", device, "tx", "on", "rx", "on", "sg", "on", "tso", "on", "gso", "on", "gro", "on"])
+        lab.mirror(lab.client)
+        for namespace, device in ((lab.switch, "span0"), (lab.sensor, "tap0")):
+            namespace.run(["ethtool", "-K", device, "tx", "on", "rx", "on", "sg", "on", "tso", "on", "gso", "on", "gro", "on"])
+        with lab.capture(path, options=["-s", "262144"]):
+            transfers(lab)
+        lab.finish(path, "curl")
+
+
+@scenario("midstream.pcap")
+def midstream(path):
+    """The capture begins when the download has long begun: no question, no handshake, no request"""
+    with UpdateLab(midstream.__doc__, body_bytes=60_000, site_extra="limit_rate 30k;") as lab:
+        lab.mirror(lab.client)
+        import threading
+        download = threading.Thread(target=curl, args=(lab, lab.client, MAR_URL))
+        download.start()
+        time.sleep(0.7)
+        with lab.capture(path):
+            download.join()
+        lab.finish(path, "curl")

@@ -1,1 +1,358 @@
-//! See the parent module.
+//! HTTP/1 transactions (RFC 9110, RFC 9112): requests and responses of one connection, paired in order.
+//!
+//! [`Connection`] takes the bytes of both directions in order, and is told of gaps. Bodies are counted, never kept; a body of known
+//! length costs the same whatever its size.
+//!
+//! * [`head`]: start lines and header fields
+//! * [`body`]: how long a body is
+//! * [`claim`]: which host a request speaks of
+//!
+//! Blind spots: what follows a gap within a head or a chunked body is lost up to the next start line.
+#![warn(clippy::indexing_slicing)]
+
+pub mod body;
+pub mod claim;
+pub mod head;
+
+use std::collections::VecDeque;
+
+use crate::types::{Direction, Stamp};
+use body::Body;
+pub use head::{ContentRange, Request, Response};
+
+use super::tls::Probe;
+
+/// Longest head; a longer one is given up.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// Most requests that wait for their responses; beyond, the oldest is told without one.
+pub const MAX_PIPELINE: usize = 64;
+
+/// A request and its response. One of them may be missing: the mirror may show one side only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// The request.
+    pub request: Option<Request>,
+    /// The final response.
+    pub response: Option<Response>,
+}
+
+/// Receives transactions, each with the stamp of the packet that completed it.
+pub type TransactionSink<'s> = dyn FnMut(Transaction, Stamp) + 's;
+
+/// The transactions of one connection.
+#[derive(Debug, Default)]
+pub struct Connection {
+    client: Side,
+    server: Side,
+    waiting: VecDeque<Request>,
+    /// The response whose body is coming.
+    current: Option<Transaction>,
+    tunnel: bool,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Side {
+    state: State,
+    head: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Between messages or within a head.
+    #[default]
+    Head,
+    /// Within a body.
+    Body(Body),
+    /// Bytes were lost where they mattered: the next start line is looked for.
+    Lost,
+    /// Not HTTP, or not any more.
+    Stopped,
+}
+
+/// What a finished head asks for.
+enum AfterHead {
+    Body(Body),
+    Stop,
+}
+
+/// Whether the first bytes of a direction are a start line.
+pub fn probe(bytes: &[u8]) -> Probe {
+    head::probe(bytes)
+}
+
+impl Connection {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in the next bytes of a direction; gives how many were HTTP's. Fewer than all: a tunnel begins behind them.
+    pub fn data(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> usize {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.tunnel {
+            rest = match &mut self.side(direction).state {
+                State::Stopped => return bytes.len(),
+                State::Lost => {
+                    if !self.resume(direction, rest, stamp, out) {
+                        return bytes.len();
+                    }
+                    rest
+                }
+                State::Head => self.head(direction, rest, stamp, out),
+                State::Body(body) => {
+                    let (seen, after) = body.take(rest);
+                    let is_over = body.is_over();
+                    self.count(direction, seen, stamp);
+                    if is_over {
+                        self.end_body(direction, true, stamp, out);
+                    }
+                    after
+                }
+            };
+        }
+        bytes.len() - rest.len()
+    }
+
+    /// `length` bytes of a direction were lost.
+    pub fn gap(
+        &mut self,
+        direction: Direction,
+        length: u64,
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) {
+        let side = self.side(direction);
+        side.head = Vec::new();
+        let survived = match &mut side.state {
+            State::Body(body) => body.miss(length),
+            State::Stopped => return,
+            _ => false,
+        };
+        if !survived {
+            side.state = State::Lost;
+        }
+        if direction == Direction::ToServer {
+            return;
+        }
+        if let Some(response) = self
+            .current
+            .as_mut()
+            .and_then(|current| current.response.as_mut())
+        {
+            response.body_missing += length;
+        }
+        let is_over = matches!(&self.server.state, State::Body(body) if body.is_over());
+        if is_over {
+            self.end_body(direction, true, stamp, out);
+        }
+    }
+
+    /// A direction ended: a body without a length ends with it.
+    pub fn close(&mut self, direction: Direction, stamp: Stamp, out: &mut TransactionSink<'_>) {
+        if let State::Body(body) = &self.side(direction).state {
+            let is_whole = body.ends_with_connection();
+            self.end_body(direction, is_whole, stamp, out);
+        }
+        self.side(direction).state = State::Stopped;
+    }
+
+    /// The flow ended: what is open is told as it stands.
+    pub fn finish(&mut self, stamp: Stamp, out: &mut TransactionSink<'_>) {
+        self.close(Direction::ToClient, stamp, out);
+        if let Some(transaction) = self.current.take() {
+            out(transaction, stamp);
+        }
+        for request in std::mem::take(&mut self.waiting) {
+            out(
+                Transaction {
+                    request: Some(request),
+                    response: None,
+                },
+                stamp,
+            );
+        }
+    }
+
+    /// The transaction whose response is coming, as far as it has come.
+    pub const fn in_progress(&self) -> Option<&Transaction> {
+        self.current.as_ref()
+    }
+
+    /// Whether a CONNECT was answered: what follows is another protocol.
+    pub const fn is_tunnel(&self) -> bool {
+        self.tunnel
+    }
+
+    /// Whether neither direction is HTTP (any more).
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.client.state, State::Stopped) && matches!(self.server.state, State::Stopped)
+    }
+
+    /// The oldest request that waits for its response.
+    pub fn first_waiting(&self) -> Option<&Request> {
+        self.waiting.front()
+    }
+
+    const fn side(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::ToServer => &mut self.client,
+            Direction::ToClient => &mut self.server,
+        }
+    }
+
+    /// Gathers a head; gives what follows it.
+    fn head<'b>(
+        &mut self,
+        direction: Direction,
+        bytes: &'b [u8],
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> &'b [u8] {
+        let side = self.side(direction);
+        let before = side.head.len();
+        side.head.extend_from_slice(bytes);
+        let Some(end) = head::end(&side.head, before) else {
+            if side.head.len() > MAX_HEAD
+                || head::probe(head::without_leading_lines(&side.head)) == Probe::No
+            {
+                side.state = State::Stopped;
+                side.head = Vec::new();
+            }
+            return &[];
+        };
+        let mut gathered = std::mem::take(&mut side.head);
+        gathered.truncate(end);
+        let after = self.understand(direction, &gathered, stamp, out);
+        self.side(direction).state = match after {
+            Some(AfterHead::Body(body)) => State::Body(body),
+            _ => State::Stopped,
+        };
+        let is_over = matches!(&self.side(direction).state, State::Body(body) if body.is_over());
+        if is_over {
+            self.end_body(direction, true, stamp, out);
+        }
+        gathered.clear();
+        self.side(direction).head = gathered;
+        bytes.get(end - before..).unwrap_or_default()
+    }
+
+    fn understand(
+        &mut self,
+        direction: Direction,
+        head: &[u8],
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> Option<AfterHead> {
+        match direction {
+            Direction::ToServer => {
+                let request = Request::parse(head, stamp)?;
+                let body = Body::of_request(&request);
+                if self.waiting.len() >= MAX_PIPELINE
+                    && let Some(oldest) = self.waiting.pop_front()
+                {
+                    out(
+                        Transaction {
+                            request: Some(oldest),
+                            response: None,
+                        },
+                        stamp,
+                    );
+                }
+                self.waiting.push_back(request);
+                Some(AfterHead::Body(body))
+            }
+            Direction::ToClient => self.response(Response::parse(head, stamp)?, stamp, out),
+        }
+    }
+
+    fn response(
+        &mut self,
+        response: Response,
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> Option<AfterHead> {
+        const SWITCHING_PROTOCOLS: u16 = 101;
+        if (100..200).contains(&response.status) && response.status != SWITCHING_PROTOCOLS {
+            return Some(AfterHead::Body(Body::none()));
+        }
+        let request = self.waiting.pop_front();
+        let is_connect = request
+            .as_ref()
+            .is_some_and(|request| request.method == b"CONNECT");
+        let body = Body::of_response(request.as_ref(), &response);
+        let status = response.status;
+        self.current = Some(Transaction {
+            request,
+            response: Some(response),
+        });
+        if is_connect && (200..300).contains(&status) {
+            self.tunnel = true;
+            self.end_body(Direction::ToClient, true, stamp, out);
+            return Some(AfterHead::Stop);
+        }
+        if status == SWITCHING_PROTOCOLS {
+            self.end_body(Direction::ToClient, true, stamp, out);
+            self.client.state = State::Stopped;
+            return Some(AfterHead::Stop);
+        }
+        Some(AfterHead::Body(body))
+    }
+
+    fn count(&mut self, direction: Direction, seen: u64, stamp: Stamp) {
+        if direction == Direction::ToServer || seen == 0 {
+            return;
+        }
+        if let Some(response) = self
+            .current
+            .as_mut()
+            .and_then(|current| current.response.as_mut())
+        {
+            response.body_bytes += seen;
+            response.last_body = stamp.timestamp;
+        }
+    }
+
+    fn end_body(
+        &mut self,
+        direction: Direction,
+        is_whole: bool,
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) {
+        self.side(direction).state = State::Head;
+        if direction == Direction::ToServer {
+            return;
+        }
+        if let Some(mut transaction) = self.current.take() {
+            if let Some(response) = &mut transaction.response {
+                response.is_complete = is_whole;
+            }
+            out(transaction, stamp);
+        }
+    }
+
+    /// Looks whether `bytes` begin with a start line again. What was open before the gap is told as it stands.
+    fn resume(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> bool {
+        if head::probe(bytes) != Probe::Yes {
+            return false;
+        }
+        self.end_body(direction, false, stamp, out);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,301 @@
+//! HTTP on exchanges that one can read, in any pieces.
+
+use super::*;
+
+type Exchange<'a> = &'a [(Direction, &'a [u8])];
+const UP: Direction = Direction::ToServer;
+const DOWN: Direction = Direction::ToClient;
+
+fn run(exchange: Exchange<'_>, piece: usize) -> (Vec<Transaction>, Connection) {
+    let (mut connection, mut seen) = (Connection::new(), Vec::new());
+    for (direction, bytes) in exchange {
+        for piece in bytes.chunks(piece) {
+            connection.data(
+                *direction,
+                piece,
+                Stamp::default(),
+                &mut |transaction, _| seen.push(transaction),
+            );
+        }
+    }
+    (seen, connection)
+}
+
+/// Status, target, body bytes, whether it came to its end.
+fn summary(transactions: &[Transaction]) -> Vec<(u16, String, u64, bool)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    transactions
+        .iter()
+        .map(|transaction| {
+            let target = transaction
+                .request
+                .as_ref()
+                .map(|request| text(&request.target))
+                .unwrap_or_default();
+            let response = transaction.response.clone().unwrap_or_default();
+            (
+                response.status,
+                target,
+                response.body_bytes,
+                response.is_complete,
+            )
+        })
+        .collect()
+}
+
+fn same_in_any_pieces(exchange: Exchange<'_>, expected: &[(u16, &str, u64, bool)]) {
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(s, t, b, c)| (*s, (*t).to_owned(), *b, *c))
+        .collect();
+    for piece in [1, 2, 3, 7, 16, 10_000] {
+        assert_eq!(
+            summary(&run(exchange, piece).0),
+            expected,
+            "in pieces of {piece}"
+        );
+    }
+}
+
+#[test]
+fn pipelined_requests_meet_their_responses_in_order() {
+    same_in_any_pieces(
+        &[
+            (UP, b"GET /a HTTP/1.1\r\nHost: x.example\r\n\r\nHEAD /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"),
+            (DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n"),
+        ],
+        &[(200, "/a", 3, true), (200, "/b", 0, true), (304, "/c", 0, true)],
+    );
+}
+
+#[test]
+fn chunks_are_counted_without_their_framing() {
+    same_in_any_pieces(
+        &[
+            (UP, b"GET /a HTTP/1.1\n\nGET /b HTTP/1.1\n\n"),
+            (DOWN, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5;x=y\r\nhello\r\n00A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
+        ],
+        &[(200, "/a", 15, true), (404, "/b", 0, true)],
+    );
+}
+
+#[test]
+fn request_bodies_are_passed_over() {
+    same_in_any_pieces(
+        &[
+            (UP, b"POST /a HTTP/1.1\r\nContent-Length: 16\r\n\r\nGET /x HTTP/1.1\nGET /b HTTP/1.1\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
+        ],
+        &[(204, "/a", 0, true), (204, "/b", 0, true)],
+    );
+}
+
+#[test]
+fn a_body_without_length_ends_with_the_connection() {
+    let (mut seen, mut connection) = run(
+        &[
+            (UP, b"GET / HTTP/1.0\r\n\r\n"),
+            (DOWN, b"HTTP/1.0 200 OK\r\n\r\nsome bytes"),
+        ],
+        100,
+    );
+    assert!(seen.is_empty());
+    connection.close(DOWN, Stamp::default(), &mut |transaction, _| {
+        seen.push(transaction)
+    });
+    assert_eq!(summary(&seen), [(200, "/".to_owned(), 10, true)]);
+}
+
+#[test]
+fn a_body_that_broke_off_is_incomplete() {
+    let (mut seen, mut connection) = run(
+        &[
+            (UP, b"GET / HTTP/1.1\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nabc"),
+        ],
+        100,
+    );
+    assert_eq!(
+        connection
+            .in_progress()
+            .unwrap()
+            .response
+            .as_ref()
+            .unwrap()
+            .body_bytes,
+        3
+    );
+    connection.finish(Stamp::default(), &mut |transaction, _| {
+        seen.push(transaction)
+    });
+    assert_eq!(summary(&seen), [(200, "/".to_owned(), 3, false)]);
+}
+
+#[test]
+fn a_gap_within_a_body_of_known_length_loses_nothing_else() {
+    let (mut seen, mut connection) = run(
+        &[
+            (UP, b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+        ],
+        100,
+    );
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(DOWN, 5, Stamp::default(), &mut sink);
+    connection.data(
+        DOWN,
+        b"deHTTP/1.1 204 x\r\n\r\n",
+        Stamp::default(),
+        &mut sink,
+    );
+    assert_eq!(seen[0].response.as_ref().unwrap().body_missing, 5);
+    assert_eq!(
+        summary(&seen),
+        [
+            (200, "/a".to_owned(), 5, true),
+            (204, "/b".to_owned(), 0, true)
+        ]
+    );
+}
+
+#[test]
+fn after_a_gap_in_a_head_the_next_start_line_counts() {
+    let (mut seen, mut connection) = run(
+        &[
+            (UP, b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 200 OK\r\nConte"),
+        ],
+        100,
+    );
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(DOWN, 500, Stamp::default(), &mut sink);
+    connection.data(DOWN, b"rest of a body", Stamp::default(), &mut sink);
+    connection.data(
+        DOWN,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        Stamp::default(),
+        &mut sink,
+    );
+    assert_eq!(seen.len(), 1);
+}
+
+#[test]
+fn a_connect_that_was_answered_is_a_tunnel() {
+    let mut connection = Connection::new();
+    let mut seen = Vec::new();
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.data(
+        UP,
+        b"CONNECT dl.example.net:443 HTTP/1.1\r\n\r\n",
+        Stamp::default(),
+        &mut sink,
+    );
+    let taken = connection.data(
+        DOWN,
+        b"HTTP/1.1 200 OK\r\n\r\n\x16\x03",
+        Stamp::default(),
+        &mut sink,
+    );
+    assert_eq!(taken, 19);
+    assert!(connection.is_tunnel());
+    assert_eq!(
+        connection.data(UP, b"\x16\x03", Stamp::default(), &mut sink),
+        0
+    );
+    assert_eq!(
+        seen[0]
+            .request
+            .as_ref()
+            .unwrap()
+            .host_name()
+            .unwrap()
+            .as_str(),
+        "dl.example.net"
+    );
+}
+
+fn request(head: &[u8]) -> Request {
+    Request::parse(head, Stamp::default()).unwrap()
+}
+
+#[test]
+fn the_host_is_named_by_target_field_or_query() {
+    let name = |head: &[u8]| {
+        request(head)
+            .host_name()
+            .map(|name| name.as_str().to_owned())
+    };
+    assert_eq!(
+        name(b"GET / HTTP/1.1\r\nhost:  DL.example.net:8080\r\n\r\n").as_deref(),
+        Some("dl.example.net")
+    );
+    assert_eq!(
+        name(b"GET http://a.example/x HTTP/1.1\r\nHost: b.example\r\n\r\n").as_deref(),
+        Some("a.example")
+    );
+    assert_eq!(name(b"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"), None);
+    let query = b"GET /filestreamingservice/files/1?P1=2&cacheHostOrigin=dl.delivery.mp%2Emicrosoft.com HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n";
+    assert_eq!(name(query).as_deref(), Some("dl.delivery.mp.microsoft.com"));
+    assert_eq!(
+        request(b"GET http://a.example/x?y HTTP/1.1\r\n\r\n").path(),
+        b"/x?y"
+    );
+    assert_eq!(
+        request(b"GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n")
+            .authority()
+            .unwrap()
+            .host,
+        b"2001:db8::1"
+    );
+}
+
+#[test]
+fn ranges_are_read() {
+    let head = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99/1000\r\nETag: \"x\"\r\nContent-Type: a/b; c=d\r\n\r\n";
+    let response = Response::parse(head, Stamp::default()).unwrap();
+    let range = response.content_range.unwrap();
+    assert_eq!((range.range, range.size), (Some((0, 99)), Some(1_000)));
+    assert_eq!(response.content_type.as_deref(), Some(&b"a/b"[..]));
+}
+
+#[test]
+fn other_protocols_are_not_taken_for_http() {
+    for other in [
+        &b"OPTIONS rtsp://x RTSP/1.0\r\n"[..],
+        b"EHLO x\r\n",
+        b"SSH-2.0",
+        b"\x16\x03\x01",
+        b"PRI * HTTP/2.0\r\n\r\n",
+    ] {
+        assert_eq!(probe(other), Probe::No, "{other:?}");
+    }
+    assert_eq!(probe(b"GE"), Probe::NeedMore);
+    assert_eq!(probe(b"HTTP/1"), Probe::NeedMore);
+    assert_eq!(probe(b"GET /long"), Probe::Yes);
+}
+
+#[test]
+fn every_prefix_and_every_changed_byte_is_harmless() {
+    let up = b"GET /a?cacheHostOrigin=%41 HTTP/1.1\r\nHost: [::1]:5\r\nRange: bytes=0-1\r\n\r\n";
+    let down = b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-1/2\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for (direction, whole) in [(UP, &up[..]), (DOWN, &down[..])] {
+        for length in 0..whole.len() {
+            run(&[(direction, &whole[..length])], 11);
+        }
+        for at in 0..whole.len() {
+            for value in 0..=255 {
+                let mut changed = whole.to_vec();
+                changed[at] = value;
+                let (_, mut connection) = run(&[(UP, &up[..]), (direction, &changed)], 23);
+                connection.finish(Stamp::default(), &mut |transaction, _| {
+                    let _ = transaction
+                        .request
+                        .as_ref()
+                        .map(|request| (request.host_name(), request.path().len()));
+                });
+            }
+        }
+    }
+}

@@ -1,1 +1,106 @@
-//! See the crate's documentation.
+//! Connections: who is the client, how many bytes, the streams in order, when a flow ends.
+//!
+//! A [`FlowTable`] belongs to one worker and shares nothing. It is fed unwrapped packets and pushes what happens into an
+//! [`Observer`]; it knows nothing of protocols, names or catalogues. Time is packet time. Nothing happens in hash order:
+//! what is due runs by its tick and the number of the flow's first packet.
+//!
+//! * [`table`]: key to flow, the road of a packet
+//! * [`flow`]: one flow's figures
+//! * [`tcp`]: sequence space, streams, states
+//! * [`timers`]: what is due when
+//! * [`duplicates`]: packets that a mirror shows twice
+//! * [`options`]: timeouts and ceilings
+
+pub mod duplicates;
+pub mod flow;
+pub mod options;
+pub mod table;
+pub mod tcp;
+pub mod timers;
+
+pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
+pub use options::FlowOptions;
+pub use table::{FlowCounters, FlowTable};
+pub use tcp::stream::Chunk;
+
+use crate::types::flow_key::Side;
+use crate::types::packet::UdpDatagram;
+use crate::types::{Packet, Stamp, Timestamp};
+
+/// Whether an observer wants more of a stream or of a flow's datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Go on.
+    Continue,
+    /// No more of this side; what was kept for it is freed.
+    Stop,
+}
+
+/// Why a flow ended; the words are EVE's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Nothing came for as long as its state allows.
+    Timeout,
+    /// Its 5-tuple was taken into use again.
+    Reuse,
+    /// The table was full.
+    Forced,
+    /// The program ends.
+    Shutdown,
+}
+
+impl EndReason {
+    /// EVE's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Reuse => "tcp_reuse",
+            Self::Forced => "forced",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// What a flow table pushes its events into. `A` is what the observer keeps with each flow.
+pub trait Observer<A> {
+    /// What is remembered of an ended flow, for one that continues on the same 5-tuple.
+    type Memory;
+
+    /// A flow began with `packet`; `earlier` is what was remembered of a flow that this one continues.
+    fn opened(&mut self, flow: &mut Flow<A>, packet: &Packet<'_>, earlier: Option<Self::Memory>);
+
+    /// The next piece of a TCP stream, in order.
+    fn stream(
+        &mut self,
+        flow: &mut Flow<A>,
+        side: Side,
+        chunk: Chunk<'_>,
+        stamp: Stamp,
+    ) -> Interest;
+
+    /// A UDP datagram that is no mirror duplicate.
+    fn datagram(
+        &mut self,
+        flow: &mut Flow<A>,
+        side: Side,
+        datagram: &UdpDatagram<'_>,
+        stamp: Stamp,
+    ) -> Interest;
+
+    /// `bytes` of payload, each for the first time, went in the direction of `side` on a watched flow.
+    fn delivered(&mut self, flow: &mut Flow<A>, side: Side, bytes: u64, stamp: Stamp);
+
+    /// The time that the observer set with [`Flow::set_alarm`] has come; `now` is its tick boundary.
+    fn alarm(&mut self, flow: &mut Flow<A>, now: Timestamp);
+
+    /// A flow ended; `at` is when that was decided.
+    fn ended(
+        &mut self,
+        flow: &mut Flow<A>,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Option<Self::Memory>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,365 @@
+//! One flow's figures.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::time::Duration;
+
+use foldhash::quality::FixedState;
+
+use super::options::FlowOptions;
+use super::tcp::Tcp;
+use crate::types::flow_key::Side;
+use crate::types::packet::{TcpFlags, Transport};
+use crate::types::{
+    Direction, Endpoint, FlowKey, Packet, Protocol, Stamp, Tick, Timestamp, Tunnel, VlanTags,
+};
+
+/// What tells who is the client; a stronger evidence overrules a weaker one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClientEvidence {
+    /// It sent the first packet seen.
+    FirstPacket,
+    /// Only the other side's port is a server's.
+    Port,
+    /// The protocol: a ClientHello, an HTTP request, a client's Initial, a query.
+    Protocol,
+    /// It received a SYN+ACK.
+    SynAck,
+    /// It sent a SYN.
+    Syn,
+}
+
+/// How a TCP connection was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// SYN, SYN+ACK, ACK, as far as the mirror shows them.
+    Complete,
+    /// The SYN met an RST, or an ICMP error.
+    Refused,
+    /// Nothing came back.
+    Unanswered,
+    /// The flow was there before the capture.
+    Midstream,
+}
+
+impl Handshake {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+            Self::Midstream => "midstream",
+        }
+    }
+}
+
+/// Payload bytes of one direction, each counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// All of them.
+    pub bytes: u64,
+    /// The part known from acknowledgements alone.
+    pub inferred: u64,
+    /// Holes.
+    pub gaps: u64,
+}
+
+/// What was counted of one side's packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SideCounts {
+    pub packets: u64,
+    pub wire_bytes: u64,
+    /// UDP payload; TCP has its sequence space.
+    pub datagram_bytes: u64,
+    pub flags: u8,
+}
+
+/// A flow.
+#[derive(Debug)]
+pub struct Flow<A> {
+    key: FlowKey,
+    id: u64,
+    first: Stamp,
+    pub(super) last: Timestamp,
+    client: Side,
+    evidence: ClientEvidence,
+    pub(super) sides: [SideCounts; 2],
+    pub(super) duplicates: u64,
+    vlan: VlanTags,
+    tunnel: Option<Box<Tunnel>>,
+    pub(super) tcp: Option<Box<Tcp>>,
+    icmp: Option<(u8, u8)>,
+    pub(super) datagram_interest: bool,
+    watched: bool,
+    pub(super) alarm: Option<Timestamp>,
+    /// The earliest timer that was set for the flow.
+    pub(super) armed: Timestamp,
+    /// What the observer keeps with the flow.
+    pub annotation: A,
+}
+
+impl<A: Default> Flow<A> {
+    pub(super) fn new(
+        key: FlowKey,
+        side: Side,
+        packet: &Packet<'_>,
+        options: &FlowOptions,
+    ) -> Self {
+        let (client, evidence) = first_guess(&key, side, packet, options);
+        Self {
+            key,
+            id: flow_id(&key, packet.stamp()),
+            first: packet.stamp(),
+            last: packet.timestamp,
+            client,
+            evidence,
+            sides: [SideCounts::default(); 2],
+            duplicates: 0,
+            vlan: packet.vlan,
+            tunnel: packet.tunnel.map(Box::new),
+            tcp: matches!(packet.transport, Transport::Tcp(_)).then(Box::default),
+            icmp: match packet.transport {
+                Transport::Icmp(message) => Some((message.kind, message.code)),
+                _ => None,
+            },
+            datagram_interest: true,
+            watched: true,
+            alarm: None,
+            armed: Timestamp::MAX,
+            annotation: A::default(),
+        }
+    }
+}
+
+impl<A> Flow<A> {
+    /// Takes `side` for the client, where `evidence` is stronger than what told so far.
+    pub fn set_client(&mut self, side: Side, evidence: ClientEvidence) {
+        if evidence > self.evidence {
+            self.client = side;
+            self.evidence = evidence;
+        }
+    }
+
+    /// Asks for [`super::Observer::alarm`] at the first tick boundary at or after `at`; an earlier alarm that waits is replaced.
+    pub const fn set_alarm(&mut self, at: Option<Timestamp>) {
+        self.alarm = at;
+    }
+
+    /// Whether [`super::Observer::delivered`] is wanted.
+    pub const fn set_watched(&mut self, watched: bool) {
+        self.watched = watched;
+    }
+
+    /// See [`Flow::set_watched`].
+    pub const fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// Its key.
+    pub const fn key(&self) -> &FlowKey {
+        &self.key
+    }
+
+    /// Its id: below 2^51, equal in every replay.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its first packet.
+    pub const fn first(&self) -> Stamp {
+        self.first
+    }
+
+    /// Time of its last packet.
+    pub const fn last(&self) -> Timestamp {
+        self.last
+    }
+
+    /// The side that the client sends.
+    pub const fn client_side(&self) -> Side {
+        self.client
+    }
+
+    /// The client.
+    pub const fn client(&self) -> Endpoint {
+        self.key.sender(self.client)
+    }
+
+    /// The server.
+    pub const fn server(&self) -> Endpoint {
+        self.key.receiver(self.client)
+    }
+
+    /// Which way `side` goes.
+    pub fn direction(&self, side: Side) -> Direction {
+        if side == self.client {
+            Direction::ToServer
+        } else {
+            Direction::ToClient
+        }
+    }
+
+    /// The side that goes `direction`.
+    pub const fn side(&self, direction: Direction) -> Side {
+        match direction {
+            Direction::ToServer => self.client,
+            Direction::ToClient => self.client.reversed(),
+        }
+    }
+
+    /// Frames of a direction.
+    pub fn packets(&self, direction: Direction) -> u64 {
+        self.counts(self.side(direction)).packets
+    }
+
+    /// Bytes on the wire of a direction.
+    pub fn wire_bytes(&self, direction: Direction) -> u64 {
+        self.counts(self.side(direction)).wire_bytes
+    }
+
+    /// Payload bytes of a direction, each counted once.
+    pub fn delivered(&self, direction: Direction) -> Delivered {
+        let side = self.side(direction);
+        match &self.tcp {
+            Some(tcp) => tcp.delivered(side),
+            None => Delivered {
+                bytes: self.counts(side).datagram_bytes,
+                ..Delivered::default()
+            },
+        }
+    }
+
+    /// Packets that the mirror showed twice.
+    pub const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// TCP flags of a direction, all together.
+    pub fn tcp_flags(&self, direction: Direction) -> u8 {
+        self.counts(self.side(direction)).flags
+    }
+
+    /// Tags of the first frame.
+    pub const fn vlan(&self) -> &VlanTags {
+        &self.vlan
+    }
+
+    /// The tunnel around the first packet.
+    pub fn tunnel(&self) -> Option<&Tunnel> {
+        self.tunnel.as_deref()
+    }
+
+    /// ICMP type and code of the first packet.
+    pub const fn icmp(&self) -> Option<(u8, u8)> {
+        self.icmp
+    }
+
+    /// How the connection was made; `None` for other protocols than TCP.
+    pub fn handshake(&self) -> Option<Handshake> {
+        self.tcp
+            .as_ref()
+            .map(|tcp| tcp.handshake(self.client, &self.sides))
+    }
+
+    /// EVE's TCP state; `None` for other protocols.
+    pub fn tcp_state(&self) -> Option<&'static str> {
+        self.tcp
+            .as_ref()
+            .map(|tcp| tcp.state(self.client, &self.sides))
+    }
+
+    /// Whether the client or the server reset the connection.
+    pub fn was_reset(&self) -> bool {
+        self.sides
+            .iter()
+            .any(|side| TcpFlags(side.flags).has(TcpFlags::RST))
+    }
+
+    /// EVE's flow state.
+    pub fn state(&self) -> &'static str {
+        let both_ways = self.sides.iter().all(|side| side.packets > 0);
+        match &self.tcp {
+            Some(tcp) if tcp.is_closed(&self.sides) => "closed",
+            Some(tcp)
+                if tcp.handshake(self.client, &self.sides) == Handshake::Complete
+                    || (tcp.is_midstream() && both_ways) =>
+            {
+                "established"
+            }
+            Some(_) => "new",
+            None if both_ways => "established",
+            None => "new",
+        }
+    }
+
+    /// When the flow ends if nothing more comes.
+    pub(super) fn deadline(&self, options: &FlowOptions) -> Timestamp {
+        self.last.plus(self.timeout(options))
+    }
+
+    /// The next tick boundary at which something is due.
+    pub(super) fn due(&self, options: &FlowOptions) -> Timestamp {
+        let due = self.alarm.map_or(self.deadline(options), |alarm| {
+            alarm.min(self.deadline(options))
+        });
+        Tick::boundary_at_or_after(due).start()
+    }
+
+    fn timeout(&self, options: &FlowOptions) -> Duration {
+        let both_ways = self.sides.iter().all(|side| side.packets > 0);
+        match (self.key.protocol(), &self.tcp) {
+            (_, Some(tcp)) if tcp.is_closed(&self.sides) => options.tcp_closed,
+            (_, Some(tcp)) => match tcp.handshake(self.client, &self.sides) {
+                Handshake::Complete | Handshake::Midstream => options.tcp_established,
+                Handshake::Refused | Handshake::Unanswered => options.tcp_incomplete,
+            },
+            (Protocol::UDP, None) if both_ways => options.udp_both_ways,
+            (Protocol::UDP, None) => options.udp_one_way,
+            (Protocol::ICMP | Protocol::ICMPV6, None) => options.icmp,
+            _ => options.other,
+        }
+    }
+
+    fn counts(&self, side: Side) -> SideCounts {
+        let [low, high] = self.sides;
+        if side == Side::LowToHigh { low } else { high }
+    }
+}
+
+/// Who is the client, by the first packet alone.
+fn first_guess(
+    key: &FlowKey,
+    side: Side,
+    packet: &Packet<'_>,
+    options: &FlowOptions,
+) -> (Side, ClientEvidence) {
+    if let Transport::Tcp(segment) = packet.transport
+        && segment.flags.has(TcpFlags::SYN)
+    {
+        return if segment.flags.has(TcpFlags::ACK) {
+            (side.reversed(), ClientEvidence::SynAck)
+        } else {
+            (side, ClientEvidence::Syn)
+        };
+    }
+    let (from, to) = (
+        options.is_service(key.sender(side).port),
+        options.is_service(key.receiver(side).port),
+    );
+    match (from, to) {
+        (false, true) => (side, ClientEvidence::Port),
+        (true, false) => (side.reversed(), ClientEvidence::Port),
+        _ => (side, ClientEvidence::FirstPacket),
+    }
+}
+
+/// A hash of the key and the first packet, with a fixed seed of its own: equal in every replay, whatever seeds the tables.
+fn flow_id(key: &FlowKey, first: Stamp) -> u64 {
+    const SEED: u64 = 0x7061_7463_6873_7061;
+    const BITS: u32 = 51;
+    let mut hasher = FixedState::with_seed(SEED).build_hasher();
+    key.hash(&mut hasher);
+    first.timestamp.hash(&mut hasher);
+    first.number.hash(&mut hasher);
+    hasher.finish() >> (u64::BITS - BITS)
+}

@@ -1,0 +1,525 @@
+//! Key to flow, and the road of a packet through its flow.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
+
+use super::duplicates::Duplicates;
+use super::flow::{ClientEvidence, Flow};
+use super::options::FlowOptions;
+use super::tcp::stream::{Chunk, Piece, Streams};
+use super::timers::{Timer, Timers};
+use super::{EndReason, Interest, Observer};
+use crate::counters;
+use crate::types::flow_key::Side;
+use crate::types::packet::{Quoted, TcpFlags, TcpSegment, Transport};
+use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
+
+/// How long an ended flow is remembered for one that continues on its 5-tuple.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
+/// Most ended flows that are remembered.
+const MAX_REMEMBERED: usize = 1 << 16;
+/// Watched flows that are passed over when a full table looks for one to give up.
+const SPARED: usize = 8;
+/// Flows of a chunk: the slab grows by chunks and never moves a flow.
+const CHUNK: usize = 1 << 12;
+
+counters! {
+    /// What the flow table saw and refused.
+    pub struct FlowCounters {
+        /// Flows.
+        total: "flow.total",
+        /// TCP flows.
+        tcp: "flow.tcp",
+        /// UDP flows.
+        udp: "flow.udp",
+        /// ICMP flows.
+        icmp: "flow.icmp",
+        /// Flows given up because the table was full.
+        forced: "flow.forced",
+        /// 5-tuples taken into use again.
+        reused: "flow.tcp_reuse",
+        /// Packets that the mirror showed twice.
+        duplicates: "flow.duplicates",
+        /// TCP segments whose sequence number was not believed.
+        unbelieved: "flow.unbelieved_sequence",
+    }
+}
+
+/// The flows of one worker. `A`: what the observer keeps with each; `M`: what it remembers of ended ones.
+#[derive(Debug)]
+pub struct FlowTable<A, M> {
+    options: FlowOptions,
+    index: HashTable<u32>,
+    slab: Slab<A>,
+    timers: Timers,
+    duplicates: Duplicates,
+    remembered: HashMap<FlowKey, (Timestamp, M), FixedState>,
+    remembered_order: VecDeque<(FlowKey, Timestamp)>,
+    hasher: FixedState,
+    counters: FlowCounters,
+}
+
+impl<A: Default, M> FlowTable<A, M> {
+    /// An empty table.
+    pub fn new(options: FlowOptions) -> Self {
+        Self {
+            index: HashTable::new(),
+            slab: Slab::default(),
+            timers: Timers::default(),
+            duplicates: Duplicates::new(options.seed),
+            remembered: HashMap::with_hasher(FixedState::with_seed(options.seed)),
+            remembered_order: VecDeque::new(),
+            hasher: FixedState::with_seed(options.seed),
+            counters: FlowCounters::default(),
+            options,
+        }
+    }
+
+    /// Counts a packet for its flow and follows its stream.
+    pub fn packet(&mut self, packet: &Packet<'_>, observer: &mut impl Observer<A, Memory = M>) {
+        let (key, side) = packet.flow_key(self.options.key_vlan);
+        let is_duplicate = self.duplicates.is_duplicate(&key, packet);
+        let slot = match self.find(&key) {
+            Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
+                self.counters.reused += 1;
+                self.end(slot, EndReason::Reuse, packet.timestamp, observer);
+                self.open(key, side, packet, observer)
+            }
+            Some(slot) => slot,
+            None => self.open(key, side, packet, observer),
+        };
+        let Some(flow) = self.slab.flow(slot) else {
+            return;
+        };
+        count(flow, side, packet, is_duplicate);
+        if is_duplicate {
+            self.counters.duplicates += 1;
+        } else {
+            match packet.transport {
+                Transport::Tcp(segment) => follow_segment(
+                    flow,
+                    side,
+                    &segment,
+                    packet.stamp(),
+                    &mut self.counters,
+                    observer,
+                ),
+                Transport::Udp(datagram) => {
+                    follow_datagram(flow, side, &datagram, packet.stamp(), observer)
+                }
+                _ => {}
+            }
+        }
+        self.arm(slot);
+    }
+
+    /// An ICMP error quoted a packet of a flow: gives the flow, where it is one of this table.
+    pub fn quoted(&mut self, quoted: &Quoted) -> Option<&mut Flow<A>> {
+        let (key, _) = FlowKey::new(quoted.source, quoted.destination, quoted.protocol, None);
+        let slot = self.find(&key)?;
+        let flow = self.slab.flow(slot)?;
+        if let Some(tcp) = &mut flow.tcp {
+            tcp.refuse();
+        }
+        Some(flow)
+    }
+
+    /// Runs what is due up to the boundary `now`, in order of due time and first packet.
+    pub fn advance(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.timer(timer, observer);
+        }
+    }
+
+    /// The end of input: every flow ends, in the order of first packets.
+    pub fn finish(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
+        let mut slots: Vec<(u64, u64, u32)> = self
+            .slab
+            .iter()
+            .map(|(slot, flow)| (flow.first().number, flow.id(), slot))
+            .collect();
+        slots.sort_unstable();
+        for (_, _, slot) in slots {
+            self.end(slot, EndReason::Shutdown, now, observer);
+        }
+    }
+
+    /// What was seen and refused so far.
+    pub const fn counters(&self) -> &FlowCounters {
+        &self.counters
+    }
+
+    /// Flows at present.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    fn hash(&self, key: &FlowKey) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        key.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn find(&self, key: &FlowKey) -> Option<u32> {
+        let slab = &self.slab;
+        self.index
+            .find(self.hash(key), |slot| slab.key(*slot) == Some(key))
+            .copied()
+    }
+
+    fn open(
+        &mut self,
+        key: FlowKey,
+        side: Side,
+        packet: &Packet<'_>,
+        observer: &mut impl Observer<A, Memory = M>,
+    ) -> u32 {
+        if self.index.len() >= self.options.max_flows {
+            self.give_up_one(packet.timestamp, observer);
+        }
+        self.counters.total += 1;
+        match packet.transport {
+            Transport::Tcp(_) => self.counters.tcp += 1,
+            Transport::Udp(_) => self.counters.udp += 1,
+            Transport::Icmp(_) => self.counters.icmp += 1,
+            Transport::Other { .. } => {}
+        }
+        let earlier = self.recall(&key, packet);
+        let mut flow = Flow::new(key, side, packet, &self.options);
+        observer.opened(&mut flow, packet, earlier);
+        let slot = self.slab.insert(flow);
+        let (hash, hasher, slab) = (self.hash(&key), &self.hasher, &self.slab);
+        self.index.insert_unique(hash, slot, |slot| {
+            let mut state = hasher.build_hasher();
+            // The key itself is hashed, as in every look-up: an `Option` of it would hash otherwise.
+            if let Some(key) = slab.key(*slot) {
+                key.hash(&mut state);
+            }
+            state.finish()
+        });
+        slot
+    }
+
+    /// What is remembered of the flow that this one continues: the 5-tuple is the same, and nothing says that it is new.
+    fn recall(&mut self, key: &FlowKey, packet: &Packet<'_>) -> Option<M> {
+        let (ended, memory) = self.remembered.remove(key)?;
+        let is_new =
+            matches!(packet.transport, Transport::Tcp(segment) if segment.flags.has(TcpFlags::SYN));
+        (!is_new && packet.timestamp.since(ended) <= REMEMBERED).then_some(memory)
+    }
+
+    fn remember(&mut self, key: FlowKey, at: Timestamp, memory: M) {
+        self.remembered.insert(key, (at, memory));
+        self.remembered_order.push_back((key, at));
+        while self.remembered_order.len() > MAX_REMEMBERED {
+            let Some((oldest, ended)) = self.remembered_order.pop_front() else {
+                return;
+            };
+            if self
+                .remembered
+                .get(&oldest)
+                .is_some_and(|(at, _)| *at == ended)
+            {
+                self.remembered.remove(&oldest);
+            }
+        }
+    }
+
+    /// Whether a segment begins another connection on the 5-tuple of `slot`.
+    fn begins_another(&mut self, slot: u32, side: Side, packet: &Packet<'_>) -> bool {
+        let Transport::Tcp(segment) = packet.transport else {
+            return false;
+        };
+        let Some(flow) = self
+            .slab
+            .flow(slot)
+            .filter(|_| segment.flags.has(TcpFlags::SYN))
+        else {
+            return false;
+        };
+        let Some(tcp) = &flow.tcp else {
+            return false;
+        };
+        let is_answer = segment.flags.has(TcpFlags::ACK);
+        tcp.is_other_connection(side, segment.sequence)
+            && (!is_answer || tcp.is_closed(&flow.sides))
+    }
+
+    fn arm(&mut self, slot: u32) {
+        let Some(flow) = self.slab.flow(slot) else {
+            return;
+        };
+        let due = flow.due(&self.options);
+        if due < flow.armed {
+            flow.armed = due;
+            self.timers.set(Timer {
+                due,
+                first_packet: flow.first().number,
+                flow_id: flow.id(),
+                slot,
+            });
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, observer: &mut impl Observer<A, Memory = M>) {
+        let Some(flow) = self
+            .slab
+            .flow(timer.slot)
+            .filter(|flow| flow.id() == timer.flow_id)
+        else {
+            return;
+        };
+        if flow.armed != timer.due {
+            return;
+        }
+        flow.armed = Timestamp::MAX;
+        if let Some(alarm) = flow.alarm.take_if(|alarm| *alarm <= timer.due) {
+            let boundary = Tick::boundary_at_or_after(alarm).start();
+            observer.alarm(flow, boundary.max(timer.due));
+        }
+        if flow.deadline(&self.options) <= timer.due {
+            self.end(timer.slot, EndReason::Timeout, timer.due, observer);
+        } else {
+            self.arm(timer.slot);
+        }
+    }
+
+    /// The table is full: the flow that would end first goes, watched ones last.
+    fn give_up_one(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
+        let mut spared = Vec::new();
+        while let Some(timer) = self.timers.pop() {
+            let Some(flow) = self
+                .slab
+                .flow(timer.slot)
+                .filter(|flow| flow.id() == timer.flow_id)
+            else {
+                continue;
+            };
+            if flow.armed != timer.due {
+                continue;
+            }
+            let real = flow.deadline(&self.options);
+            flow.armed = Timestamp::MAX;
+            if real > timer.due && flow.alarm.is_none() {
+                self.arm(timer.slot);
+                continue;
+            }
+            if flow.is_watched() && spared.len() < SPARED {
+                spared.push(timer.slot);
+                continue;
+            }
+            self.counters.forced += 1;
+            self.end(timer.slot, EndReason::Forced, now, observer);
+            break;
+        }
+        spared.into_iter().for_each(|slot| self.arm(slot));
+    }
+
+    fn end(
+        &mut self,
+        slot: u32,
+        reason: EndReason,
+        at: Timestamp,
+        observer: &mut impl Observer<A, Memory = M>,
+    ) {
+        let Some(mut flow) = self.slab.remove(slot) else {
+            return;
+        };
+        let hash = self.hash(flow.key());
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+        let stamp = Stamp {
+            timestamp: flow.last(),
+            ..flow.first()
+        };
+        finish_streams(&mut flow, stamp, observer);
+        if let Some(tcp) = &mut flow.tcp {
+            tcp.settle();
+        }
+        if let Some(memory) = observer.ended(&mut flow, reason, at) {
+            self.remember(*flow.key(), at, memory);
+        }
+    }
+}
+
+fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: bool) {
+    flow.last = flow.last.max(packet.timestamp);
+    let counts = &mut flow.sides[side.index()];
+    counts.packets += u64::from(packet.frames.max(1));
+    counts.wire_bytes += packet.wire_bytes;
+    if is_duplicate {
+        flow.duplicates += 1;
+        return;
+    }
+    match packet.transport {
+        Transport::Tcp(segment) => {
+            counts.flags |= segment.flags.0;
+            let evidence = match (
+                segment.flags.has(TcpFlags::SYN),
+                segment.flags.has(TcpFlags::ACK),
+            ) {
+                (true, false) => Some((side, ClientEvidence::Syn)),
+                (true, true) => Some((side.reversed(), ClientEvidence::SynAck)),
+                _ => None,
+            };
+            if let Some((client, evidence)) = evidence {
+                flow.set_client(client, evidence);
+            }
+        }
+        Transport::Udp(datagram) => counts.datagram_bytes += u64::from(datagram.payload_length),
+        _ => {}
+    }
+}
+
+fn follow_segment<A, O: Observer<A>>(
+    flow: &mut Flow<A>,
+    side: Side,
+    segment: &TcpSegment<'_>,
+    stamp: Stamp,
+    counters: &mut FlowCounters,
+    observer: &mut O,
+) {
+    let Some(tcp) = &mut flow.tcp else {
+        return;
+    };
+    let change = tcp.segment(side, segment);
+    let acknowledged = tcp.acknowledged(side.reversed());
+    let streams = tcp.streams.take();
+    if change.position.is_none() && segment.payload_length > 0 {
+        counters.unbelieved += 1;
+    }
+    if let Some(mut streams) = streams {
+        let mut hand_on =
+            |flow: &mut Flow<A>, side: Side, streams: &mut Streams, piece: Option<Piece<'_>>| {
+                let mut on = |chunk: Chunk<'_>| {
+                    observer.stream(flow, side, chunk, stamp) == Interest::Continue
+                };
+                match piece {
+                    Some(piece) => streams.side(side).push(piece, stamp.timestamp, &mut on),
+                    None => streams
+                        .side(side)
+                        .acknowledged(acknowledged, stamp.timestamp, &mut on),
+                }
+            };
+        hand_on(flow, side.reversed(), &mut streams, None);
+        if let Some(position) = change.position {
+            let is_last = segment.flags.has(TcpFlags::FIN);
+            let piece = Piece {
+                position,
+                bytes: segment.payload,
+                wire: segment.payload_length.into(),
+                is_last,
+            };
+            hand_on(flow, side, &mut streams, Some(piece));
+        }
+        if let Some(tcp) = flow.tcp.as_mut().filter(|_| !streams.is_stopped()) {
+            tcp.streams = Some(streams);
+        }
+    }
+    if flow.is_watched() {
+        for (side, bytes) in [(side, change.sent), (side.reversed(), change.acknowledged)] {
+            if bytes > 0 {
+                observer.delivered(flow, side, bytes, stamp);
+            }
+        }
+    }
+}
+
+fn follow_datagram<A>(
+    flow: &mut Flow<A>,
+    side: Side,
+    datagram: &crate::types::packet::UdpDatagram<'_>,
+    stamp: Stamp,
+    observer: &mut impl Observer<A>,
+) {
+    if flow.datagram_interest && observer.datagram(flow, side, datagram, stamp) == Interest::Stop {
+        flow.datagram_interest = false;
+    }
+    if flow.is_watched() && datagram.payload_length > 0 {
+        observer.delivered(flow, side, datagram.payload_length.into(), stamp);
+    }
+}
+
+fn finish_streams<A>(flow: &mut Flow<A>, stamp: Stamp, observer: &mut impl Observer<A>) {
+    let Some(mut streams) = flow.tcp.as_mut().and_then(|tcp| tcp.streams.take()) else {
+        return;
+    };
+    let client = flow.client_side();
+    for side in [client, client.reversed()] {
+        let mut on =
+            |chunk: Chunk<'_>| observer.stream(flow, side, chunk, stamp) == Interest::Continue;
+        streams.side(side).finish(&mut on);
+    }
+}
+
+/// Flows by slot, in chunks that never move.
+#[derive(Debug)]
+struct Slab<A> {
+    chunks: Vec<Vec<Option<Flow<A>>>>,
+    free: Vec<u32>,
+}
+
+impl<A> Default for Slab<A> {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<A> Slab<A> {
+    fn insert(&mut self, flow: Flow<A>) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            if let Some(place) = self.place(slot) {
+                *place = Some(flow);
+            }
+            return slot;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let before = (self.chunks.len() - 1) * CHUNK;
+        let Some(chunk) = self.chunks.last_mut() else {
+            return 0;
+        };
+        chunk.push(Some(flow));
+        (before + chunk.len() - 1) as u32
+    }
+
+    fn flow(&mut self, slot: u32) -> Option<&mut Flow<A>> {
+        self.place(slot)?.as_mut()
+    }
+
+    fn key(&self, slot: u32) -> Option<&FlowKey> {
+        let chunk = self.chunks.get(slot as usize / CHUNK)?;
+        chunk.get(slot as usize % CHUNK)?.as_ref().map(Flow::key)
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Flow<A>> {
+        let flow = self.place(slot)?.take()?;
+        self.free.push(slot);
+        Some(flow)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, &Flow<A>)> {
+        let flows = self.chunks.iter().flatten().zip(0_u32..);
+        flows.filter_map(|(flow, slot)| flow.as_ref().map(|flow| (slot, flow)))
+    }
+
+    fn place(&mut self, slot: u32) -> Option<&mut Option<Flow<A>>> {
+        self.chunks
+            .get_mut(slot as usize / CHUNK)?
+            .get_mut(slot as usize % CHUNK)
+    }
+}

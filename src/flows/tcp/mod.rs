@@ -1,0 +1,184 @@
+//! What a TCP connection needs beside its counts: sequence space, streams, states.
+//!
+//! * [`sequence`]: which bytes went over, each once
+//! * [`stream`]: the bytes in order
+
+pub mod sequence;
+pub mod stream;
+
+use super::flow::{Delivered, Handshake, SideCounts};
+use crate::types::flow_key::Side;
+use crate::types::packet::{TcpFlags, TcpSegment};
+use sequence::Sequence;
+use stream::Streams;
+
+/// A TCP connection.
+#[derive(Debug, Default)]
+pub(super) struct Tcp {
+    sequences: [Sequence; 2],
+    /// `None` once nobody wants the streams.
+    pub streams: Option<Box<Streams>>,
+    /// An ICMP error quoted the SYN.
+    icmp_refused: bool,
+    begun: bool,
+}
+
+/// What a segment changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Change {
+    /// New payload bytes of the segment's own side.
+    pub sent: u64,
+    /// Payload bytes of the other side that this segment's acknowledgement alone tells of.
+    pub acknowledged: u64,
+    /// Where the segment's payload begins in its side's stream; `None` where it is not believed.
+    pub position: Option<u64>,
+}
+
+impl Tcp {
+    /// Takes in a segment that is no mirror duplicate.
+    pub fn segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
+        if !self.begun {
+            self.begun = true;
+            self.streams = Some(Box::default());
+        }
+        let flags = segment.flags;
+        let mut change = Change::default();
+        if flags.has(TcpFlags::RST) {
+            return change;
+        }
+        let [low, high] = &mut self.sequences;
+        let (own, other) = if side == Side::LowToHigh {
+            (low, high)
+        } else {
+            (high, low)
+        };
+        let data = if flags.has(TcpFlags::SYN) {
+            own.begin(segment.sequence.wrapping_add(1));
+            segment.sequence.wrapping_add(1)
+        } else {
+            segment.sequence
+        };
+        change.position = own.position(data);
+        if let Some(position) = change.position {
+            change.sent = own.add(position, u64::from(segment.payload_length));
+            if flags.has(TcpFlags::FIN) {
+                own.finish(position + u64::from(segment.payload_length));
+            }
+        }
+        if flags.has(TcpFlags::ACK) {
+            change.acknowledged = other.acknowledge(segment.acknowledgement);
+        }
+        change
+    }
+
+    /// Whether a SYN with this sequence number begins another connection.
+    pub fn is_other_connection(&self, side: Side, sequence: u32) -> bool {
+        self.sequence(side)
+            .base()
+            .is_some_and(|base| base != sequence.wrapping_add(1))
+    }
+
+    /// How far the other side acknowledged what `side` sent.
+    pub fn acknowledged(&self, side: Side) -> u64 {
+        self.sequence(side).acknowledged()
+    }
+
+    /// An ICMP error quoted a packet of this connection.
+    pub const fn refuse(&mut self) {
+        self.icmp_refused = true;
+    }
+
+    /// The end: what was never acknowledged because no acknowledgements were seen is inferred from what came after it.
+    pub fn settle(&mut self) {
+        self.sequences.iter_mut().for_each(Sequence::settle);
+    }
+
+    /// Payload of a side.
+    pub fn delivered(&self, side: Side) -> Delivered {
+        self.sequence(side).delivered()
+    }
+
+    /// Whether neither a SYN nor a SYN+ACK was seen.
+    pub fn is_midstream(&self) -> bool {
+        self.sequences
+            .iter()
+            .all(|sequence| !sequence.began_with_syn())
+    }
+
+    /// Whether it ended: FIN both ways, or RST.
+    pub fn is_closed(&self, sides: &[SideCounts; 2]) -> bool {
+        let all = |flag| sides.iter().all(|side| TcpFlags(side.flags).has(flag));
+        let any = |flag| sides.iter().any(|side| TcpFlags(side.flags).has(flag));
+        any(TcpFlags::RST) || all(TcpFlags::FIN)
+    }
+
+    /// How the connection was made. Where the mirror shows one side only, what that side sent after its SYN tells of the other.
+    pub fn handshake(&self, client: Side, sides: &[SideCounts; 2]) -> Handshake {
+        let [low, high] = sides;
+        let (from_client, from_server) = if client == Side::LowToHigh {
+            (low, high)
+        } else {
+            (high, low)
+        };
+        let (client_flags, server_flags) =
+            (TcpFlags(from_client.flags), TcpFlags(from_server.flags));
+        let client_began = client_flags.has(TcpFlags::SYN);
+        let server_began = server_flags.has(TcpFlags::SYN);
+        if !client_began && !server_began {
+            return Handshake::Midstream;
+        }
+        if client_flags.has(TcpFlags::ACK)
+            || (server_began && self.sequence(client.reversed()).delivered().bytes > 0)
+        {
+            return Handshake::Complete;
+        }
+        if self.icmp_refused || (!server_began && server_flags.has(TcpFlags::RST)) {
+            return Handshake::Refused;
+        }
+        if server_began && from_client.packets == 0 {
+            Handshake::Complete
+        } else {
+            Handshake::Unanswered
+        }
+    }
+
+    /// EVE's word for the state.
+    pub fn state(&self, client: Side, sides: &[SideCounts; 2]) -> &'static str {
+        let [low, high] = sides;
+        let (from_client, from_server) = if client == Side::LowToHigh {
+            (low, high)
+        } else {
+            (high, low)
+        };
+        let (client_flags, server_flags) =
+            (TcpFlags(from_client.flags), TcpFlags(from_server.flags));
+        let has_fin = |flags: TcpFlags| flags.has(TcpFlags::FIN);
+        if client_flags.has(TcpFlags::RST) || server_flags.has(TcpFlags::RST) {
+            return "closed";
+        }
+        match (has_fin(client_flags), has_fin(server_flags)) {
+            (true, true) if self.all_acknowledged() => "closed",
+            (true, true) => "last_ack",
+            (true, false) if self.sequence(client).fin_acknowledged() => "fin_wait2",
+            (true, false) => "fin_wait1",
+            (false, true) => "close_wait",
+            (false, false) => match self.handshake(client, sides) {
+                Handshake::Complete | Handshake::Midstream => "established",
+                _ if server_flags.has(TcpFlags::SYN) => "syn_recv",
+                _ => "syn_sent",
+            },
+        }
+    }
+
+    fn all_acknowledged(&self) -> bool {
+        self.sequences.iter().all(Sequence::fin_acknowledged)
+    }
+
+    const fn sequence(&self, side: Side) -> &Sequence {
+        let [low, high] = &self.sequences;
+        match side {
+            Side::LowToHigh => low,
+            Side::HighToLow => high,
+        }
+    }
+}

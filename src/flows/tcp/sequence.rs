@@ -1,0 +1,357 @@
+//! Which bytes of a direction went over, each counted once (RFC 9293 section 3.4).
+//!
+//! Positions are 64-bit offsets from the first data byte. Below the *edge* everything went over: it was seen in order, or the
+//! other side acknowledged it. Above it lie the pieces that were seen out of order. A part below the edge that was never
+//! seen is a *hole*: inferred, until a late copy fills it.
+//!
+//! Blind spot: where the mirror shows the acknowledging side alone, the FIN's own number counts as one byte.
+
+use crate::flows::flow::Delivered;
+
+/// Most pieces above the edge; with more, the lowest hole is taken as passed.
+const MAX_PIECES: usize = 32;
+/// Most holes below the edge that a late copy can still fill.
+const MAX_HOLES: usize = 32;
+/// A step forward of more than this is believed only when a second segment agrees.
+const BELIEVED_STEP: u64 = 64 << 20;
+
+/// The sequence space of one direction.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sequence {
+    /// Number of the first data byte.
+    base: Option<u32>,
+    began_with_syn: bool,
+    edge: u64,
+    pieces: Vec<(u64, u64)>,
+    holes: Vec<(u64, u64)>,
+    /// Holes that can no longer be filled.
+    settled_gaps: u64,
+    inferred: u64,
+    acknowledged: u64,
+    has_acknowledgements: bool,
+    fin: Option<u64>,
+    fin_acknowledged: bool,
+    /// A far position that waits for a second segment to agree.
+    suspect: Option<u64>,
+}
+
+impl Sequence {
+    /// A SYN said where the data begins.
+    pub fn begin(&mut self, base: u32) {
+        self.base.get_or_insert(base);
+        self.began_with_syn = true;
+    }
+
+    /// The position of a sequence number; `None` where it lies before the first byte or implausibly far.
+    pub fn position(&mut self, sequence: u32) -> Option<u64> {
+        let base = *self.base.get_or_insert(sequence);
+        let reference = self.highest();
+        let distance = i64::from(sequence.wrapping_sub(base.wrapping_add(reference as u32)) as i32);
+        let position = reference.checked_add_signed(distance)?;
+        self.is_believed(position, reference).then_some(position)
+    }
+
+    /// Bytes were seen; gives how many are new.
+    pub fn add(&mut self, start: u64, length: u64) -> u64 {
+        let end = start + length;
+        if start < self.edge {
+            self.fill(start, end.min(self.edge));
+        }
+        let start = start.max(self.edge);
+        if start >= end {
+            return 0;
+        }
+        let new = self.insert(start, end);
+        self.advance();
+        while self.pieces.len() > MAX_PIECES {
+            let next = self.pieces.first().map_or(self.edge, |(start, _)| *start);
+            self.pass(next);
+        }
+        new
+    }
+
+    /// The other side acknowledged up to `number`; gives how many bytes it alone tells of.
+    pub fn acknowledge(&mut self, number: u32) -> u64 {
+        let Some(mut position) = self.position(number) else {
+            return 0;
+        };
+        self.has_acknowledgements = true;
+        if let Some(fin) = self.fin
+            && position > fin
+        {
+            self.fin_acknowledged = true;
+            position = fin;
+        }
+        self.acknowledged = self.acknowledged.max(position);
+        if position > self.edge {
+            self.pass(position)
+        } else {
+            0
+        }
+    }
+
+    /// The last data byte lies before `position`.
+    pub fn finish(&mut self, position: u64) {
+        self.fin.get_or_insert(position);
+        // An acknowledgement that came before its FIN counted the FIN's own number.
+        if self.edge == position + 1 && self.holes.last() == Some(&(position, position + 1)) {
+            self.holes.pop();
+            self.inferred -= 1;
+            self.edge = position;
+            self.fin_acknowledged = true;
+        }
+    }
+
+    /// The end: without any acknowledgement seen, what lies before a later piece was passed.
+    pub fn settle(&mut self) {
+        if !self.has_acknowledgements {
+            let end = self.highest();
+            self.pass(end);
+        }
+    }
+
+    /// What went over.
+    pub fn delivered(&self) -> Delivered {
+        let above: u64 = self.pieces.iter().map(|(start, end)| end - start).sum();
+        let unpassed = self.pieces.len() as u64;
+        Delivered {
+            bytes: self.edge + above,
+            inferred: self.inferred,
+            gaps: self.settled_gaps + self.holes.len() as u64 + unpassed,
+        }
+    }
+
+    /// Number of the first data byte.
+    pub const fn base(&self) -> Option<u32> {
+        self.base
+    }
+
+    /// Whether a SYN was seen.
+    pub const fn began_with_syn(&self) -> bool {
+        self.began_with_syn
+    }
+
+    /// How far the other side acknowledged.
+    pub const fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Whether the FIN was acknowledged.
+    pub const fn fin_acknowledged(&self) -> bool {
+        self.fin_acknowledged
+    }
+
+    /// The highest position known.
+    fn highest(&self) -> u64 {
+        self.pieces.last().map_or(self.edge, |(_, end)| *end)
+    }
+
+    fn is_believed(&mut self, position: u64, reference: u64) -> bool {
+        if position <= reference + BELIEVED_STEP {
+            return true;
+        }
+        let agrees = self
+            .suspect
+            .is_some_and(|suspect| position.abs_diff(suspect) <= BELIEVED_STEP);
+        self.suspect = Some(position);
+        agrees
+    }
+
+    /// Everything below `position` went over; gives how much of it was never seen.
+    fn pass(&mut self, position: u64) -> u64 {
+        let mut missing = 0;
+        let mut at = self.edge;
+        for (start, end) in self.pieces.iter().copied().chain([(position, position)]) {
+            let until = start.min(position);
+            if until > at {
+                missing += until - at;
+                self.holes.push((at, until));
+            }
+            at = at.max(end);
+            if at >= position {
+                break;
+            }
+        }
+        self.inferred += missing;
+        self.edge = position.max(self.edge);
+        self.advance();
+        let excess = self.holes.len().saturating_sub(MAX_HOLES);
+        self.holes.drain(..excess);
+        self.settled_gaps += excess as u64;
+        missing
+    }
+
+    /// A late copy of bytes below the edge.
+    fn fill(&mut self, start: u64, end: u64) {
+        if self.holes.is_empty() {
+            return;
+        }
+        let mut left = Vec::with_capacity(self.holes.len() + 1);
+        for (hole_start, hole_end) in self.holes.drain(..) {
+            let (from, to) = (
+                start.clamp(hole_start, hole_end),
+                end.clamp(hole_start, hole_end),
+            );
+            self.inferred -= to - from;
+            left.extend(
+                [(hole_start, from), (to, hole_end)]
+                    .into_iter()
+                    .filter(|(start, end)| start < end),
+            );
+        }
+        self.holes = left;
+    }
+
+    /// Inserts a piece above the edge; gives how many of its bytes are new.
+    fn insert(&mut self, start: u64, end: u64) -> u64 {
+        if self.pieces.is_empty() && start == self.edge {
+            self.edge = end;
+            return end - start;
+        }
+        let first = self
+            .pieces
+            .partition_point(|(_, piece_end)| *piece_end < start);
+        let last = self
+            .pieces
+            .partition_point(|(piece_start, _)| *piece_start <= end);
+        let touched = self.pieces.get(first..last).unwrap_or_default();
+        let seen: u64 = touched
+            .iter()
+            .map(|(s, e)| (*e).min(end).saturating_sub((*s).max(start)))
+            .sum();
+        let merged = touched.iter().fold((start, end), |(s, e), piece| {
+            (s.min(piece.0), e.max(piece.1))
+        });
+        self.pieces.splice(first..last, [merged]);
+        end - start - seen
+    }
+
+    /// Moves the edge over pieces that touch it.
+    fn advance(&mut self) {
+        let reached = self
+            .pieces
+            .iter()
+            .take_while(|(start, _)| *start <= self.edge)
+            .count();
+        for (_, end) in self.pieces.drain(..reached) {
+            self.edge = self.edge.max(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivered(sequence: &Sequence) -> (u64, u64, u64) {
+        let delivered = sequence.delivered();
+        (delivered.bytes, delivered.inferred, delivered.gaps)
+    }
+
+    fn begun(base: u32) -> Sequence {
+        let mut sequence = Sequence::default();
+        sequence.begin(base);
+        sequence
+    }
+
+    fn send(sequence: &mut Sequence, number: u32, length: u64) -> u64 {
+        let position = sequence.position(number);
+        position.map_or(0, |position| sequence.add(position, length))
+    }
+
+    #[test]
+    fn retransmissions_and_overlaps_count_once() {
+        let mut sequence = begun(1);
+        assert_eq!(send(&mut sequence, 1, 100), 100);
+        assert_eq!(send(&mut sequence, 1, 100), 0);
+        assert_eq!(send(&mut sequence, 51, 100), 50);
+        assert_eq!(
+            send(&mut sequence, 0, 1),
+            0,
+            "a keep-alive lies before the first byte"
+        );
+        assert_eq!(delivered(&sequence), (150, 0, 0));
+    }
+
+    #[test]
+    fn what_was_lost_on_the_mirror_is_inferred_from_acknowledgements_until_it_comes() {
+        let mut sequence = begun(1);
+        send(&mut sequence, 1, 100);
+        send(&mut sequence, 201, 100);
+        assert_eq!(delivered(&sequence), (200, 0, 1));
+        assert_eq!(sequence.acknowledge(301), 100);
+        assert_eq!(delivered(&sequence), (300, 100, 1));
+        assert_eq!(send(&mut sequence, 101, 60), 0);
+        assert_eq!(delivered(&sequence), (300, 40, 1));
+        send(&mut sequence, 161, 40);
+        assert_eq!(delivered(&sequence), (300, 0, 0));
+    }
+
+    #[test]
+    fn acknowledgements_alone_tell_the_size() {
+        let mut sequence = Sequence::default();
+        assert_eq!(sequence.acknowledge(1_001), 0);
+        assert_eq!(sequence.acknowledge(2_001), 1_000);
+        assert_eq!(delivered(&sequence), (1_000, 1_000, 1));
+    }
+
+    #[test]
+    fn the_fin_is_no_byte() {
+        let mut sequence = begun(1);
+        send(&mut sequence, 1, 10);
+        sequence.finish(10);
+        assert_eq!(sequence.acknowledge(12), 0);
+        assert!(sequence.fin_acknowledged());
+        let mut reordered = begun(1);
+        send(&mut reordered, 1, 10);
+        reordered.acknowledge(12);
+        reordered.finish(10);
+        assert_eq!(delivered(&reordered), (10, 0, 0));
+    }
+
+    #[test]
+    fn more_than_four_gigabytes_are_exact() {
+        let mut sequence = begun(u32::MAX - 5);
+        let (mut number, step, count) = (u32::MAX - 5, 60_000_u32, 100_000_u64);
+        for _ in 0..count {
+            send(&mut sequence, number, step.into());
+            number = number.wrapping_add(step);
+        }
+        assert_eq!(delivered(&sequence), (6_000_000_000, 0, 0));
+    }
+
+    #[test]
+    fn one_forged_number_is_not_believed_two_are() {
+        let mut sequence = begun(1);
+        send(&mut sequence, 1, 100);
+        assert_eq!(sequence.acknowledge(1_000_000_000), 0);
+        assert_eq!(delivered(&sequence), (100, 0, 0));
+        assert!(sequence.acknowledge(1_000_000_100) > 0);
+    }
+
+    #[test]
+    fn a_thousand_holes_stay_bounded_and_exact() {
+        let mut sequence = begun(0);
+        for piece in 0..1_000_u32 {
+            send(&mut sequence, piece * 200, 100);
+        }
+        sequence.acknowledge(200_000);
+        assert_eq!(delivered(&sequence), (200_000, 100_000, 1_000));
+        assert!(sequence.pieces.len() <= MAX_PIECES && sequence.holes.len() <= MAX_HOLES);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_order_of_pieces_counts_what_a_plain_set_counts(pieces in proptest::collection::vec((0_u32..300, 1_u64..40), 1..25)) {
+            let mut sequence = begun(0);
+            let mut model = std::collections::BTreeSet::new();
+            for (start, length) in pieces {
+                let before = model.len() as u64;
+                model.extend(u64::from(start)..u64::from(start) + length);
+                let new = send(&mut sequence, start, length);
+                proptest::prop_assert_eq!(new, model.len() as u64 - before);
+            }
+            proptest::prop_assert_eq!(sequence.delivered().bytes, model.len() as u64);
+        }
+    }
+}

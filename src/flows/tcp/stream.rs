@@ -1,0 +1,415 @@
+//! A direction's bytes in order, from segments in any order.
+//!
+//! A segment in order is handed through without a copy; what comes early waits, bounded. Where bytes are lost on the mirror the
+//! stream goes on behind a gap: when the receiver acknowledged what is missing and it still has not come, when too much waits,
+//! or when the flow ends. The first copy of a byte counts. One exception: where the very first bytes of a stream were few and come
+//! again with other content (junk in a handshake's ACK that the receiver dropped), the stream starts over.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::types::Timestamp;
+use crate::types::flow_key::Side;
+
+/// Most bytes that wait for earlier ones, a direction.
+pub const MAX_WAITING: usize = 256 * 1024;
+/// Most segments that wait, a direction.
+const MAX_SEGMENTS: usize = 1_024;
+/// A hole that was acknowledged is a gap after so many segments,
+const PATIENCE_SEGMENTS: u32 = 16;
+/// or so much time.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// As long as no more than this was handed on, the stream may start over.
+const RESTARTABLE: usize = 64;
+
+/// The next piece of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunk<'a> {
+    /// Bytes in order.
+    Bytes(&'a [u8]),
+    /// So many bytes were lost.
+    Gap(u64),
+    /// What came so far was no part of the stream: it begins anew.
+    Restart,
+    /// The sender said that this was all, or reset the connection.
+    End,
+}
+
+/// Both directions of a connection.
+#[derive(Debug, Default)]
+pub struct Streams {
+    sides: [Stream; 2],
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Position of the next byte to hand on.
+    next: u64,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// When the first hole was met, and how many segments came since.
+    hole: Option<(Timestamp, u32)>,
+    /// The first bytes handed on, as long as the stream may start over.
+    head: Vec<u8>,
+    end: Option<u64>,
+    ended: bool,
+    stopped: bool,
+}
+
+/// A segment that came early.
+#[derive(Debug)]
+struct Waiting {
+    position: u64,
+    bytes: Vec<u8>,
+    /// Its length on the wire, where a snap length cut it.
+    wire: u64,
+}
+
+/// A segment's payload in its stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Where it begins.
+    pub position: u64,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// Its length on the wire.
+    pub wire: u64,
+    /// Whether a FIN follows it.
+    pub is_last: bool,
+}
+
+impl Streams {
+    /// One direction.
+    pub const fn side(&mut self, side: Side) -> &mut Stream {
+        let [low, high] = &mut self.sides;
+        match side {
+            Side::LowToHigh => low,
+            Side::HighToLow => high,
+        }
+    }
+
+    /// Whether nobody wants either direction.
+    pub fn is_stopped(&self) -> bool {
+        self.sides
+            .iter()
+            .all(|stream| stream.stopped || stream.ended)
+    }
+}
+
+impl Stream {
+    /// Takes in a segment; hands on what is in order now. `on` says whether to go on.
+    pub fn push(
+        &mut self,
+        piece: Piece<'_>,
+        now: Timestamp,
+        on: &mut impl FnMut(Chunk<'_>) -> bool,
+    ) {
+        if self.stopped || self.ended {
+            return;
+        }
+        if piece.is_last {
+            self.end.get_or_insert(piece.position + piece.wire);
+        }
+        if piece.wire > 0 {
+            self.restart_where_rewritten(&piece, on);
+            if piece.position <= self.next {
+                self.hand_on(piece.position, piece.bytes, piece.wire, on);
+                self.hand_on_waiting(on);
+            } else {
+                self.wait(&piece, now);
+            }
+        }
+        if self.waiting_bytes > MAX_WAITING || self.waiting.len() > MAX_SEGMENTS {
+            self.give_up_hole(on);
+        }
+        self.end_if_reached(on);
+    }
+
+    /// The other side acknowledged up to `acknowledged`: a hole below it will not be filled for long.
+    pub fn acknowledged(
+        &mut self,
+        acknowledged: u64,
+        now: Timestamp,
+        on: &mut impl FnMut(Chunk<'_>) -> bool,
+    ) {
+        let Some((since, segments)) = self.hole else {
+            return;
+        };
+        let is_passed = self
+            .waiting
+            .front()
+            .is_some_and(|first| acknowledged >= first.position);
+        if is_passed && (segments >= PATIENCE_SEGMENTS || now.since(since) >= PATIENCE) {
+            self.give_up_hole(on);
+            self.end_if_reached(on);
+        }
+    }
+
+    /// The flow ends: everything that waits is handed on, behind its gaps.
+    pub fn finish(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+        while !self.stopped && !self.waiting.is_empty() {
+            self.give_up_hole(on);
+        }
+        if !self.stopped && !self.ended {
+            self.ended = true;
+            on(Chunk::End);
+        }
+    }
+
+    fn end_if_reached(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+        if !self.ended && !self.stopped && self.end.is_some_and(|end| self.next >= end) {
+            self.ended = true;
+            on(Chunk::End);
+        }
+    }
+
+    /// Hands on what of a segment is new; it begins at or before the next byte.
+    fn hand_on(
+        &mut self,
+        position: u64,
+        bytes: &[u8],
+        wire: u64,
+        on: &mut impl FnMut(Chunk<'_>) -> bool,
+    ) {
+        let end = position + wire;
+        if end <= self.next || self.stopped {
+            return;
+        }
+        let known = usize::try_from(self.next - position).unwrap_or(usize::MAX);
+        let new = bytes.get(known..).unwrap_or_default();
+        if self.next < RESTARTABLE as u64 {
+            self.head.extend(new.iter().take(RESTARTABLE));
+        }
+        let lost = end - self.next - new.len() as u64;
+        self.next = end;
+        if !new.is_empty() {
+            self.tell(Chunk::Bytes(new), on);
+        }
+        if lost > 0 {
+            self.tell(Chunk::Gap(lost), on);
+        }
+    }
+
+    fn hand_on_waiting(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+        while !self.stopped
+            && self
+                .waiting
+                .front()
+                .is_some_and(|first| first.position <= self.next)
+        {
+            if let Some(first) = self.waiting.pop_front() {
+                self.waiting_bytes -= first.bytes.len();
+                self.hand_on(first.position, &first.bytes, first.wire, on);
+            }
+        }
+        self.hole = match (self.hole, self.waiting.is_empty()) {
+            (hole, false) => hole,
+            (_, true) => None,
+        };
+    }
+
+    fn wait(&mut self, piece: &Piece<'_>, now: Timestamp) {
+        let (since, segments) = self.hole.unwrap_or((now, 0));
+        self.hole = Some((since, segments + 1));
+        let at = self
+            .waiting
+            .partition_point(|other| other.position <= piece.position);
+        let is_known = at
+            .checked_sub(1)
+            .and_then(|at| self.waiting.get(at))
+            .is_some_and(|other| other.position + other.wire >= piece.position + piece.wire);
+        if !is_known {
+            self.waiting_bytes += piece.bytes.len();
+            self.waiting.insert(
+                at,
+                Waiting {
+                    position: piece.position,
+                    bytes: piece.bytes.to_vec(),
+                    wire: piece.wire,
+                },
+            );
+        }
+    }
+
+    fn give_up_hole(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+        let Some(first) = self.waiting.front() else {
+            return;
+        };
+        let lost = first.position.saturating_sub(self.next);
+        self.next = self.next.max(first.position);
+        self.hole = None;
+        if lost > 0 {
+            self.tell(Chunk::Gap(lost), on);
+        }
+        self.hand_on_waiting(on);
+    }
+
+    fn restart_where_rewritten(
+        &mut self,
+        piece: &Piece<'_>,
+        on: &mut impl FnMut(Chunk<'_>) -> bool,
+    ) {
+        let is_restartable =
+            piece.position == 0 && self.next > 0 && self.next <= RESTARTABLE as u64;
+        if !is_restartable || piece.wire <= self.next {
+            return;
+        }
+        let is_same = self
+            .head
+            .iter()
+            .zip(piece.bytes)
+            .all(|(old, new)| old == new);
+        if !is_same {
+            self.next = 0;
+            self.head.clear();
+            self.tell(Chunk::Restart, on);
+        }
+    }
+
+    fn tell(&mut self, chunk: Chunk<'_>, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+        if !self.stopped && !on(chunk) {
+            self.stopped = true;
+            self.waiting = VecDeque::new();
+            self.head = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Reader {
+        stream: Stream,
+        seen: Vec<String>,
+    }
+
+    impl Reader {
+        fn push(&mut self, position: u64, bytes: &[u8], is_last: bool) {
+            let piece = Piece {
+                position,
+                bytes,
+                wire: bytes.len() as u64,
+                is_last,
+            };
+            let seen = &mut self.seen;
+            self.stream
+                .push(piece, Timestamp::EPOCH, &mut |chunk| tell(seen, chunk));
+        }
+
+        fn acknowledged(&mut self, position: u64, seconds: i64) {
+            let seen = &mut self.seen;
+            self.stream.acknowledged(
+                position,
+                Timestamp::from_seconds(seconds, 0),
+                &mut |chunk| tell(seen, chunk),
+            );
+        }
+
+        fn finish(&mut self) -> String {
+            let seen = &mut self.seen;
+            self.stream.finish(&mut |chunk| tell(seen, chunk));
+            self.seen.join(" ")
+        }
+    }
+
+    fn tell(seen: &mut Vec<String>, chunk: Chunk<'_>) -> bool {
+        seen.push(match chunk {
+            Chunk::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Chunk::Gap(lost) => format!("[{lost}]"),
+            Chunk::Restart => "<restart>".to_owned(),
+            Chunk::End => "<end>".to_owned(),
+        });
+        true
+    }
+
+    #[test]
+    fn segments_in_any_order_come_out_in_order() {
+        let mut reader = Reader::default();
+        reader.push(6, b"gh", true);
+        reader.push(2, b"cd", false);
+        reader.push(0, b"abc", false);
+        reader.push(4, b"ef", false);
+        assert_eq!(reader.finish(), "abc d ef gh <end>");
+    }
+
+    #[test]
+    fn a_hole_that_was_acknowledged_becomes_a_gap_in_time() {
+        let mut reader = Reader::default();
+        reader.push(0, b"ab", false);
+        reader.push(5, b"fg", false);
+        reader.acknowledged(7, 0);
+        assert_eq!(reader.seen, ["ab"]);
+        reader.acknowledged(7, 1);
+        assert_eq!(reader.seen, ["ab", "[3]", "fg"]);
+    }
+
+    #[test]
+    fn at_the_end_everything_that_waited_is_told() {
+        let mut reader = Reader::default();
+        reader.push(2, b"c", false);
+        reader.push(9, b"z", false);
+        assert_eq!(reader.finish(), "[2] c [6] z <end>");
+    }
+
+    #[test]
+    fn junk_before_the_hello_is_taken_back() {
+        let mut reader = Reader::default();
+        reader.push(0, b"\0\0", false);
+        reader.push(0, b"hello", false);
+        reader.push(0, b"hello", false);
+        assert_eq!(reader.finish(), "\0\0 <restart> hello <end>");
+    }
+
+    #[test]
+    fn what_a_snap_length_cut_is_a_gap() {
+        let mut reader = Reader::default();
+        let piece = Piece {
+            position: 0,
+            bytes: b"ab",
+            wire: 10,
+            is_last: false,
+        };
+        let seen = &mut reader.seen;
+        reader
+            .stream
+            .push(piece, Timestamp::EPOCH, &mut |chunk| tell(seen, chunk));
+        assert_eq!(reader.finish(), "ab [8] <end>");
+    }
+
+    #[test]
+    fn a_flood_of_early_segments_is_bounded() {
+        let mut stream = Stream::default();
+        for position in 0..10_000_u64 {
+            let piece = Piece {
+                position: 1 + position * 2_000,
+                bytes: &[0; 1_000],
+                wire: 1_000,
+                is_last: false,
+            };
+            stream.push(piece, Timestamp::EPOCH, &mut |_| true);
+            assert!(stream.waiting_bytes <= MAX_WAITING + 1_000);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn shuffled_and_repeated_segments_give_the_stream(order in proptest::collection::vec(0_usize..20, 20..60)) {
+            let whole: Vec<u8> = (0..100).collect();
+            let mut stream = Stream::default();
+            let mut got = Vec::new();
+            for index in order.into_iter().chain(0..20) {
+                let (start, end) = (index * 5, (index * 5 + 7).min(100));
+                let bytes = &whole[start..end];
+                let piece = Piece { position: start as u64, bytes, wire: bytes.len() as u64, is_last: false };
+                stream.push(piece, Timestamp::EPOCH, &mut |chunk| {
+                    if let Chunk::Bytes(bytes) = chunk { got.extend_from_slice(bytes); }
+                    true
+                });
+            }
+            proptest::prop_assert_eq!(got, whole);
+        }
+    }
+}

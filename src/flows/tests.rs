@@ -1,0 +1,366 @@
+//! The flow table on connections packet by packet.
+
+use std::time::Duration;
+
+use super::*;
+use crate::types::packet::{TcpFlags, TcpSegment, Transport};
+use crate::types::{Direction, VlanTags};
+
+const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 20], 50_000);
+const SERVER: ([u8; 4], u16) = ([203, 0, 113, 9], 443);
+
+#[derive(Default)]
+struct Log(Vec<String>);
+
+impl Observer<()> for Log {
+    type Memory = u64;
+
+    fn opened(&mut self, flow: &mut Flow<()>, _: &Packet<'_>, earlier: Option<u64>) {
+        self.0.push(format!(
+            "open {}{}",
+            flow.first().number,
+            earlier.map_or(String::new(), |id| format!(" after {id}"))
+        ));
+    }
+
+    fn stream(&mut self, flow: &mut Flow<()>, side: Side, chunk: Chunk<'_>, _: Stamp) -> Interest {
+        let way = if flow.direction(side) == Direction::ToServer {
+            '>'
+        } else {
+            '<'
+        };
+        match chunk {
+            Chunk::Bytes(bytes) => self
+                .0
+                .push(format!("{way}{}", String::from_utf8_lossy(bytes))),
+            other => self.0.push(format!("{way}{other:?}")),
+        }
+        Interest::Continue
+    }
+
+    fn datagram(
+        &mut self,
+        _: &mut Flow<()>,
+        _: Side,
+        datagram: &UdpDatagram<'_>,
+        _: Stamp,
+    ) -> Interest {
+        self.0.push(format!("datagram {}", datagram.payload_length));
+        Interest::Continue
+    }
+
+    fn delivered(&mut self, _: &mut Flow<()>, _: Side, _: u64, _: Stamp) {}
+
+    fn alarm(&mut self, _: &mut Flow<()>, now: Timestamp) {
+        self.0.push(format!("alarm {now:?}"));
+    }
+
+    fn ended(&mut self, flow: &mut Flow<()>, reason: EndReason, at: Timestamp) -> Option<u64> {
+        self.0.push(format!(
+            "end {} {} {:?} {} {} {}/{}",
+            flow.first().number,
+            reason.as_str(),
+            at,
+            flow.handshake().map_or("-", Handshake::as_str),
+            flow.tcp_state().unwrap_or("-"),
+            flow.delivered(Direction::ToServer).bytes,
+            flow.delivered(Direction::ToClient).bytes,
+        ));
+        Some(flow.first().number)
+    }
+}
+
+struct Bench {
+    table: FlowTable<(), u64>,
+    log: Log,
+    number: u64,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            table: FlowTable::new(FlowOptions::default()),
+            log: Log::default(),
+            number: 0,
+            now: Timestamp::EPOCH,
+        }
+    }
+
+    fn packet(&mut self, from_client: bool, transport: Transport<'_>, identification: u32) {
+        self.number += 1;
+        let (source, destination) = if from_client {
+            (CLIENT, SERVER)
+        } else {
+            (SERVER, CLIENT)
+        };
+        let packet = Packet {
+            timestamp: self.now,
+            number: self.number,
+            origin: 0,
+            number_in_origin: self.number,
+            source: source.0.into(),
+            destination: destination.0.into(),
+            transport,
+            wire_bytes: 60,
+            frames: 1,
+            identification,
+            vlan: VlanTags::default(),
+            tunnel: None,
+            source_mac: None,
+            destination_mac: None,
+        };
+        self.table.packet(&packet, &mut self.log);
+    }
+
+    fn tcp(
+        &mut self,
+        from_client: bool,
+        flags: u8,
+        sequence: u32,
+        acknowledgement: u32,
+        payload: &[u8],
+    ) {
+        let identification = self.number as u32;
+        self.tcp_again(
+            from_client,
+            flags,
+            sequence,
+            acknowledgement,
+            payload,
+            identification,
+        );
+    }
+
+    fn tcp_again(
+        &mut self,
+        from_client: bool,
+        flags: u8,
+        sequence: u32,
+        acknowledgement: u32,
+        payload: &[u8],
+        id: u32,
+    ) {
+        let (source_port, destination_port) = if from_client {
+            (CLIENT.1, SERVER.1)
+        } else {
+            (SERVER.1, CLIENT.1)
+        };
+        let segment = TcpSegment {
+            source_port,
+            destination_port,
+            sequence,
+            acknowledgement,
+            flags: TcpFlags(flags),
+            window: 1_000,
+            options: &[],
+            payload,
+            payload_length: payload.len() as u32,
+        };
+        self.packet(from_client, Transport::Tcp(segment), id);
+    }
+
+    fn wait(&mut self, duration: Duration) {
+        self.now = self.now.plus(duration);
+        self.table.advance(self.now, &mut self.log);
+    }
+
+    fn end(mut self) -> Vec<String> {
+        self.table.finish(self.now, &mut self.log);
+        assert!(self.table.is_empty());
+        self.log.0
+    }
+}
+
+const SYN: u8 = TcpFlags::SYN;
+const ACK: u8 = TcpFlags::ACK;
+const FIN: u8 = TcpFlags::FIN;
+const RST: u8 = TcpFlags::RST;
+
+fn connection(bench: &mut Bench) {
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(false, SYN | ACK, 900, 101, b"");
+    bench.tcp(true, ACK, 101, 901, b"");
+    bench.tcp(true, ACK, 101, 901, b"request");
+    bench.tcp(false, ACK, 901, 108, b"response");
+    bench.tcp(false, FIN | ACK, 909, 108, b"");
+    bench.tcp(true, FIN | ACK, 108, 910, b"");
+    bench.tcp(false, ACK, 910, 109, b"");
+}
+
+#[test]
+fn a_connection_from_syn_to_fin() {
+    let mut bench = Bench::new();
+    connection(&mut bench);
+    bench.wait(Duration::from_secs(11));
+    assert!(bench.table.is_empty());
+    assert_eq!(
+        bench.end(),
+        [
+            "open 1",
+            ">request",
+            "<response",
+            "<End",
+            ">End",
+            "end 1 timeout 10.000000000 complete closed 7/8"
+        ]
+    );
+}
+
+#[test]
+fn a_doubled_mirror_changes_no_figure_but_its_own() {
+    let mut bench = Bench::new();
+    let pairs: [(bool, u8, u32, u32, &[u8]); 4] = [
+        (true, SYN, 100, 0, b""),
+        (false, SYN | ACK, 900, 101, b""),
+        (true, ACK, 101, 901, b"request"),
+        (false, ACK, 901, 108, b"response"),
+    ];
+    for (id, (from_client, flags, sequence, acknowledgement, payload)) in
+        pairs.into_iter().enumerate()
+    {
+        for _ in 0..2 {
+            bench.tcp_again(
+                from_client,
+                flags,
+                sequence,
+                acknowledgement,
+                payload,
+                id as u32,
+            );
+        }
+    }
+    assert_eq!(bench.table.counters().duplicates, 4);
+    assert_eq!(
+        bench.end(),
+        [
+            "open 1",
+            ">request",
+            "<response",
+            ">End",
+            "<End",
+            "end 1 shutdown 0.000000000 complete established 7/8"
+        ]
+    );
+}
+
+#[test]
+fn the_client_is_right_when_the_syn_comes_late_or_never() {
+    let mut bench = Bench::new();
+    bench.tcp(false, SYN | ACK, 900, 101, b"");
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(true, ACK, 101, 901, b"x");
+    assert_eq!(bench.end()[1], ">x");
+    let mut midstream = Bench::new();
+    midstream.tcp(false, ACK, 5_000, 70, b"data");
+    midstream.tcp(true, ACK, 70, 5_004, b"");
+    assert_eq!(
+        midstream.end(),
+        [
+            "open 1",
+            "<data",
+            ">End",
+            "<End",
+            "end 1 shutdown 0.000000000 midstream established 0/4"
+        ]
+    );
+}
+
+#[test]
+fn refused_and_unanswered_connections_are_told_apart() {
+    let mut refused = Bench::new();
+    refused.tcp(true, SYN, 100, 0, b"");
+    refused.tcp(false, RST | ACK, 0, 101, b"");
+    assert!(refused.end().last().unwrap().contains("refused closed"));
+    let mut unanswered = Bench::new();
+    unanswered.tcp(true, SYN, 100, 0, b"");
+    unanswered.wait(Duration::from_secs(61));
+    assert_eq!(
+        unanswered.end(),
+        [
+            "open 1",
+            ">End",
+            "<End",
+            "end 1 timeout 60.000000000 unanswered syn_sent 0/0"
+        ]
+    );
+}
+
+#[test]
+fn a_new_syn_begins_a_new_flow_a_repeated_one_does_not() {
+    let mut bench = Bench::new();
+    connection(&mut bench);
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(true, SYN, 7_000, 0, b"");
+    let log = bench.end();
+    assert_eq!(
+        log.iter()
+            .filter(|line| line.starts_with("open"))
+            .collect::<Vec<_>>(),
+        ["open 1", "open 10"]
+    );
+    assert!(log.iter().any(|line| line.starts_with("end 1 tcp_reuse")));
+}
+
+#[test]
+fn a_flow_that_goes_on_after_its_timeout_is_known() {
+    let mut bench = Bench::new();
+    bench.tcp(true, ACK, 100, 1, b"a");
+    bench.wait(Duration::from_secs(3_700));
+    bench.tcp(true, ACK, 101, 1, b"b");
+    assert!(bench.end().contains(&"open 2 after 1".to_owned()));
+}
+
+#[test]
+fn what_is_due_does_not_depend_on_how_often_one_asks() {
+    let run = |steps: u32| {
+        let mut bench = Bench::new();
+        bench.tcp(true, SYN, 100, 0, b"");
+        for _ in 0..steps {
+            bench.wait(Duration::from_secs(100) / steps);
+        }
+        bench.end()
+    };
+    assert_eq!(run(1), run(1_000));
+}
+
+#[test]
+fn one_sided_mirrors_still_tell_the_size() {
+    let mut bench = Bench::new();
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(true, ACK, 101, 901, b"");
+    bench.tcp(true, ACK, 101, 901, b"request");
+    bench.tcp(true, ACK, 108, 5_901, b"");
+    assert_eq!(
+        bench.end().last().unwrap(),
+        "end 1 shutdown 0.000000000 complete established 7/5000"
+    );
+}
+
+#[test]
+fn a_full_table_gives_up_what_would_end_first() {
+    let options = FlowOptions {
+        max_flows: 100,
+        ..FlowOptions::default()
+    };
+    let mut bench = Bench {
+        table: FlowTable::new(options),
+        ..Bench::new()
+    };
+    for port in 0..1_000_u16 {
+        let segment = TcpSegment {
+            source_port: 10_000 + port,
+            destination_port: 443,
+            sequence: 1,
+            acknowledgement: 0,
+            flags: TcpFlags(SYN),
+            window: 0,
+            options: &[],
+            payload: &[],
+            payload_length: 0,
+        };
+        bench.packet(true, Transport::Tcp(segment), 0);
+        assert!(bench.table.len() <= 100);
+    }
+    assert_eq!(bench.table.counters().forced, 900);
+}

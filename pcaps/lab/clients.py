@@ -1,6 +1,7 @@
 """Client programs of the lab, run as a host would run them, each telling what it really received."""
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -44,9 +45,11 @@ def curl_access(client, report, start, tool):
     return access
 
 
-def accesses_from_server(lab, nginx, tool, host):
+def accesses_from_server(lab, nginx, tool, host, since=0.0):
     """For programs without a report of their own: the server's log, all of which the client took."""
     for request in nginx.requests():
+        if request["start"] < since:
+            continue
         lab.truth.access(
             tool=tool, host=host.name, client=request["client"], client_port=request["client_port"],
             server=request["server"], server_port=request["server_port"], name=request["name"],
@@ -59,9 +62,9 @@ def pipelined(lab, client, server, port, requests, wait_for_each=False):
 
     All at once in one segment, or each after the response before it with `wait_for_each`.
     """
-    command = ["python3", "-u", HERE / "http_client.py", server, port, "one-by-one" if wait_for_each else "at-once"]
+    command = [sys.executable, "-u", HERE / "http_client.py", server, port, "one-by-one" if wait_for_each else "at-once"]
     start = round(time.time(), 3)
-    for line in client.run(command, input=json.dumps(requests).encode(), stdin=None).splitlines():
+    for line in client.run(command, input=json.dumps(requests).encode()).splitlines():
         report = json.loads(line)
         lab.truth.access(tool="http_client.py", host=client.name, server=server, server_port=port, transport="http",
                          start=start, **report)

@@ -25,6 +25,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 COMMAND_LIMIT_S = 60
+# No proxy settings, start-up files or languages of the machine: a capture must not depend on who makes it.
+ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 CAMPUS_GATEWAY = "198.51.100.1"
 WAN_GATEWAY = "203.0.113.1"
 LINK_LOCAL_GATEWAY = "fe80::1"
@@ -306,6 +308,7 @@ class Process:
         Process.count += 1
         self.command = command
         self.log = directory / f"process-{Process.count}.log"
+        options.setdefault("env", ENVIRONMENT)
         with open(self.log, "wb") as log:
             self.popen = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                           start_new_session=True, **options)
@@ -383,7 +386,8 @@ def json_text(body):
 
 def check(command, limit_s=COMMAND_LIMIT_S, accept=(0,), **options):
     """Runs a command to its end; raises `LabError` with its output when the exit code is not an accepted one."""
-    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
+    options.setdefault("env", ENVIRONMENT)
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=limit_s, **options)
     if accept is not None and done.returncode not in accept:
         raise LabError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout.decode(errors='replace')}"
@@ -399,7 +403,7 @@ def store(raw, path):
         with open(path, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as packed:
             packed.write(Path(raw).read_bytes())
     elif path.suffix == ".zst":
-        check(["zstd", "-q", "-f", "-19", "--long=24", str(raw), "-o", str(path)], limit_s=600)
+        check(["zstd", "-q", "-f", "--ultra", "-22", "--long=24", str(raw), "-o", str(path)], limit_s=600)
     elif path.suffix == ".xz":
         path.write_bytes(check_bytes(["xz", "-9", "-c", str(raw)]))
     else:

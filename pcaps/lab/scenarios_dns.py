@@ -147,7 +147,7 @@ def refused_connection(path):
 
 @scenario("unanswered.pcap")
 def unanswered(path):
-    """A connection that nobody answers: three SYNs, then the client gives up"""
+    """A connection that nobody answers: the SYN is repeated until the client gives up"""
     with UpdateLab(unanswered.__doc__) as lab:
         lab.web.drop(["match", "ip", "dst", ADDRESSES["download.mozilla.org"] + "/32"])
         lab.mirror(lab.client)

@@ -1,5 +1,6 @@
 """curl as an update client: HTTP and TLS in the forms that update traffic takes."""
 
+import sys
 import threading
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def starttls(path):
     with UpdateLab(starttls.__doc__, records=records) as lab:
         mail = lab.wan_host("mail", "203.0.113.30")
         certificate, key = lab.authority.issue("smtp.lab.example")
-        mail.spawn(["python3", "-u", HERE / "smtp_server.py", "203.0.113.30", certificate, key], ready="listening")
+        mail.spawn([sys.executable, "-u", HERE / "smtp_server.py", "203.0.113.30", certificate, key], ready="listening")
         message = lab.directory / "message.txt"
         message.write_text("Subject: sample\r\n\r\nNothing to update.\r\n")
         lab.mirror(lab.client)

@@ -1,7 +1,9 @@
 """What switches, mirrors and capture programs do to the same two transfers: a TLS check and an HTTP download."""
 
+import threading
 import time
 
+import pcapfile
 from clients import curl
 from scenario import scenario
 from standard import CHECK_PATH, MAR_PATH, UpdateLab
@@ -9,6 +11,7 @@ from standard import CHECK_PATH, MAR_PATH, UpdateLab
 MAR_URL = "http://download.mozilla.org" + MAR_PATH
 CHECK_URL = "https://aus5.mozilla.org" + CHECK_PATH
 SMALL = 6_000
+IP_ETHERTYPES = (b"\x08\x00", b"\x86\xdd")
 
 
 def transfers(lab):
@@ -138,14 +141,16 @@ def retransmitted(path):
         lab.finish(path, "curl")
 
 
-def lose_for_real(lab):
-    """Drops one in eight of the HTTP server's packets at the client (after the mirror), and as many at the server.
+def lose_for_real(lab, port=80, one_in=8):
+    """Drops one packet in `one_in` (a power of two) from the server's `port` at the client (after the mirror), and as
+    many at the server (before it).
 
-    The last three bits of the IP identification choose. A repeated segment has the next number, so it passes.
+    The last bits of the IP identification choose. A repeated segment has another number, so it passes.
     """
-    from_http = ["match", "ip", "sport", "80", "0xffff"]
-    lab.client.drop([*from_http, "match", "u16", "0x0003", "0x0007", "at", "4"])
-    lab.web.drop([*from_http, "match", "u16", "0x0006", "0x0007", "at", "4"], hook="egress")
+    mask = f"{one_in - 1:#06x}"
+    from_server = ["match", "ip", "sport", str(port), "0xffff"]
+    lab.client.drop([*from_server, "match", "u16", "0x0003", mask, "at", "4"])
+    lab.web.drop([*from_server, "match", "u16", "0x0006", mask, "at", "4"], hook="egress")
 
 
 @scenario("snaplen.pcap")
@@ -182,23 +187,9 @@ def raw_ip(path):
         ethernet = lab.directory / "ethernet.pcap"
         with lab.capture(ethernet):
             transfers(lab)
-        strip_ethernet(ethernet, path)
+        packets = [(time_ns, frame[14:]) for time_ns, frame in pcapfile.read(ethernet) if frame[12:14] in IP_ETHERTYPES]
+        pcapfile.write(path, packets, pcapfile.RAW)
         lab.finish(path, "curl", "python3")
-
-
-def strip_ethernet(source, target):
-    """Rewrites an Ethernet pcap with link type RAW (101), keeping IP packets only."""
-    import struct
-    data = source.read_bytes()
-    out = bytearray(data[:20] + struct.pack("<I", 101))
-    offset = 24
-    while offset < len(data):
-        seconds, micros, captured, length = struct.unpack_from("<IIII", data, offset)
-        frame = data[offset + 16:offset + 16 + captured]
-        if frame[12:14] in (b"\x08\x00", b"\x86\xdd"):
-            out += struct.pack("<IIII", seconds, micros, captured - 14, length - 14) + frame[14:]
-        offset += 16 + captured
-    target.write_bytes(out)
 
 
 @scenario("nanoseconds.pcap")
@@ -239,7 +230,6 @@ def midstream(path):
     """The capture begins when the download has long begun: no question, no handshake, no request"""
     with UpdateLab(midstream.__doc__, body_bytes=60_000, site_extra="limit_rate 30k;") as lab:
         lab.mirror(lab.client)
-        import threading
         download = threading.Thread(target=curl, args=(lab, lab.client, MAR_URL))
         download.start()
         time.sleep(0.7)

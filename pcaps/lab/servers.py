@@ -17,12 +17,13 @@ RESOLVER_IPV6 = "2001:db8:53::53"
 class Authority:
     """A private certificate authority; clients trust `certificate` by an option of theirs."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, rsa=False):
+        self.rsa = rsa
         self.directory = lab.directory / "authority"
         self.directory.mkdir()
         self.key = self.directory / "authority.key"
         self.certificate = self.directory / "authority.pem"
-        make_key(self.key)
+        make_key(self.key, self.rsa)
         check(["openssl", "req", "-x509", "-new", "-key", self.key, "-out", self.certificate, "-days", "3650",
                "-subj", "/O=Capture laboratory/CN=Capture laboratory root",
                "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
@@ -33,7 +34,7 @@ class Authority:
         certificate = self.directory / f"{names[0]}.pem"
         request = self.directory / f"{names[0]}.csr"
         extensions = self.directory / f"{names[0]}.ext"
-        make_key(key)
+        make_key(key, self.rsa)
         alternative = ",".join(("IP:" if is_address(name) else "DNS:") + name for name in names)
         extensions.write_text(f"subjectAltName={alternative}\nextendedKeyUsage=serverAuth\n")
         check(["openssl", "req", "-new", "-key", key, "-out", request, "-subj", f"/CN={names[0]}"[:67]])
@@ -42,7 +43,11 @@ class Authority:
         return certificate, key
 
 
-def make_key(path):
+def make_key(path, rsa=False):
+    """A P-256 key: small and quick; or RSA, whose signatures have one length."""
+    if rsa:
+        check(["openssl", "genrsa", "-out", path, "2048"])
+        return
     check(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path])
 
 

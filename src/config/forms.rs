@@ -1,0 +1,258 @@
+//! What a value may look like.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use toml::de::DeValue;
+
+use super::networks::prefix;
+use crate::types::Fqdn;
+
+/// Units of sizes, the longest first.
+const SIZES: [(&str, u64); 9] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("B", 1),
+];
+
+/// How a value is read, and what a message says that is accepted.
+pub(super) struct Form<T> {
+    accepted: String,
+    read: Box<Read<T>>,
+}
+
+type Read<T> = dyn Fn(&DeValue<'_>) -> Option<T>;
+
+impl<T> Form<T> {
+    fn new(
+        accepted: impl Into<String>,
+        read: impl Fn(&DeValue<'_>) -> Option<T> + 'static,
+    ) -> Self {
+        Self {
+            accepted: accepted.into(),
+            read: Box::new(read),
+        }
+    }
+
+    /// A string that `read` makes sense of.
+    fn text(accepted: impl Into<String>, read: impl Fn(&str) -> Option<T> + 'static) -> Self {
+        Self::new(accepted, move |value| match value {
+            DeValue::String(text) => read(text),
+            _ => None,
+        })
+    }
+
+    pub(super) fn accepted(&self) -> &str {
+        &self.accepted
+    }
+
+    pub(super) fn read(&self, value: &DeValue<'_>) -> Option<T> {
+        (self.read)(value)
+    }
+}
+
+pub(super) fn yes_or_no() -> Form<bool> {
+    Form::new("true or false", |value| match value {
+        DeValue::Boolean(is_so) => Some(*is_so),
+        _ => None,
+    })
+}
+
+pub(super) fn port() -> Form<u16> {
+    Form::new("a port, 1 to 65535", |value| match value {
+        DeValue::Integer(number) => u16::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|port| *port > 0),
+        _ => None,
+    })
+}
+
+/// Seconds, and longer.
+pub(super) fn duration(range: RangeInclusive<Duration>) -> Form<Duration> {
+    let accepted = format!(
+        "a time with its unit (\"500ms\", \"60s\", \"5min\", \"2h\"), from {} to {}",
+        in_words(*range.start()),
+        in_words(*range.end()),
+    );
+    Form::text(accepted, move |text| {
+        let duration: SignedDuration = text.parse().ok()?;
+        let duration = Duration::try_from(duration).ok()?;
+        range.contains(&duration).then_some(duration)
+    })
+}
+
+/// `90s`, `2h`: the longest unit that gives a whole number.
+pub(super) fn in_words(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
+    let unit = units
+        .into_iter()
+        .find(|(length, _)| millis >= *length && millis.is_multiple_of(*length));
+    let (length, name) = unit.unwrap_or((1, "ms"));
+    format!("{}{name}", millis / length)
+}
+
+/// Bytes.
+pub(super) fn size(range: RangeInclusive<u64>) -> Form<u64> {
+    let accepted = format!(
+        "a size with its unit (\"256KiB\", \"512MiB\", \"1GiB\"), from {} to {}",
+        size_in_words(*range.start()),
+        size_in_words(*range.end()),
+    );
+    Form::text(accepted, move |text| {
+        parse_size(text).filter(|size| range.contains(size))
+    })
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (number, factor) = SIZES
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    let number: u64 = number.trim_end().parse().ok()?;
+    number.checked_mul(*factor)
+}
+
+/// `1GiB`: the longest unit that gives a whole number.
+pub(super) fn size_in_words(bytes: u64) -> String {
+    let binary = SIZES.iter().take(4).rev();
+    let unit = binary
+        .into_iter()
+        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    let (name, factor) = unit.unwrap_or(&("B", 1));
+    format!("{}{name}", bytes / factor)
+}
+
+pub(super) fn network() -> Form<IpNet> {
+    Form::text(
+        "an address or a prefix (\"192.0.2.0/24\", \"2001:db8::/32\")",
+        prefix,
+    )
+}
+
+pub(super) fn address() -> Form<IpAddr> {
+    Form::text("an address (\"192.0.2.53\", \"2001:db8::53\")", |text| {
+        text.parse().ok()
+    })
+}
+
+pub(super) fn name() -> Form<Fqdn> {
+    Form::text("a host name (\"updates.example.org\")", host_name)
+}
+
+/// A server by address, by prefix or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    Network(IpNet),
+    Name(Fqdn),
+}
+
+pub(super) fn server() -> Form<Server> {
+    let accepted = "an address, a prefix or a host name (\"192.0.2.8\", \"wsus.example.org\")";
+    Form::text(accepted, |text| {
+        let network = prefix(text).map(Server::Network);
+        network.or_else(|| host_name(text).map(Server::Name))
+    })
+}
+
+/// Letters, digits, hyphens, underscores, and at least one dot: anything else was probably meant to be something else.
+fn host_name(text: &str) -> Option<Fqdn> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut labels = text.split('.');
+    let is_plain =
+        labels.all(|label| (1..=63).contains(&label.len()) && label.chars().all(is_letter));
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let is_name = is_plain && !is_number && text.contains('.') && text.len() <= 253;
+    Fqdn::from_presentation(text).filter(|_| is_name)
+}
+
+/// A short line of printable ASCII.
+pub(super) fn label() -> Form<Option<String>> {
+    let is_printable = |text: &str| text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    Form::text("1 to 64 printable ASCII characters", move |text| {
+        let is_label = (1..=64).contains(&text.len()) && is_printable(text);
+        is_label.then(|| Some(text.to_owned()))
+    })
+}
+
+pub(super) fn path() -> Form<Option<PathBuf>> {
+    Form::text("a path", |text| {
+        (!text.is_empty()).then(|| Some(PathBuf::from(text)))
+    })
+}
+
+/// One of two words; whether it is the second.
+pub(super) fn word(first: &'static str, second: &'static str) -> Form<bool> {
+    Form::text(format!("\"{first}\" or \"{second}\""), move |text| {
+        (text == first || text == second).then_some(text == second)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_needs_its_unit() {
+        assert_eq!(parse_size("1GiB"), Some(1 << 30));
+        assert_eq!(parse_size("64 KiB"), Some(65_536));
+        assert_eq!(parse_size("5kB"), Some(5_000));
+        assert_eq!(parse_size("12B"), Some(12));
+        for wrong in ["12", "", "GiB", "-1GiB", "1.5GiB", "99999999TiB", "1gib"] {
+            assert_eq!(parse_size(wrong), None, "{wrong}");
+        }
+    }
+
+    fn read_duration(text: &str) -> Option<Duration> {
+        let form = duration(Duration::from_millis(1)..=Duration::from_secs(86_400));
+        form.read(&DeValue::String(text.into()))
+    }
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        for (text, seconds) in [("60s", 60), ("5min", 300), ("2h", 7_200), ("1h 30m", 5_400)] {
+            assert_eq!(
+                read_duration(text),
+                Some(Duration::from_secs(seconds)),
+                "{text}"
+            );
+        }
+        assert_eq!(read_duration("500ms"), Some(Duration::from_millis(500)));
+        for wrong in ["60", "", "-5s", "0s", "25h", "soon"] {
+            assert_eq!(read_duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_for_figures_take_the_longest_unit() {
+        assert_eq!(in_words(Duration::from_secs(90)), "90s");
+        assert_eq!(in_words(Duration::from_secs(7_200)), "2h");
+        assert_eq!(in_words(Duration::from_millis(1_500)), "1500ms");
+        assert_eq!(size_in_words(1 << 30), "1GiB");
+        assert_eq!(size_in_words(1_500), "1500B");
+    }
+
+    #[test]
+    fn a_number_is_no_host_name() {
+        assert!(host_name("wsus.example.org").is_some());
+        for wrong in [
+            "192.0.2.300",
+            "localhost",
+            "a..b",
+            "",
+            "*.example.org",
+            "a b.c",
+        ] {
+            assert!(host_name(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The list of hosts: who is behind an address or a MAC address, and when.
+//!
+//! ```text
+//! id,label,address,mac,manager,sub_managers,valid_from,valid_until
+//! pc-0017,Reading room 3,192.0.2.17,02:00:5e:00:53:17,lib@example.ac.jp,,2026-04-01,
+//! lab-b,Laboratory B,2001:db8:b::/48,,prof@example.ac.jp,a@example.ac.jp;b@example.ac.jp,,
+//! ```
+//!
+//! A CSV file (RFC 4180) in UTF-8 with a header line; the columns may come in any order, and all but `id` may be left out. A row needs
+//! an address (or prefix) or a MAC address. Times are dates or RFC 3339, `valid_until` is the first moment that is not meant any more.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use csv::StringRecord;
+use ipnet::IpNet;
+
+use super::errors::{nearest, shown};
+use super::networks::prefix;
+use super::read_text;
+use crate::types::Timestamp;
+
+/// No longer file is read.
+pub const MAX_FILE: u64 = 64 << 20;
+/// No longer field is taken.
+const MAX_FIELD: usize = 256;
+/// Errors that are told; a file of another kind has one in every line.
+const MAX_ERRORS: usize = 100;
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// What records call it: `client_id`.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// Its addresses.
+    pub prefix: Option<IpNet>,
+    /// Its MAC address.
+    pub mac: Option<[u8; 6]>,
+    /// Who looks after it.
+    pub manager: String,
+    /// Who else does.
+    pub sub_managers: Vec<String>,
+    /// From when on the row is meant.
+    pub valid_from: Option<Timestamp>,
+    /// Until when, exclusive.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Rows, found by MAC address and by address.
+#[derive(Clone, Debug, Default)]
+pub struct HostList {
+    hosts: Vec<Host>,
+    by_mac: HashMap<[u8; 6], Vec<usize>>,
+    by_prefix: HashMap<IpNet, Vec<usize>>,
+    /// Lengths of the prefixes there are, the longest first: IPv4, IPv6.
+    lengths: [Vec<u8>; 2],
+}
+
+/// One error of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostError {
+    /// Line, from 1; 0 where the whole file is meant.
+    pub line: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Every error of a list (the first hundred).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct HostErrors {
+    /// The file.
+    pub path: PathBuf,
+    /// Its errors, at least one.
+    pub errors: Vec<HostError>,
+}
+
+impl HostList {
+    /// Reads `text`; `path` stands in the messages.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, HostErrors> {
+        let mut errors = Vec::new();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let mut list = Self::default();
+        match reader.headers().map_err(error_of).and_then(Columns::read) {
+            Ok(columns) => {
+                for row in reader.records() {
+                    let row = row.map_err(error_of);
+                    match row.and_then(|row| columns.host(&row)) {
+                        Ok(host) => list.add(host),
+                        Err(error) if errors.len() < MAX_ERRORS => errors.push(error),
+                        Err(_) => break,
+                    }
+                }
+            }
+            Err(error) => errors.push(error),
+        }
+        if errors.is_empty() {
+            return Ok(list);
+        }
+        Err(HostErrors {
+            path: path.to_owned(),
+            errors,
+        })
+    }
+
+    /// Reads the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, HostErrors> {
+        match read_text(path, MAX_FILE) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) => Err(HostErrors {
+                path: path.to_owned(),
+                errors: vec![HostError {
+                    line: 0,
+                    what: format!("cannot be read: {error}"),
+                }],
+            }),
+        }
+    }
+
+    /// Who was at `address`, or had `mac`, at that time. A MAC address says more than an address, a longer prefix more than a
+    /// shorter one; of equal rows the first.
+    pub fn find(&self, address: IpAddr, mac: Option<[u8; 6]>, at: Timestamp) -> Option<&Host> {
+        let by_mac = mac.and_then(|mac| self.valid(self.by_mac.get(&mac), at));
+        by_mac.or_else(|| self.find_address(address.to_canonical(), at))
+    }
+
+    /// Every row, in the file's order.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    fn find_address(&self, address: IpAddr, at: Timestamp) -> Option<&Host> {
+        let [v4, v6] = &self.lengths;
+        let lengths = if address.is_ipv4() { v4 } else { v6 };
+        lengths.iter().find_map(|length| {
+            let prefix = IpNet::new(address, *length).ok()?.trunc();
+            self.valid(self.by_prefix.get(&prefix), at)
+        })
+    }
+
+    fn valid(&self, rows: Option<&Vec<usize>>, at: Timestamp) -> Option<&Host> {
+        let mut hosts = rows?.iter().filter_map(|row| self.hosts.get(*row));
+        hosts.find(|host| host.is_valid(at))
+    }
+
+    fn add(&mut self, host: Host) {
+        let row = self.hosts.len();
+        if let Some(mac) = host.mac {
+            self.by_mac.entry(mac).or_default().push(row);
+        }
+        if let Some(prefix) = host.prefix {
+            self.by_prefix.entry(prefix).or_default().push(row);
+            let [v4, v6] = &mut self.lengths;
+            let lengths = if prefix.addr().is_ipv4() { v4 } else { v6 };
+            let place = lengths.binary_search_by(|length| prefix.prefix_len().cmp(length));
+            if let Err(place) = place {
+                lengths.insert(place, prefix.prefix_len());
+            }
+        }
+        self.hosts.push(host);
+    }
+}
+
+impl Host {
+    fn is_valid(&self, at: Timestamp) -> bool {
+        self.valid_from.is_none_or(|from| from <= at)
+            && self.valid_until.is_none_or(|until| at < until)
+    }
+}
+
+/// The columns of a list.
+const COLUMNS: [&str; 8] = [
+    "id",
+    "label",
+    "address",
+    "mac",
+    "manager",
+    "sub_managers",
+    "valid_from",
+    "valid_until",
+];
+
+/// Where each of [`COLUMNS`] stands in a row.
+struct Columns([Option<usize>; COLUMNS.len()]);
+
+impl Columns {
+    fn read(header: &StringRecord) -> Result<Self, HostError> {
+        let fail = |what| Err(HostError { line: 1, what });
+        let mut places = [None; COLUMNS.len()];
+        for (at, name) in header.iter().enumerate() {
+            let Some(place) = COLUMNS.iter().position(|column| *column == name) else {
+                let hint = nearest(name, COLUMNS.into_iter())
+                    .map_or_else(String::new, |column| format!("; did you mean {column}?"));
+                let columns = COLUMNS.join(", ");
+                let name = shown(name);
+                return fail(format!(
+                    "there is no column `{name}`{hint} The first line names the columns: {columns}"
+                ));
+            };
+            if let Some(slot) = places.get_mut(place) {
+                if slot.is_some() {
+                    return fail(format!("the column {name} stands there twice"));
+                }
+                *slot = Some(at);
+            }
+        }
+        let columns = Self(places);
+        if columns.place("id").is_none() {
+            return fail("there is no column id".to_owned());
+        }
+        if columns.place("address").or(columns.place("mac")).is_none() {
+            return fail("there is neither a column address nor a column mac".to_owned());
+        }
+        Ok(columns)
+    }
+
+    fn place(&self, column: &str) -> Option<usize> {
+        let index = COLUMNS.iter().position(|name| *name == column)?;
+        self.0.get(index).copied().flatten()
+    }
+
+    fn field<'r>(&self, row: &'r StringRecord, column: &str) -> &'r str {
+        let place = self.place(column);
+        place.and_then(|at| row.get(at)).unwrap_or_default()
+    }
+
+    fn host(&self, row: &StringRecord) -> Result<Host, HostError> {
+        let line = row.position().map_or(0, csv::Position::line);
+        let fail = |what| HostError { line, what };
+        if let Some(long) = row.iter().find(|field| field.len() > MAX_FIELD) {
+            let long = shown(long);
+            return Err(fail(format!("{long} is longer than {MAX_FIELD} bytes")));
+        }
+        let host = Host {
+            id: self.field(row, "id").to_owned(),
+            label: self.field(row, "label").to_owned(),
+            prefix: self
+                .parsed(row, "address", "an address or a prefix", |text| {
+                    prefix(text).map(|prefix| prefix.trunc())
+                })
+                .map_err(fail)?,
+            mac: self
+                .parsed(row, "mac", "a MAC address like 02:00:5e:00:53:01", mac)
+                .map_err(fail)?,
+            manager: self.field(row, "manager").to_owned(),
+            sub_managers: people(self.field(row, "sub_managers")),
+            valid_from: self.time(row, "valid_from").map_err(fail)?,
+            valid_until: self.time(row, "valid_until").map_err(fail)?,
+        };
+        if host.id.is_empty() {
+            return Err(fail("there is no id".to_owned()));
+        }
+        if host.prefix.is_none() && host.mac.is_none() {
+            return Err(fail("there is neither an address nor a mac".to_owned()));
+        }
+        Ok(host)
+    }
+
+    fn time(&self, row: &StringRecord, column: &str) -> Result<Option<Timestamp>, String> {
+        let accepted = "a date like 2026-04-01 or a time like 2026-04-01T09:00:00+09:00";
+        self.parsed(row, column, accepted, time)
+    }
+
+    /// A field that may be empty.
+    fn parsed<T>(
+        &self,
+        row: &StringRecord,
+        column: &str,
+        accepted: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let field = self.field(row, column);
+        if field.is_empty() {
+            return Ok(None);
+        }
+        let refused = || format!("{column} `{}` is not {accepted}", shown(field));
+        read(field).map(Some).ok_or_else(refused)
+    }
+}
+
+/// A day begins at midnight UTC.
+fn time(text: &str) -> Option<Timestamp> {
+    let moment = || text.parse::<jiff::Timestamp>().ok();
+    let date = || text.parse::<jiff::civil::Date>().ok();
+    let midnight = || date()?.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok();
+    let moment = moment().or_else(|| midnight().map(|zoned| zoned.timestamp()))?;
+    let nanos = i64::try_from(moment.as_nanosecond()).ok()?;
+    Some(Timestamp::from_nanos(nanos))
+}
+
+/// Six bytes in hexadecimal, with colons, hyphens, Cisco's dots, or nothing between.
+fn mac(text: &str) -> Option<[u8; 6]> {
+    let digits: String = text.chars().filter(|c| !":-.".contains(*c)).collect();
+    let is_hex = digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;
+    let [_, _, mac @ ..] = number.to_be_bytes();
+    Some(mac)
+}
+
+fn people(text: &str) -> Vec<String> {
+    let names = text.split(';').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn error_of(error: csv::Error) -> HostError {
+    HostError {
+        line: error.position().map_or(0, csv::Position::line),
+        what: match error.kind() {
+            csv::ErrorKind::UnequalLengths {
+                expected_len, len, ..
+            } => {
+                format!("there are {len} fields, the first line has {expected_len}")
+            }
+            _ => error.to_string(),
+        },
+    }
+}
+
+impl fmt::Display for HostErrors {
+    /// One line an error: `FILE:LINE: what`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, HostError { line, what }) in self.errors.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}", self.path.display())?;
+            match line {
+                0 => write!(f, ": {what}")?,
+                line => write!(f, ":{line}: {what}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "\
+id,label,address,mac,manager,sub_managers,valid_from,valid_until
+pc-17,\"Room 3, left\",192.0.2.17,02-00-5E-00-53-17,lib@example.org,,2026-04-01,2026-10-01
+pc-17b,,192.0.2.17,,,,2026-10-01T00:00:00Z,
+lab,Laboratory,192.0.2.0/24,,prof@example.org,a@example.org; b@example.org,,
+lab6,,2001:db8:b::/48,,,,,
+";
+
+    fn parse(text: &str) -> Result<HostList, HostErrors> {
+        HostList::parse(text, Path::new("hosts.csv"))
+    }
+
+    fn find(list: &HostList, address: &str, mac: Option<[u8; 6]>, day: &str) -> Option<String> {
+        let at = time(day).unwrap();
+        let host = list.find(address.parse().unwrap(), mac, at)?;
+        Some(host.id.clone())
+    }
+
+    #[test]
+    fn the_most_specific_row_that_is_valid_names_a_host() {
+        let list = parse(LIST).unwrap();
+        let day = "2026-05-01";
+        let some = |id: &str| Some(id.to_owned());
+        assert_eq!(find(&list, "192.0.2.17", None, day), some("pc-17"));
+        assert_eq!(
+            find(&list, "192.0.2.17", None, "2026-10-01"),
+            some("pc-17b")
+        );
+        assert_eq!(find(&list, "192.0.2.17", None, "2026-03-31"), some("lab"));
+        assert_eq!(find(&list, "192.0.2.18", None, day), some("lab"));
+        assert_eq!(find(&list, "2001:db8:b::1", None, day), some("lab6"));
+        assert_eq!(find(&list, "2001:db8:c::1", None, day), None);
+        let mac = Some([2, 0, 0x5e, 0, 0x53, 0x17]);
+        assert_eq!(find(&list, "198.51.100.1", mac, day), some("pc-17"));
+        assert_eq!(find(&list, "192.0.2.18", mac, "2026-11-01"), some("lab"));
+    }
+
+    #[test]
+    fn a_row_keeps_what_people_wrote() {
+        let list = parse(LIST).unwrap();
+        assert_eq!(list.hosts()[0].label, "Room 3, left");
+        assert_eq!(
+            list.hosts()[2].sub_managers,
+            ["a@example.org", "b@example.org"]
+        );
+    }
+
+    #[test]
+    fn columns_may_come_in_any_order_and_be_left_out() {
+        let list = parse("\u{feff}mac,id\r\n0200.5e00.5301,x\r\n").unwrap();
+        assert_eq!(list.hosts()[0].mac, Some([2, 0, 0x5e, 0, 0x53, 1]));
+    }
+
+    #[test]
+    fn every_wrong_row_is_told_with_its_line() {
+        let text = "id,address,mac,valid_from\na,192.0.2.1,,\n,192.0.2.2,,\nb,192.0.2.256,,\n\
+                    c,,02:00,\nd,,,\ne,192.0.2.3,,tomorrow\nf,1\n";
+        let expected = "hosts.csv:3: there is no id\n\
+            hosts.csv:4: address `192.0.2.256` is not an address or a prefix\n\
+            hosts.csv:5: mac `02:00` is not a MAC address like 02:00:5e:00:53:01\n\
+            hosts.csv:6: there is neither an address nor a mac\n\
+            hosts.csv:7: valid_from `tomorrow` is not a date like 2026-04-01 or a time like 2026-04-01T09:00:00+09:00\n\
+            hosts.csv:8: there are 2 fields, the first line has 4";
+        assert_eq!(parse(text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn a_wrong_header_is_told() {
+        let error = |text| parse(text).unwrap_err().to_string();
+        assert!(error("id,adress\n").contains("did you mean address?"));
+        assert!(error("a,192.0.2.1\n").starts_with("hosts.csv:1: there is no column `a`"));
+        assert!(error("id,label\n").contains("neither a column address"));
+        assert!(error("label,mac\n").contains("no column id"));
+        assert!(error("id,id,mac\n").contains("twice"));
+        assert!(error("").contains("no column id"));
+    }
+}

@@ -1,0 +1,64 @@
+//! What a replay is asked to do, and what became of it: all that stands between the command line and the sensor.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::Config;
+use super::hosts::HostList;
+use crate::records::Kinds;
+use crate::source::Order;
+
+/// Most workers of a replay.
+pub const MAX_WORKERS: usize = 64;
+
+/// A replay of capture files.
+#[derive(Clone, Debug)]
+pub struct ReplayJob {
+    /// Files as named; `-` is standard input. At least one.
+    pub files: Vec<PathBuf>,
+    /// In which order they are read.
+    pub order: Order,
+    /// Everything that a configuration can set.
+    pub config: Config,
+    /// Kinds of record that are written.
+    pub kinds: Kinds,
+    /// Form of the output.
+    pub format: Format,
+    /// Workers, at most [`MAX_WORKERS`].
+    pub workers: NonZeroUsize,
+    /// File that is written; `None`: standard output.
+    pub output: Option<PathBuf>,
+    /// Time zone of what people read; records are always UTC.
+    pub timezone: TimeZone,
+    /// What people read instead of an address.
+    pub host_labels: HashMap<IpAddr, String>,
+    /// Who is behind the addresses.
+    pub hosts: HostList,
+}
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// JSON lines.
+    #[default]
+    Json,
+    /// What matches the catalogue, a line an event, by start time.
+    Text,
+    /// The same in the form of the prototype, by end time.
+    Figure2,
+}
+
+/// What became of a replay. Messages were written as things happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayOutcome {
+    /// Files that could not be read, or not to their end for another reason than being cut.
+    pub unreadable: u64,
+    /// Files that were cut in their last record.
+    pub cut: u64,
+    /// Records, or their lines, that were not written.
+    pub lost: u64,
+}

@@ -1,0 +1,76 @@
+//! How the one setting `memory` is shared out.
+//!
+//! The shares are ceilings: a table that is full evicts or refuses, and counts it. What is not shared out is left for the
+//! program itself and for what the allocator rounds up.
+
+use super::forms::size_in_words;
+
+/// Bytes for each consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Flow tables of all workers.
+    pub flows: u64,
+    /// Payload that waits to be put in order: streams, hellos, fragments.
+    pub streams: u64,
+    /// The names table and the text of names.
+    pub names: u64,
+    /// Accesses, sessions, hosts.
+    pub updates: u64,
+    /// Frames and records on their way: rings, batches, queues.
+    pub queues: u64,
+}
+
+impl Shares {
+    /// Shares of `memory` bytes.
+    pub const fn of(memory: u64) -> Self {
+        let percent = memory / 100;
+        Self {
+            flows: percent * 35,
+            streams: percent * 15,
+            names: percent * 20,
+            updates: percent * 10,
+            queues: percent * 10,
+        }
+    }
+
+    /// Each share with its name, for a person.
+    pub fn lines(&self) -> impl Iterator<Item = String> + use<> {
+        let shares = [
+            ("flows", self.flows),
+            ("streams", self.streams),
+            ("names", self.names),
+            ("updates", self.updates),
+            ("queues", self.queues),
+        ];
+        let line = |(name, bytes): (&str, u64)| {
+            let bytes = size_in_words(bytes >> 20 << 20);
+            format!("{name:8} {bytes:>8}")
+        };
+        shares.into_iter().map(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_less_than_the_whole() {
+        for memory in [64 << 20, 1 << 30, 1 << 40] {
+            let Shares {
+                flows,
+                streams,
+                names,
+                updates,
+                queues,
+            } = Shares::of(memory);
+            assert!(flows + streams + names + updates + queues < memory);
+        }
+    }
+
+    #[test]
+    fn shares_are_told_in_mebibytes() {
+        let lines: Vec<String> = Shares::of(1 << 30).lines().collect();
+        assert_eq!(lines.first().unwrap(), "flows      358MiB");
+    }
+}

@@ -1,0 +1,166 @@
+//! Which settings there are: the one place that knows the file's keys, with the range of each.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::document::{Document, Section};
+use super::forms::{
+    Server, address, duration, label, name, network, path, port, server, size, word, yes_or_no,
+};
+use super::{Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig};
+
+/// Most prefixes of a list.
+const MAX_NETWORKS: usize = 4_096;
+/// Most ports, addresses or names of a list.
+const MAX_LIST: usize = 256;
+const MEMORY: RangeInclusive<u64> = 64 << 20..=1 << 40;
+const TIMEOUT: RangeInclusive<Duration> = seconds(1)..=seconds(86_400);
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Reads every setting; what is absent or wrong keeps its default.
+pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
+    let mut root = document.root();
+    let mut config = Config::default();
+    document.set(&mut root, "memory", &size(MEMORY), &mut config.memory);
+    networks(document, &mut root, &mut config);
+    config.dns = dns(document, &mut root);
+    config.flows = flows(document, &mut root);
+    config.names = names(document, &mut root);
+    config.records = records(document, &mut root);
+    http(document, &mut root, &mut config.records);
+    config.updates = updates(document, &mut root);
+    catalogue(document, &mut root, &mut config);
+    ech(document, &mut root, &mut config);
+    document.end(root);
+    config
+}
+
+fn networks<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {
+    let mut section = document.section(root, "networks");
+    let mut local = Vec::new();
+    document.set_list(&mut section, "local", MAX_NETWORKS, &network(), &mut local);
+    config.local = local.into_iter().collect();
+    document.end(section);
+}
+
+fn dns<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> DnsConfig {
+    let mut section = document.section(root, "dns");
+    let mut dns = DnsConfig::default();
+    document.set_list(&mut section, "ports", MAX_LIST, &port(), &mut dns.ports);
+    document.set_list(
+        &mut section,
+        "resolvers",
+        MAX_LIST,
+        &address(),
+        &mut dns.resolvers,
+    );
+    document.end(section);
+    dns
+}
+
+fn flows<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> FlowsConfig {
+    let mut section = document.section(root, "flows");
+    let mut flows = FlowsConfig::default();
+    let timeout = duration(TIMEOUT);
+    for (key, setting) in [
+        ("tcp_established", &mut flows.tcp_established),
+        ("tcp_incomplete", &mut flows.tcp_incomplete),
+        ("tcp_closed", &mut flows.tcp_closed),
+        ("udp_oneway", &mut flows.udp_oneway),
+        ("udp", &mut flows.udp),
+        ("icmp", &mut flows.icmp),
+        ("other", &mut flows.other),
+    ] {
+        document.set(&mut section, key, &timeout, setting);
+    }
+    document.set(&mut section, "key_vlan", &yes_or_no(), &mut flows.key_vlan);
+    document.set_list(
+        &mut section,
+        "service_ports",
+        MAX_LIST,
+        &port(),
+        &mut flows.service_ports,
+    );
+    document.end(section);
+    flows
+}
+
+fn names<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> NamesConfig {
+    let mut section = document.section(root, "names");
+    let mut names = NamesConfig::default();
+    let retention = duration(seconds(60)..=seconds(86_400));
+    document.set(&mut section, "retention", &retention, &mut names.retention);
+    document.end(section);
+    names
+}
+
+fn records<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> RecordsConfig {
+    let mut section = document.section(root, "records");
+    let mut records = RecordsConfig::default();
+    document.set(&mut section, "host", &label(), &mut records.host);
+    for (key, setting) in [
+        ("community_id", &mut records.community_id),
+        ("ipv6_long", &mut records.ipv6_long),
+        ("eve_strict", &mut records.eve_strict),
+    ] {
+        document.set(&mut section, key, &yes_or_no(), setting);
+    }
+    document.end(section);
+    records
+}
+
+fn http<'i>(document: &mut Document<'i>, root: &mut Section<'i>, records: &mut RecordsConfig) {
+    let mut section = document.section(root, "http");
+    let query = word("keep", "drop");
+    document.set(&mut section, "query", &query, &mut records.drop_query);
+    document.end(section);
+}
+
+fn updates<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> UpdatesConfig {
+    let mut section = document.section(root, "updates");
+    let mut updates = UpdatesConfig::default();
+    document.set(
+        &mut section,
+        "download_bytes",
+        &size(1..=1 << 40),
+        &mut updates.download_bytes,
+    );
+    let (short, long) = (duration(seconds(1)..=seconds(3_600)), duration(TIMEOUT));
+    for (key, form, setting) in [
+        ("burst_pause", &short, &mut updates.burst_pause),
+        ("idle", &short, &mut updates.idle),
+        ("resolved_window", &short, &mut updates.resolved_window),
+        ("unanswered_after", &short, &mut updates.unanswered_after),
+        ("longest", &long, &mut updates.longest),
+    ] {
+        document.set(&mut section, key, form, setting);
+    }
+    let mut internal = Vec::new();
+    document.set_list(&mut section, "internal", MAX_LIST, &server(), &mut internal);
+    let mut prefixes = Vec::new();
+    for server in internal {
+        match server {
+            Server::Network(prefix) => prefixes.push(prefix),
+            Server::Name(name) => updates.internal_names.push(name),
+        }
+    }
+    updates.internal = prefixes.into_iter().collect();
+    document.end(section);
+    updates
+}
+
+fn catalogue<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {
+    let mut section = document.section(root, "catalogue");
+    document.set(&mut section, "directory", &path(), &mut config.catalogue);
+    document.end(section);
+}
+
+fn ech<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {
+    let mut section = document.section(root, "ech");
+    let names = &mut config.ech_public_names;
+    document.set_list(&mut section, "public_names", MAX_LIST, &name(), names);
+    document.end(section);
+}

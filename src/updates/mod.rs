@@ -1,1 +1,5 @@
-//! See the crate's documentation.
+//! From facts to accesses, verdicts and sessions.
+//!
+//! * [`catalogue`]: which names belong to software updates
+
+pub mod catalogue;

@@ -1,0 +1,388 @@
+//! Catalogue files, and what can be wrong in them.
+//!
+//! ```toml
+//! [vendor]
+//! id = "mozilla"
+//!
+//! [[product]]
+//! id = "firefox"
+//! title = "Mozilla Firefox"
+//! security = "yes"
+//!
+//! [[product.endpoint]]
+//! id = "check"
+//! patterns = ["aus5.mozilla.org"]
+//! role = "check"
+//! source = "where the fact comes from"
+//! verified = "never"
+//! examples = ["aus5.mozilla.org"]
+//! not = ["aus5.mozilla.org.example"]
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::lookup::Lookup;
+use super::pattern::{NamePattern, PathPattern};
+use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security};
+
+/// More than this in one burst is a download, where a product does not say otherwise.
+pub const DOWNLOAD_THRESHOLD: u64 = 256 * 1024;
+/// Largest catalogue file.
+const MAX_FILE: u64 = 4 << 20;
+
+/// A file's name and text.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// One thing that is wrong in a catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {what}")]
+pub struct CatalogueError {
+    /// File.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong, and what is accepted.
+    pub what: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VendorFile {
+    vendor: VendorTable,
+    #[serde(default)]
+    product: Vec<ProductTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VendorTable {
+    id: String,
+    #[serde(default, rename = "title")]
+    _title: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProductTable {
+    id: String,
+    title: String,
+    #[serde(default, rename = "platform")]
+    _platform: Option<String>,
+    security: Spanned<String>,
+    #[serde(default)]
+    download_threshold: Option<u64>,
+    #[serde(default)]
+    endpoint: Vec<EndpointTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndpointTable {
+    id: Spanned<String>,
+    patterns: Vec<Spanned<String>>,
+    role: Spanned<String>,
+    #[serde(default)]
+    by_volume: bool,
+    #[serde(default)]
+    shared_host: bool,
+    #[serde(default)]
+    paths: Vec<PathTable>,
+    #[serde(default)]
+    alternatives: Vec<Spanned<String>>,
+    #[serde(default)]
+    examples: Vec<Spanned<String>>,
+    #[serde(default)]
+    not: Vec<Spanned<String>>,
+    #[serde(default, rename = "source")]
+    _source: Option<String>,
+    #[serde(default, rename = "verified")]
+    _verified: Option<String>,
+    #[serde(default, rename = "notes")]
+    _notes: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathTable {
+    path: Spanned<String>,
+    role: Spanned<String>,
+}
+
+/// A name that must lead to an endpoint, or must not.
+struct Claim {
+    file: usize,
+    name: Spanned<String>,
+    endpoint: EndpointId,
+    matches: bool,
+}
+
+#[derive(Default)]
+struct Builder {
+    products: Vec<Product>,
+    endpoints: Vec<Endpoint>,
+    lookup: Lookup,
+    claims: Vec<Claim>,
+    errors: Vec<CatalogueError>,
+}
+
+impl Catalogue {
+    /// Reads files; every error of every file, where there are any. A later file's pattern overrides an earlier one's.
+    pub fn from_files(version: &str, files: &[SourceFile]) -> Result<Self, Vec<CatalogueError>> {
+        let mut builder = Builder::default();
+        for (index, file) in files.iter().enumerate() {
+            match toml::from_str::<VendorFile>(&file.text) {
+                Ok(vendor) => builder.vendor(index, file, vendor),
+                Err(error) => {
+                    let what = error.message().to_owned();
+                    builder.errors.push(error_at(
+                        file,
+                        error.span().map_or(0, |span| span.start),
+                        what,
+                    ));
+                }
+            }
+        }
+        builder.check_claims(files);
+        if !builder.errors.is_empty() {
+            return Err(builder.errors);
+        }
+        Ok(Self {
+            version: version.to_owned(),
+            products: builder.products,
+            endpoints: builder.endpoints,
+            lookup: builder.lookup,
+        })
+    }
+}
+
+/// Reads the `*.toml` files of a directory, in the order of their names.
+pub fn read_directory(directory: &Path) -> Result<Vec<SourceFile>, std::io::Error> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            if path.metadata()?.len() > MAX_FILE {
+                return Err(std::io::Error::other(format!(
+                    "{} is larger than {MAX_FILE} bytes",
+                    path.display()
+                )));
+            }
+            Ok(SourceFile {
+                text: std::fs::read_to_string(&path)?,
+                name: path.display().to_string(),
+            })
+        })
+        .collect()
+}
+
+impl Builder {
+    fn vendor(&mut self, index: usize, file: &SourceFile, vendor: VendorFile) {
+        for product in vendor.product {
+            let security = match product.security.get_ref().as_str() {
+                "yes" => Security::Yes,
+                "no" => Security::No,
+                "mixed" => Security::Mixed,
+                other => {
+                    let what = format!("security = \"{other}\"; accepted are yes, no, mixed");
+                    self.error(file, &product.security, what);
+                    Security::Mixed
+                }
+            };
+            let id = ProductId(self.products.len() as u32);
+            self.products.push(Product {
+                vendor: vendor.vendor.id.clone(),
+                id: product.id.clone(),
+                title: product.title,
+                security,
+                download_threshold: product.download_threshold.unwrap_or(DOWNLOAD_THRESHOLD),
+            });
+            let prefix = format!("{}/{}", vendor.vendor.id, product.id);
+            for endpoint in product.endpoint {
+                self.endpoint(index, file, id, &prefix, endpoint);
+            }
+        }
+    }
+
+    fn endpoint(
+        &mut self,
+        index: usize,
+        file: &SourceFile,
+        product: ProductId,
+        prefix: &str,
+        table: EndpointTable,
+    ) {
+        let id = EndpointId(self.endpoints.len() as u32);
+        let rule = format!("{prefix}/{}", table.id.get_ref());
+        if self.endpoints.iter().any(|endpoint| endpoint.rule == rule) {
+            self.error(
+                file,
+                &table.id,
+                format!("a second endpoint {rule}; ids are unique within a product"),
+            );
+        }
+        let role = self.role(file, &table.role);
+        let mut paths = Vec::new();
+        for path in &table.paths {
+            match PathPattern::parse(path.path.get_ref()) {
+                Ok(pattern) => paths.push((pattern, self.role(file, &path.role))),
+                Err(accepted) => self.error(file, &path.path, format!("accepted is {accepted}")),
+            }
+        }
+        let alternatives = self.alternatives(file, &table.alternatives);
+        let shared_host = table.shared_host;
+        self.endpoints.push(Endpoint {
+            rule,
+            product,
+            role,
+            by_volume: table.by_volume,
+            paths,
+            alternatives,
+            shared_host,
+        });
+        self.patterns(file, id, &table);
+        let claims = table
+            .examples
+            .into_iter()
+            .map(|name| (name, true))
+            .chain(table.not.into_iter().map(|name| (name, false)));
+        self.claims.extend(claims.map(|(name, matches)| Claim {
+            file: index,
+            name,
+            endpoint: id,
+            matches,
+        }));
+    }
+
+    fn patterns(&mut self, file: &SourceFile, id: EndpointId, table: &EndpointTable) {
+        if table.patterns.is_empty() {
+            self.error(
+                file,
+                &table.id,
+                "an endpoint without patterns can never match".to_owned(),
+            );
+        }
+        for text in &table.patterns {
+            let pattern = match NamePattern::parse(text.get_ref()) {
+                Ok(pattern) => pattern,
+                Err(accepted) => {
+                    self.error(
+                        file,
+                        text,
+                        format!("pattern \"{}\"; accepted is {accepted}", text.get_ref()),
+                    );
+                    continue;
+                }
+            };
+            let earlier = self
+                .lookup
+                .insert(pattern, id)
+                .and_then(|earlier| self.endpoints.get(earlier.0 as usize));
+            if let Some(earlier) = earlier {
+                let what = format!(
+                    "pattern \"{}\" stands in {} already",
+                    text.get_ref(),
+                    earlier.rule
+                );
+                self.error(file, text, what);
+            }
+        }
+    }
+
+    fn alternatives(
+        &mut self,
+        file: &SourceFile,
+        texts: &[Spanned<String>],
+    ) -> Vec<(String, String)> {
+        let mut alternatives = Vec::new();
+        for text in texts {
+            match text.get_ref().split_once('/') {
+                Some((vendor, product)) => {
+                    alternatives.push((vendor.to_owned(), product.to_owned()))
+                }
+                None => self.error(
+                    file,
+                    text,
+                    "an alternative is written vendor/product".to_owned(),
+                ),
+            }
+        }
+        alternatives
+    }
+
+    fn role(&mut self, file: &SourceFile, word: &Spanned<String>) -> Role {
+        let role = Role::WORDS
+            .iter()
+            .find(|(_, known)| known == word.get_ref());
+        if role.is_none() {
+            let what = format!(
+                "role \"{}\"; accepted are check, download, metadata, connectivity, revocation, ignore",
+                word.get_ref()
+            );
+            self.error(file, word, what);
+        }
+        role.map_or(Role::Ignore, |(role, _)| *role)
+    }
+
+    /// Every example leads to its endpoint, and nothing that must not does.
+    fn check_claims(&mut self, files: &[SourceFile]) {
+        for claim in std::mem::take(&mut self.claims) {
+            let Some(file) = files.get(claim.file) else {
+                continue;
+            };
+            let name = claim.name.get_ref();
+            let found = self.lookup.find(name);
+            let rule = |id: Option<EndpointId>| {
+                id.and_then(|id| self.endpoints.get(id.0 as usize))
+                    .map_or("no endpoint".to_owned(), |endpoint| endpoint.rule.clone())
+            };
+            let what = match (claim.matches, found == Some(claim.endpoint)) {
+                (true, false) => format!(
+                    "example {name} leads to {}, not to {}",
+                    rule(found),
+                    rule(Some(claim.endpoint))
+                ),
+                (false, true) => format!("{name} must not lead to {}", rule(found)),
+                _ => continue,
+            };
+            self.error(file, &claim.name, what);
+        }
+    }
+
+    fn error<T>(&mut self, file: &SourceFile, at: &Spanned<T>, what: String) {
+        self.errors.push(error_at(file, at.span().start, what));
+    }
+}
+
+fn error_at(file: &SourceFile, offset: usize, what: String) -> CatalogueError {
+    let before = file.text.get(..offset).unwrap_or(&file.text);
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map_or(0, |line| line.chars().count())
+        + 1;
+    CatalogueError {
+        file: file.name.clone(),
+        line,
+        column,
+        what,
+    }
+}

@@ -1,0 +1,82 @@
+//! From a name to an endpoint: a hash of exact names, globs by their last two labels, a hash of suffixes.
+
+use hashbrown::HashMap;
+
+use super::EndpointId;
+use super::pattern::{NamePattern, glob_matches_labels};
+
+type Map<V> = HashMap<String, V, foldhash::fast::FixedState>;
+
+/// Patterns in the order of specificity.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    exact: Map<EndpointId>,
+    /// By the last two labels; within those, more literal characters first.
+    globs: Map<Vec<(String, EndpointId)>>,
+    suffixes: Map<EndpointId>,
+    /// Most labels of a suffix: no longer one is probed.
+    longest_suffix: usize,
+}
+
+impl Lookup {
+    /// Adds a pattern; gives the endpoint that has the same one already.
+    pub fn insert(&mut self, pattern: NamePattern, endpoint: EndpointId) -> Option<EndpointId> {
+        match pattern {
+            NamePattern::Exact(name) => self.exact.insert(name, endpoint),
+            NamePattern::Suffix(suffix) => {
+                self.longest_suffix = self.longest_suffix.max(suffix.split('.').count());
+                self.suffixes.insert(suffix, endpoint)
+            }
+            NamePattern::Glob(glob) => {
+                let globs = self
+                    .globs
+                    .entry(last_two_labels(&glob).to_owned())
+                    .or_default();
+                let earlier = globs
+                    .iter()
+                    .find(|(other, _)| *other == glob)
+                    .map(|(_, endpoint)| *endpoint);
+                globs.push((glob, endpoint));
+                globs.sort_by_key(|(glob, _)| {
+                    std::cmp::Reverse(glob.bytes().filter(|byte| *byte != b'*').count())
+                });
+                earlier
+            }
+        }
+    }
+
+    /// The endpoint whose most specific pattern matches `name`.
+    pub fn find(&self, name: &str) -> Option<EndpointId> {
+        if let Some(endpoint) = self.exact.get(name) {
+            return Some(*endpoint);
+        }
+        let globs = self
+            .globs
+            .get(last_two_labels(name))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        if let Some((_, endpoint)) = globs
+            .iter()
+            .find(|(glob, _)| glob_matches_labels(glob, name))
+        {
+            return Some(*endpoint);
+        }
+        let dots: Vec<usize> = name
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'.')
+            .map(|(at, _)| at)
+            .collect();
+        let probed = dots.len().saturating_sub(self.longest_suffix);
+        dots.iter()
+            .skip(probed)
+            .find_map(|dot| self.suffixes.get(name.get(dot + 1..)?).copied())
+    }
+}
+
+/// Globs are told apart by their last two labels, which therefore hold no star in a glob that is found fast.
+fn last_two_labels(name: &str) -> &str {
+    let start = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    let labels = name.get(start..).unwrap_or(name);
+    if labels.contains('*') { "*" } else { labels }
+}

@@ -1,0 +1,219 @@
+//! The catalogue of update servers: data that people can read, extend and check.
+//!
+//! One TOML file a vendor. A product has endpoints; an endpoint has patterns of names, a role, and where one host serves
+//! several purposes, roles by path. The most specific pattern wins: an exact name, then a glob within one label, then the longest
+//! suffix. `ignore` endpoints win by the same rule and give no record.
+//!
+//! * [`file`]: the files, and what can be wrong in them
+//! * [`pattern`]: patterns of names and paths
+//! * [`lookup`]: from a name to an endpoint
+//! * [`embedded`]: the catalogue that comes with the program
+
+pub mod embedded;
+pub mod file;
+pub mod lookup;
+pub mod pattern;
+
+use std::fmt;
+
+pub use file::{CatalogueError, SourceFile};
+use lookup::Lookup;
+use pattern::PathPattern;
+
+/// What an endpoint is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// A client asks whether there is an update.
+    Check,
+    /// A client fetches one.
+    Download,
+    /// What surrounds updates: lists, keys, configuration.
+    Metadata,
+    /// A client asks whether it is online.
+    Connectivity,
+    /// Certificate lists: never an update.
+    Revocation,
+    /// A false friend: no record at all.
+    Ignore,
+}
+
+impl Role {
+    /// Every role, with its word.
+    pub const WORDS: [(Self, &'static str); 6] = [
+        (Self::Check, "check"),
+        (Self::Download, "download"),
+        (Self::Metadata, "metadata"),
+        (Self::Connectivity, "connectivity"),
+        (Self::Revocation, "revocation"),
+        (Self::Ignore, "ignore"),
+    ];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(role, _)| *role == self)
+            .map_or("", |(_, word)| word)
+    }
+
+    /// Whether contacts are told once an hour rather than one by one.
+    pub const fn is_hourly(self) -> bool {
+        matches!(self, Self::Connectivity | Self::Revocation)
+    }
+
+    /// Whether accesses belong to a session.
+    pub const fn opens_session(self) -> bool {
+        matches!(self, Self::Check | Self::Download)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether a product's updates concern security.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// They do.
+    Yes,
+    /// They do not.
+    No,
+    /// Some do.
+    Mixed,
+}
+
+impl Security {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// An endpoint, by its place in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(pub u32);
+
+/// A product, by its place in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductId(pub u32);
+
+/// A product whose updates are watched.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// Vendor's id.
+    pub vendor: String,
+    /// Its id, unique with the vendor's.
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// Whether its updates concern security.
+    pub security: Security,
+    /// More than this in one burst over TLS or QUIC is a download, in bytes.
+    pub download_threshold: u64,
+}
+
+/// Some servers of a product.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// `vendor/product/endpoint`.
+    pub rule: String,
+    /// The product served.
+    pub product: ProductId,
+    /// What the servers are for, where no path says otherwise.
+    pub role: Role,
+    /// Whether a large burst makes a contact a download: check and payload share the name.
+    pub by_volume: bool,
+    /// Roles by path, the first that matches.
+    pub paths: Vec<(PathPattern, Role)>,
+    /// Other products that the same servers serve.
+    pub alternatives: Vec<(String, String)>,
+    /// Whether names and addresses are shared with services that are no updates.
+    pub shared_host: bool,
+}
+
+/// The role of one contact, and what told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleOf {
+    /// The role.
+    pub role: Role,
+    /// Whether a path told it.
+    pub by_path: bool,
+}
+
+/// A catalogue that is whole: every pattern can be reached, no two contradict.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    version: String,
+    products: Vec<Product>,
+    endpoints: Vec<Endpoint>,
+    lookup: Lookup,
+}
+
+impl Catalogue {
+    /// The catalogue that comes with the program.
+    pub fn embedded() -> Result<Self, Vec<CatalogueError>> {
+        Self::from_files(embedded::version(), &embedded::files())
+    }
+
+    /// The endpoint whose most specific pattern matches `name` (lower-case presentation form).
+    pub fn find(&self, name: &str) -> Option<EndpointId> {
+        self.lookup.find(name)
+    }
+
+    /// An endpoint.
+    pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
+        self.endpoints.get(id.0 as usize)
+    }
+
+    /// A product.
+    pub fn product(&self, id: ProductId) -> Option<&Product> {
+        self.products.get(id.0 as usize)
+    }
+
+    /// The product of an endpoint.
+    pub fn product_of(&self, id: EndpointId) -> Option<&Product> {
+        self.product(self.endpoint(id)?.product)
+    }
+
+    /// Which catalogue this is: every update record names it.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// How many endpoints there are.
+    pub fn len(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+}
+
+impl Endpoint {
+    /// The role of a contact with a request for `path` (as on the wire), or without one.
+    pub fn role_for(&self, path: Option<&[u8]>) -> RoleOf {
+        let by_path =
+            path.and_then(|path| self.paths.iter().find(|(pattern, _)| pattern.matches(path)));
+        match by_path {
+            Some((_, role)) => RoleOf {
+                role: *role,
+                by_path: true,
+            },
+            None => RoleOf {
+                role: self.role,
+                by_path: false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Patterns of names and paths.
+
+/// A pattern of names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamePattern {
+    /// `aus5.mozilla.org`: this name.
+    Exact(String),
+    /// `deb*.debian.org`: `*` stands for any characters within its label.
+    Glob(String),
+    /// `*.example.com`: any name below, at any depth. Kept without the `*.`.
+    Suffix(String),
+}
+
+/// A pattern of paths: `*` stands for any characters, a slash included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern(String);
+
+impl NamePattern {
+    /// Reads a pattern. The error says what is accepted.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const ACCEPTED: &str = "a lower-case name such as aus5.mozilla.org, a suffix such as *.example.com, or a glob within labels such as deb*.debian.org";
+        let is_plain = |text: &str| {
+            let labels_fit = text
+                .split('.')
+                .all(|label| !label.is_empty() && label.len() <= 63);
+            let characters_fit = text
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*'));
+            labels_fit && characters_fit && text.contains('.')
+        };
+        if let Some(suffix) = text
+            .strip_prefix("*.")
+            .filter(|suffix| !suffix.contains('*'))
+        {
+            return if is_plain(suffix) {
+                Ok(Self::Suffix(suffix.to_owned()))
+            } else {
+                Err(ACCEPTED)
+            };
+        }
+        match is_plain(text) {
+            true if text.contains('*') => Ok(Self::Glob(text.to_owned())),
+            true => Ok(Self::Exact(text.to_owned())),
+            false => Err(ACCEPTED),
+        }
+    }
+
+    /// Whether `name` matches.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == name,
+            Self::Glob(glob) => glob_matches_labels(glob, name),
+            Self::Suffix(suffix) => name
+                .strip_suffix(suffix.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        }
+    }
+}
+
+/// Whether every label of `name` matches the label of `glob` at its place.
+pub(super) fn glob_matches_labels(glob: &str, name: &str) -> bool {
+    let (mut patterns, mut labels) = (glob.split('.'), name.split('.'));
+    loop {
+        match (patterns.next(), labels.next()) {
+            (Some(pattern), Some(label)) if glob_matches(pattern.as_bytes(), label.as_bytes()) => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
+impl PathPattern {
+    /// Reads a pattern: it begins with a slash or a star.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.starts_with(['/', '*']) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a path such as /dists/* or *.cab, beginning with a slash or a star")
+        }
+    }
+
+    /// Whether a request's path matches, with or without its query.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        let query = memchr::memchr(b'?', path).unwrap_or(path.len());
+        glob_matches(self.0.as_bytes(), path.get(..query).unwrap_or(path))
+    }
+}
+
+/// Whether `text` matches `glob`, where `*` stands for any bytes: time linear in the text for each star.
+fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+    let mut parts = glob.split(|byte| *byte == b'*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = memchr::memmem::find(rest, part) else {
+            return false;
+        };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_stays_within_its_label_and_a_suffix_does_not() {
+        let glob = NamePattern::parse("deb*.debian.org").unwrap();
+        assert!(glob.matches("deb.debian.org") && glob.matches("deb-mirror.debian.org"));
+        assert!(!glob.matches("deb.x.debian.org") && !glob.matches("ftp.debian.org"));
+        let suffix = NamePattern::parse("*.example.com").unwrap();
+        assert!(
+            suffix.matches("a.b.example.com")
+                && !suffix.matches("example.com")
+                && !suffix.matches("badexample.com")
+        );
+    }
+
+    #[test]
+    fn odd_patterns_are_refused() {
+        for odd in [
+            "",
+            "*",
+            "*.",
+            "Upper.example",
+            "no spaces.example",
+            "a..b",
+            "localhost",
+        ] {
+            assert!(NamePattern::parse(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn paths_match_without_their_query() {
+        let pattern = PathPattern::parse("*/pool/*.deb").unwrap();
+        assert!(pattern.matches(b"/debian/pool/main/c/curl.deb?x=y"));
+        assert!(!pattern.matches(b"/debian/dists/x?/pool/a.deb"));
+        assert!(PathPattern::parse("/a*b*c").unwrap().matches(b"/a1b2b3c"));
+        assert!(!PathPattern::parse("/a*b*c").unwrap().matches(b"/a1c"));
+    }
+}

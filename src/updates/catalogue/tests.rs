@@ -1,0 +1,107 @@
+//! The catalogue's rules, and the catalogue that comes with the program.
+
+use super::*;
+
+fn file(text: &str) -> SourceFile {
+    SourceFile {
+        name: "test.toml".to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+fn endpoint(id: &str, pattern: &str, role: &str) -> String {
+    format!("[[product.endpoint]]\nid = \"{id}\"\npatterns = [\"{pattern}\"]\nrole = \"{role}\"\n")
+}
+
+fn catalogue(endpoints: &[String]) -> Result<Catalogue, Vec<CatalogueError>> {
+    let head = "[vendor]\nid = \"v\"\n[[product]]\nid = \"p\"\ntitle = \"P\"\nsecurity = \"yes\"\n"
+        .to_owned();
+    Catalogue::from_files("test", &[file(&(head + &endpoints.concat()))])
+}
+
+fn rule<'c>(catalogue: &'c Catalogue, name: &str) -> Option<&'c str> {
+    catalogue
+        .find(name)
+        .and_then(|id| catalogue.endpoint(id))
+        .map(|endpoint| endpoint.rule.as_str())
+}
+
+#[test]
+fn the_most_specific_pattern_wins() {
+    let catalogue = catalogue(&[
+        endpoint("suffix", "*.example.com", "check"),
+        endpoint("longer", "*.dl.example.com", "download"),
+        endpoint("glob", "dl*.example.com", "download"),
+        endpoint("exact", "dl1.example.com", "ignore"),
+    ])
+    .unwrap();
+    assert_eq!(rule(&catalogue, "dl1.example.com"), Some("v/p/exact"));
+    assert_eq!(rule(&catalogue, "dl2.example.com"), Some("v/p/glob"));
+    assert_eq!(rule(&catalogue, "a.dl.example.com"), Some("v/p/longer"));
+    assert_eq!(rule(&catalogue, "a.b.example.com"), Some("v/p/suffix"));
+    assert_eq!(rule(&catalogue, "example.com"), None);
+}
+
+#[test]
+fn every_error_has_its_place() {
+    let errors = catalogue(&[
+        endpoint("a", "UPPER.example", "check"),
+        endpoint("b", "b.example", "chek"),
+        endpoint("c", "b.example", "check"),
+    ])
+    .unwrap_err();
+    let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        texts[0].starts_with("test.toml:9:13: pattern \"UPPER.example\""),
+        "{texts:?}"
+    );
+    assert!(
+        texts[1].contains("role \"chek\"") && texts[1].contains("accepted are check"),
+        "{texts:?}"
+    );
+    assert!(texts[2].contains("stands in v/p/b already"), "{texts:?}");
+}
+
+#[test]
+fn an_example_that_leads_elsewhere_is_an_error() {
+    let wrong = endpoint("a", "*.example.com", "check")
+        + "examples = [\"a.example.net\"]\nnot = [\"b.example.com\"]\n";
+    assert_eq!(catalogue(&[wrong]).unwrap_err().len(), 2);
+}
+
+#[test]
+fn the_embedded_catalogue_is_whole() {
+    let catalogue = Catalogue::embedded().unwrap_or_else(|errors| panic!("{}", errors[0]));
+    assert!(catalogue.len() > 50);
+    assert_eq!(
+        rule(&catalogue, "aus5.mozilla.org"),
+        Some("mozilla/firefox/check")
+    );
+    assert_eq!(
+        rule(&catalogue, "download.windowsupdate.com"),
+        Some("microsoft/windows-update/download")
+    );
+    let revocation = catalogue
+        .find("ctldl.windowsupdate.com")
+        .and_then(|id| catalogue.endpoint(id))
+        .unwrap();
+    assert_eq!(revocation.role, Role::Revocation);
+    let mirror = catalogue
+        .find("ftp.jp.debian.org")
+        .and_then(|id| catalogue.endpoint(id))
+        .unwrap();
+    assert_eq!(
+        mirror.role_for(Some(b"/debian/dists/bookworm/InRelease")),
+        RoleOf {
+            role: Role::Check,
+            by_path: true
+        }
+    );
+    assert_eq!(
+        mirror.role_for(Some(b"/debian/pool/main/c/curl/curl.deb")),
+        RoleOf {
+            role: Role::Download,
+            by_path: true
+        }
+    );
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: see the library's documentation, and `patchspan --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    patchspan::cli::run()
+}

@@ -1,1 +1,123 @@
-//! See the crate's documentation.
+//! What a person types, and how the program ends.
+//!
+//! * [`replay`], [`check`]: commands: flags in, what the engine needs out
+//! * [`exit`]: exit codes
+//! * [`values`]: what a flag's value may look like
+//!
+//! Standard output carries what was asked for and nothing else; messages go to standard error.
+
+pub mod check;
+pub mod exit;
+pub mod replay;
+mod values;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// From packets alone: which host contacted which software-update server, when, and whether it downloaded something.
+///
+/// patchspan reads what a mirror (SPAN) port shows and writes one JSON object a line: DNS messages, TLS, QUIC and HTTP names, flows
+/// with their bytes, and from them one record for each access of a host to an update server.
+#[derive(Debug, Parser)]
+#[command(name = "patchspan", version, max_term_width = 120)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Replay(replay::Flags),
+    Check(check::Flags),
+    /// Print the JSON Schema of a kind of record, or of all.
+    Schema {
+        /// The kind, as in `event_type`: dns, tls, quic, http, flow, stats, update, update_session, client_binding, coverage, loss,
+        /// patchspan_stats.
+        kind: Option<String>,
+    },
+    /// Group what changed between the records of two runs, by kind and field.
+    Diff {
+        /// Records of the first run (JSON lines).
+        first: PathBuf,
+        /// Records of the second run.
+        second: PathBuf,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  patchspan replay capture.pcap                          every record, as JSON lines
+  patchspan replay --format text monday.pcap.gz          what matches the catalogue, for people
+  patchspan replay --events update,update_session *.pcap only the conclusions, over many files
+  tcpdump -w - | patchspan replay -                      from a pipe
+  patchspan check sensor.toml                            every error of a configuration
+";
+
+/// Runs the program with the process's arguments.
+pub fn run() -> ExitCode {
+    let ended = catch_unwind(AssertUnwindSafe(|| run_with(std::env::args_os())));
+    // The panic has told itself on standard error.
+    ended.unwrap_or(Exit::Internal).into()
+}
+
+/// Runs the program with these arguments, the first of which is its name.
+pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit {
+    let help = format!("{EXAMPLES}\n{}", Exit::table());
+    let mut command = Arguments::command().after_long_help(help);
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => arguments.command.run(),
+        Err(error) => {
+            // `--help` and `--version` are errors to clap; where nobody reads them any more, there is nothing to tell.
+            let _ = error.print();
+            if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            }
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Exit {
+        match self {
+            Self::Replay(flags) => replay::run(flags),
+            Self::Check(flags) => check::run(&flags),
+            Self::Schema { .. } | Self::Diff { .. } => {
+                complain("this command is not there yet");
+                Exit::Internal
+            }
+        }
+    }
+}
+
+/// Writes a message to standard error; where that is gone, nobody can be told.
+fn complain(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "patchspan: {message}");
+}
+
+/// Writes errors that begin with `FILE:LINE:COLUMN:`, as editors expect it, to standard error.
+fn tell_errors(errors: &[String]) {
+    let _ = writeln!(io::stderr().lock(), "{}", errors.join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,156 @@
+//! `patchspan replay`: from flags to a job.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+
+use super::{Exit, complain, tell_errors, values};
+use crate::config::hosts::HostList;
+use crate::config::job::{Format, ReplayJob, ReplayOutcome};
+use crate::config::{Config, Networks};
+use crate::records::Kinds;
+use crate::source::{Order, Replay};
+
+/// Read capture files and write records.
+///
+/// pcap and its variants, pcapng and snoop, also compressed by gzip, zstd or xz; what a file is, its first bytes tell. Several files are
+/// one stream: connections, names and updates go on from one file to the next. A file that cannot be read is told on standard
+/// error, and the others are read all the same.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Exit codes: see patchspan --help.")]
+pub struct Flags {
+    /// Capture files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Read the files one after the other, as named, instead of by the time of their packets.
+    #[arg(long)]
+    in_order: bool,
+
+    /// Configuration (TOML); without it every setting has its default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Kinds of record to write, separated by commas, or `all`: dns, tls, quic, http, flow, stats, update, update_session,
+    /// client_binding, coverage, loss, patchspan_stats.
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    events: Kinds,
+
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    format: FormatFlag,
+
+    /// Threads that take packets apart, 1 to 64; the output is the same with any number.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::workers)]
+    workers: NonZeroUsize,
+
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Clients that update records are made for: prefixes, separated by commas. Wins over `networks.local` of the configuration.
+    #[arg(long, value_name = "LIST")]
+    networks: Option<Networks>,
+
+    /// List of hosts (CSV with the columns id, label, address, mac, manager, sub_managers, valid_from, valid_until): records
+    /// name the host by its id.
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+
+    /// Time zone of `--format text` and `figure2`, by its IANA name; JSON is always UTC.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = values::timezone)]
+    timezone: TimeZone,
+
+    /// Show a text instead of an address, in `--format text` and `figure2`; may be given again.
+    #[arg(long, value_name = "ADDRESS=TEXT", value_parser = values::host_label)]
+    host_label: Vec<(IpAddr, String)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum FormatFlag {
+    /// JSON lines, one object a record.
+    #[default]
+    Json,
+    /// What matches the catalogue, a line an event, sorted by start time.
+    Text,
+    /// The same in the form of the prototype's figure, sorted by end time.
+    Figure2,
+}
+
+impl From<FormatFlag> for Format {
+    fn from(flag: FormatFlag) -> Self {
+        match flag {
+            FormatFlag::Json => Self::Json,
+            FormatFlag::Text => Self::Text,
+            FormatFlag::Figure2 => Self::Figure2,
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(flags: Flags) -> Exit {
+    match flags.into_job() {
+        Ok(job) => engine(job).into(),
+        Err(errors) => {
+            tell_errors(&errors);
+            Exit::Config
+        }
+    }
+}
+
+impl Flags {
+    /// What the sensor needs; or every error of the files that were named for it.
+    fn into_job(self) -> Result<ReplayJob, Vec<String>> {
+        let mut errors = Vec::new();
+        let config = self.config.as_deref().map(Config::load).transpose();
+        let mut config = config.unwrap_or_else(|error| {
+            errors.push(error.to_string());
+            None
+        });
+        let hosts = self.hosts.as_deref().map(HostList::load).transpose();
+        let hosts = hosts.unwrap_or_else(|error| {
+            errors.push(error.to_string());
+            None
+        });
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut config = config.take().unwrap_or_default();
+        config.local = self.networks.unwrap_or(config.local);
+        Ok(ReplayJob {
+            files: self.files,
+            order: if self.in_order {
+                Order::AsNamed
+            } else {
+                Order::ByTime
+            },
+            config,
+            kinds: self.events,
+            format: self.format.into(),
+            workers: self.workers,
+            output: self.output,
+            timezone: self.timezone,
+            host_labels: self.host_label.into_iter().collect(),
+            hosts: hosts.unwrap_or_default(),
+        })
+    }
+}
+
+/// Stands in for the sensor: reads every frame, and tells which files failed.
+fn engine(job: ReplayJob) -> ReplayOutcome {
+    let mut outcome = ReplayOutcome::default();
+    let mut replay = Replay::new(job.files, job.order);
+    while let Some(next) = replay.next() {
+        let Err(error) = next else { continue };
+        complain(&error);
+        if error.is_cut() {
+            outcome.cut += 1;
+        } else {
+            outcome.unreadable += 1;
+        }
+    }
+    outcome
+}

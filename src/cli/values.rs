@@ -1,0 +1,70 @@
+//! What a flag's value may look like. An error is the end of the sentence "invalid value ... for ...: ".
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+
+use jiff::tz::TimeZone;
+
+use crate::config::job::MAX_WORKERS;
+
+/// Longest label of a host, in bytes.
+const MAX_LABEL: usize = 64;
+
+/// A number of workers.
+pub(super) fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let workers = text.parse().ok();
+    workers
+        .filter(|workers: &NonZeroUsize| workers.get() <= MAX_WORKERS)
+        .ok_or_else(|| format!("a number from 1 to {MAX_WORKERS} is accepted"))
+}
+
+/// A time zone by its IANA name.
+pub(super) fn timezone(text: &str) -> Result<TimeZone, String> {
+    let refused = |_| "an IANA name is accepted: UTC, Asia/Tokyo, Europe/Berlin".to_owned();
+    TimeZone::get(text).map_err(refused)
+}
+
+/// `ADDRESS=TEXT`.
+pub(super) fn host_label(text: &str) -> Result<(IpAddr, String), String> {
+    let refused = || "ADDRESS=TEXT is accepted, like 192.0.2.20=(HOST-B)".to_owned();
+    let (address, label) = text.split_once('=').ok_or_else(refused)?;
+    let address = address.trim().parse().map_err(|_| refused())?;
+    let is_printable = label.chars().all(|c| !c.is_control());
+    if label.is_empty() || label.len() > MAX_LABEL || !is_printable {
+        return Err(format!(
+            "the text must be 1 to {MAX_LABEL} bytes long, without control characters"
+        ));
+    }
+    Ok((address, label.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_few_and_never_none() {
+        assert_eq!(workers("4").unwrap().get(), 4);
+        for wrong in ["0", "65", "-1", "many", ""] {
+            assert!(workers(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_known_by_its_iana_name() {
+        assert!(timezone("Asia/Tokyo").is_ok() && timezone("UTC").is_ok());
+        assert!(timezone("Tokio").is_err());
+    }
+
+    #[test]
+    fn a_label_belongs_to_an_address() {
+        let (address, label) = host_label("2001:db8::1=(HOST=A)").unwrap();
+        assert_eq!(
+            (address.to_string().as_str(), label.as_str()),
+            ("2001:db8::1", "(HOST=A)")
+        );
+        for wrong in ["192.0.2.1", "host=x", "192.0.2.1=", "192.0.2.1=\u{1b}[0m"] {
+            assert!(host_label(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The program from outside: what it says, where, and with which exit code.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A directory that goes when the test ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Self {
+        let name = format!("patchspan-cli-{test}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn patchspan(arguments: &[&str]) -> (i32, String, String) {
+    let program = env!("CARGO_BIN_EXE_patchspan");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(program).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// A pcap file of one Ethernet frame that holds nothing.
+fn capture() -> Vec<u8> {
+    let words = [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, 1, 1, 0, 14, 14];
+    let header = words.iter().flat_map(|word| word.to_le_bytes());
+    header.chain([0; 14]).collect()
+}
+
+#[test]
+fn help_tells_the_commands_the_examples_and_every_exit_code() {
+    let (code, out, err) = patchspan(&["--help"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    for word in [
+        "replay",
+        "check",
+        "schema",
+        "diff",
+        "Examples:",
+        "Exit codes:",
+    ] {
+        assert!(out.contains(word), "{word}");
+    }
+    for code in 0..=6 {
+        assert!(out.contains(&format!("\n  {code}  ")), "{code}");
+    }
+    let (code, out, _) = patchspan(&["replay", "--help"]);
+    assert_eq!(code, 0);
+    for flag in [
+        "--events",
+        "--format",
+        "--workers",
+        "--networks",
+        "--hosts",
+        "--timezone",
+        "--host-label",
+        "--in-order",
+    ] {
+        assert!(out.contains(flag), "{flag}");
+    }
+}
+
+#[test]
+fn version_is_the_packages() {
+    let (code, out, _) = patchspan(&["--version"]);
+    assert_eq!(
+        (code, out),
+        (0, format!("patchspan {}\n", env!("CARGO_PKG_VERSION")))
+    );
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_2() {
+    let scratch = Scratch::new("usage");
+    let file = scratch.file("a.pcap", capture());
+    for arguments in [
+        vec![],
+        vec!["replay"],
+        vec!["replay", "--events", "dnss", &file],
+        vec!["replay", "--workers", "0", &file],
+        vec!["replay", "--networks", "192.0.2.0/40", &file],
+        vec!["replay", "--timezone", "Mars/Base", &file],
+        vec!["replay", "--host-label", "192.0.2.1", &file],
+        vec!["replay", "--format", "xml", &file],
+    ] {
+        let (code, out, err) = patchspan(&arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
+        assert!(!err.is_empty());
+    }
+}
+
+#[test]
+fn every_error_of_a_wrong_configuration_is_told_and_it_is_3() {
+    let scratch = Scratch::new("config");
+    let config = scratch.file("sensor.toml", "memroy = \"1GiB\"\n[dns]\nports = [0]\n");
+    let file = scratch.file("a.pcap", capture());
+    let hosts = scratch.file("hosts.csv", "id,address\nx,nowhere\n");
+    let replay = ["replay", "--config", &config, "--hosts", &hosts, &file];
+    let check = ["check", &config, "--hosts", &hosts];
+    for arguments in [&replay[..], &check[..]] {
+        let (code, out, err) = patchspan(arguments);
+        assert_eq!((code, out.as_str()), (3, ""));
+        assert!(
+            err.contains("sensor.toml:1:1: memroy: there is no such setting; did you mean memory?"),
+            "{err}"
+        );
+        assert!(
+            err.contains("sensor.toml:3:10: dns.ports[0] = 0: accepted is a port"),
+            "{err}"
+        );
+        assert!(err.contains("hosts.csv:2: address `nowhere`"), "{err}");
+    }
+}
+
+#[test]
+fn the_example_passes_the_check() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/sensor.toml.example");
+    let (code, out, err) = patchspan(&["check", example]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("no errors") && out.contains("flows"), "{out}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_in_a_line_and_it_is_4() {
+    let scratch = Scratch::new("input");
+    let good = scratch.file("good.pcap", capture());
+    let none = scratch.file("none.pcap", "hello");
+    let (code, _, err) = patchspan(&["replay", &good, &none, "/nonexistent.pcap"]);
+    assert_eq!(code, 4);
+    assert!(err.contains("none.pcap is no capture file: "), "{err}");
+    assert!(
+        err.contains("/nonexistent.pcap cannot be opened: No such file"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_file_that_is_cut_is_5() {
+    let scratch = Scratch::new("cut");
+    let whole = capture();
+    let cut = scratch.file(
+        "cut.pcap",
+        [&whole[..], &whole[24..whole.len() - 1]].concat(),
+    );
+    let (code, _, err) = patchspan(&["replay", &cut]);
+    assert_eq!(code, 5, "{err}");
+    assert!(
+        err.contains("cut.pcap is cut in its last record, after 1 whole frames"),
+        "{err}"
+    );
+}

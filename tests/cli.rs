@@ -1,5 +1,7 @@
 //! The program from outside: what it says, where, and with which exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

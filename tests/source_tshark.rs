@@ -2,6 +2,8 @@
 //!
 //! Without tshark on the machine these tests say so and pass.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 
@@ -34,7 +35,7 @@ def curl_access(client, report, start, tool):
     access = {
         "tool": tool, "host": client.name, "client": report["local_ip"], "client_port": report["local_port"],
         "server": report["remote_ip"], "server_port": report["remote_port"],
-        "name": url.split("/")[2].rsplit("@")[-1] if "//" in url else url,
+        "name": urlsplit(url).hostname,
         "transport": {"HTTP": "http", "HTTPS": "tls"}.get(report["scheme"], (report["scheme"] or "none").lower()),
         "http_version": report["http_version"], "method": report["method"], "url": url,
         "status": report["http_code"], "bytes_received": report["size_download"],

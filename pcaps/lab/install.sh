@@ -2,8 +2,8 @@
 # Installs what make.py needs, on Debian 12. Runs as root; safe to run again.
 # curl, python3, openssl and the like are named too, so that a bare machine gets them.
 set -eu
-packages="apt-utils bind9-dnsutils curl dpkg-dev ethtool iproute2 ldnsutils libc-bin nginx-light openssl procps python3
-tcpdump tinyproxy-bin tshark unbound wget xz-utils zstd"
+packages="apt-utils bind9-dnsutils curl dnsmasq-base dpkg-dev ethtool gpg gpgv iproute2 ldnsutils libc-bin nginx-light openssl procps python3
+tcpdump tinyproxy-bin tshark udhcpc unbound wget xz-utils zstd"
 missing=""
 for package in $packages; do
     # nginx-light is one of several packages that hold the same program.
@@ -11,6 +11,12 @@ for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
-apt-get update -q
 # No program may start as a service: the lab starts its own, each in a namespace.
-DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends $missing
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+apt-get update -q
+DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing

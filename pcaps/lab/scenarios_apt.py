@@ -10,6 +10,7 @@ from scenario import scenario
 from standard import CHECK_PATH, MAR_PATH, UpdateLab
 
 ARCHIVE = "ftp.jp.debian.org"
+MAINTAINER = "Capture laboratory <lab@lab.example>"
 PACKAGE_BYTES = 300_000
 INDEX_PACKAGES = 400
 
@@ -84,7 +85,7 @@ class AptSystem:
             (tree / "DEBIAN").mkdir(parents=True)
             (tree / "usr/share" / name).mkdir(parents=True)
             (tree / "usr/share" / name / "data").write_bytes(bytes(PACKAGE_BYTES))
-            control = [f"Package: {name}", "Version: 1.0-1", "Architecture: amd64", "Maintainer: Capture laboratory <lab@lab.example>",
+            control = [f"Package: {name}", "Version: 1.0-1", "Architecture: amd64", f"Maintainer: {MAINTAINER}",
                        "Section: utils", "Priority: optional", f"Description: sample package {name}"]
             control += [f"Depends: {depends}"] if depends else []
             (tree / "DEBIAN/control").write_text("\n".join(control) + "\n")
@@ -98,7 +99,8 @@ class AptSystem:
         # A real index is large; most of what it lists is never fetched.
         for number in range(INDEX_PACKAGES):
             packages += (f"\nPackage: unused-{number:04d}\nArchitecture: amd64\nVersion: {number}.0-1\nPriority: optional\n"
-                         f"Section: misc\nFilename: pool/main/u/unused/unused-{number:04d}_{number}.0-1_amd64.deb\nSize: {1000 + number}\n"
+                         f"Section: misc\nFilename: pool/main/u/unused/unused-{number:04d}_{number}.0-1_amd64.deb\n"
+                         f"Size: {1000 + number}\n"
                          f"SHA256: {number * 2654435761 % 2**32:064x}\nDescription: sample entry {number}\n")
         (binary / "Packages").write_text(packages)
         check(["xz", "--keep", binary / "Packages"])
@@ -111,7 +113,7 @@ class AptSystem:
                          "release", "."], cwd=dists)
         (dists / "Release").write_text(release)
         gpg = ["gpg", "--homedir", key_ring, "--batch", "--quiet", "--passphrase", ""]
-        check([*gpg, "--quick-generate-key", "Capture laboratory <lab@lab.example>", "ed25519", "sign", "never"])
+        check([*gpg, "--quick-generate-key", MAINTAINER, "ed25519", "sign", "never"])
         check([*gpg, "--output", dists / "InRelease", "--clearsign", dists / "Release"])
         check([*gpg, "--output", self.directory / "archive.gpg", "--export"])
         # gpg starts an agent of its own for this key ring.

@@ -92,11 +92,23 @@ def http_ranges(path):
 
 @scenario("http-partial.pcap")
 def http_partial(path):
-    """A download that the client gives up in the middle: it resets the connection"""
+    """A download that the client gives up in the middle: both sides close in order, most of the body is missing"""
     with UpdateLab(http_partial.__doc__, body_bytes=400_000, site_extra="limit_rate 20k; limit_rate_after 20k;") as lab:
         lab.mirror(lab.client)
         with lab.capture(path):
             curl(lab, lab.client, MAR_URL, options=["--max-time", "1"], accept=(28,))
+        lab.finish(path, "curl")
+
+
+@scenario("http-reset.pcap")
+def http_reset(path):
+    """A download that the client gives up with data unread: it resets the connection"""
+    with UpdateLab(http_reset.__doc__, body_bytes=400_000) as lab:
+        # A small buffer that a slow reader keeps full.
+        lab.client.sysctl("net.ipv4.tcp_rmem=4096 16384 16384")
+        lab.mirror(lab.client)
+        with lab.capture(path):
+            curl(lab, lab.client, MAR_URL, options=["--max-time", "1", "--limit-rate", "20k"], accept=(28,))
         lab.finish(path, "curl")
 
 

@@ -5,6 +5,7 @@ import time
 
 import pcapfile
 from clients import curl
+from lab import check
 from scenario import scenario
 from standard import CHECK_PATH, MAR_PATH, UpdateLab
 
@@ -181,7 +182,7 @@ def cooked(path, about, link_type):
 
 @scenario("raw-ip.pcap")
 def raw_ip(path):
-    """No link header at all: the packets of a tun interface (link type RAW)"""
+    """Link type RAW, as a tun interface gives it; a script took the Ethernet headers off"""
     with UpdateLab(raw_ip.__doc__, body_bytes=SMALL) as lab:
         lab.mirror(lab.client)
         ethernet = lab.directory / "ethernet.pcap"
@@ -202,11 +203,25 @@ def nanoseconds(path):
 def two_interfaces(path):
     """A tap with one direction a card: a pcapng with two interface blocks, client to server on one, back on the other"""
     with UpdateLab(two_interfaces.__doc__, body_bytes=SMALL) as lab:
-        lab.mirror(lab.client, "from", "span0")
-        lab.mirror(lab.client, "to", "span1")
-        with lab.capture_dumpcap(path, ["tap0", "tap1"]):
-            transfers(lab)
+        raw = lab.directory / "unsorted.pcapng"
+        two_cards(lab, raw)
+        check(["reordercap", raw, path])
         lab.finish(path, "curl", "dumpcap")
+
+
+@scenario("two-interfaces-unsorted.pcapng")
+def two_interfaces_unsorted(path):
+    """The same as dumpcap writes it: the frames of one card, then those of the other, so time jumps back in the file"""
+    with UpdateLab(two_interfaces_unsorted.__doc__, body_bytes=SMALL) as lab:
+        two_cards(lab, path)
+        lab.finish(path, "curl", "dumpcap")
+
+
+def two_cards(lab, path):
+    lab.mirror(lab.client, "from", "span0")
+    lab.mirror(lab.client, "to", "span1")
+    with lab.capture_dumpcap(path, ["tap0", "tap1"]):
+        transfers(lab)
 
 
 @scenario("offloads.pcap.gz")

@@ -143,7 +143,8 @@ class PrototypeLab(Lab):
             host.sysctl("net.ipv4.tcp_timestamps=0")
         # At full speed a receiver acknowledges dozens of segments at once; on a line of this rate, about every second.
         web.run(["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "200mbit", "burst", "6k", "latency", "100ms"])
-        Resolver(self, "".join(f"{flow.name}. 300 CNAME {flow.alias}.\n{flow.alias}. 60 A {flow.address}\n" for flow in self.flows))
+        Resolver(self, "".join(f"{flow.name}. 300 CNAME {flow.alias}.\n{flow.alias}. 60 A {flow.address}\n"
+                               for flow in self.flows))
         self.client.use_resolver(RESOLVER_IPV4)
         # RSA, because its signatures have one length: the handshake is as long each time.
         self.authority = Authority(self, rsa=True)

@@ -88,7 +88,8 @@ def connectivity(lab):
 def check_for_updates(lab):
     """A SOAP call as the update agent makes it; nginx answers any POST there with one fixed body."""
     curl(lab, lab.client, "https://fe2.update.microsoft.com/v6/ClientWebService/client.asmx", authority=lab.authority,
-         options=["--user-agent", UPDATE_AGENT, "--header", "Content-Type: text/xml; charset=utf-8", "--data", "<s:Envelope/>" * 40])
+         options=["--user-agent", UPDATE_AGENT, "--header", "Content-Type: text/xml; charset=utf-8",
+                  "--data", "<s:Envelope/>" * 40])
 
 
 def ranges(lab, url, options):

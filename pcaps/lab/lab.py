@@ -283,6 +283,13 @@ class Namespace:
             process.wait_for(ready)
         return process
 
+    def pace(self, rate="200mbit"):
+        """Lets this host send no faster than a line of this rate.
+
+        At full speed frames are lost inside the machine, and a receiver acknowledges dozens of segments at once.
+        """
+        self.run(["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "6k", "latency", "400ms"])
+
     def drop(self, match, hook="ingress"):
         """Silently drops the IPv4 packets at this host's interface that these u32 words select.
 

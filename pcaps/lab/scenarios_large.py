@@ -32,6 +32,7 @@ def large(path, transport, kind, about):
             lab.span("span0", relay=RELAYS[kind])
         if kind == "retransmitted":
             lose_for_real(lab, port=443 if transport == "tls" else 80, one_in=64)
+        lab.web.pace()
         lab.mirror(lab.client, {"client-side": "from", "server-side": "to"}.get(kind, "both"))
         if kind == "doubled":
             lab.mirror("uplink")

@@ -141,8 +141,7 @@ class PrototypeLab(Lab):
         web = self.wan_host("web", *[flow.address for flow in self.flows])
         for host in (self.client, web):
             host.sysctl("net.ipv4.tcp_timestamps=0")
-        # At full speed a receiver acknowledges dozens of segments at once; on a line of this rate, about every second.
-        web.run(["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "200mbit", "burst", "6k", "latency", "100ms"])
+        web.pace()
         Resolver(self, "".join(f"{flow.name}. 300 CNAME {flow.alias}.\n{flow.alias}. 60 A {flow.address}\n"
                                for flow in self.flows))
         self.client.use_resolver(RESOLVER_IPV4)

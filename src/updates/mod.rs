@@ -1,5 +1,26 @@
 //! From facts to accesses, verdicts and sessions.
 //!
 //! * [`catalogue`]: which names belong to software updates
+//! * [`fact`]: what workers tell, about catalogue names only
+//! * [`engine`]: what crosses flows: windows, accesses, sessions
+//! * [`access`], [`session`]: what is kept while they go on
+//! * [`verdict`]: the closed lists of words
+//! * [`payload`]: what was fetched
+//! * [`ranges`]: which parts of a file came
+//! * [`output`]: what is given
+//!
+//! Blind spots: a download seen is no installation, and an update off this network is not seen at all.
 
+pub mod access;
 pub mod catalogue;
+pub mod engine;
+pub mod fact;
+pub mod output;
+pub mod payload;
+pub mod ranges;
+pub mod session;
+pub mod verdict;
+
+pub use catalogue::Catalogue;
+pub use engine::Engine;
+pub use fact::Fact;

@@ -1,0 +1,392 @@
+//! An access while it goes on: what came, and the verdict that follows.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::catalogue::{Catalogue, Endpoint, EndpointId, Role, RoleOf};
+use super::fact::{Activity, Contact, Exchange, NameSource};
+use super::output::Access;
+use super::payload::{self, PayloadId};
+use super::ranges::Ranges;
+use super::verdict::{Confidence, Evidence, Verdict};
+use crate::types::Timestamp;
+
+/// Contacts at least so far apart are two accesses.
+pub const GAP: Duration = Duration::from_secs(60);
+/// No access lasts longer.
+pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// Most flows that an access names.
+const MAX_FLOWS: usize = 32;
+/// Most files that an access follows.
+const MAX_FILES: usize = 64;
+
+/// What an access is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessKey {
+    /// The client.
+    pub client: IpAddr,
+    /// The entry.
+    pub endpoint: EndpointId,
+    /// The role.
+    pub role: Role,
+}
+
+/// What is known from DNS when an access begins.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// When the name was asked.
+    pub time: Option<Timestamp>,
+    /// Addresses answered.
+    pub addresses: Vec<IpAddr>,
+    /// The chain answered.
+    pub chain: Vec<String>,
+}
+
+/// An access that goes on.
+#[derive(Debug)]
+pub struct OpenAccess {
+    /// Its id.
+    pub id: u64,
+    /// Its first contact.
+    pub contact: Arc<Contact>,
+    /// Begin.
+    pub start: Timestamp,
+    /// Last payload.
+    pub end: Timestamp,
+    /// When its timer comes up.
+    pub armed: Timestamp,
+    /// Its session.
+    pub session: Option<u64>,
+    /// Flows on which something goes on.
+    pub ongoing: Vec<u64>,
+    asked: Asked,
+    bytes_toserver: u64,
+    bytes_toclient: u64,
+    delivered_toclient: u64,
+    largest_burst: u64,
+    evidence: Vec<Evidence>,
+    files: Vec<File>,
+    by_path: bool,
+    burst_download: bool,
+    payload: Option<PayloadId>,
+    count: u64,
+    flow_ids: Vec<u64>,
+    reported_ongoing: bool,
+    source: NameSource,
+    corroborated: bool,
+}
+
+/// A file that is being fetched.
+#[derive(Debug)]
+struct File {
+    key: u64,
+    covered: u64,
+    size: Option<u64>,
+    is_complete: bool,
+}
+
+/// What an exchange brought of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct FilePart {
+    /// Which file, as a hash.
+    pub key: u64,
+    /// Bytes of it that this client has, earlier accesses included.
+    pub covered: u64,
+    /// Its size, where that is known.
+    pub size: Option<u64>,
+    /// Whether the body came to its end without a length.
+    pub ended: bool,
+}
+
+impl OpenAccess {
+    /// An access that begins with `contact` at `start`.
+    pub fn new(id: u64, contact: &Arc<Contact>, start: Timestamp, asked: Asked) -> Self {
+        Self {
+            id,
+            contact: Arc::clone(contact),
+            start,
+            end: start,
+            armed: Timestamp::MAX,
+            session: None,
+            ongoing: Vec::new(),
+            asked,
+            bytes_toserver: 0,
+            bytes_toclient: 0,
+            delivered_toclient: 0,
+            largest_burst: 0,
+            evidence: Vec::new(),
+            files: Vec::new(),
+            by_path: false,
+            burst_download: false,
+            payload: None,
+            count: 0,
+            flow_ids: Vec::new(),
+            reported_ongoing: false,
+            source: contact.source,
+            corroborated: contact.corroborated,
+        }
+    }
+
+    /// Takes in what went over a flow.
+    pub fn take_in(&mut self, activity: &Activity, role: RoleOf, threshold: u64) {
+        self.end = self.end.max(activity.end);
+        self.bytes_toserver += activity.bytes_toserver;
+        self.bytes_toclient += activity.bytes_toclient;
+        self.delivered_toclient += activity.delivered_toclient;
+        self.largest_burst = self.largest_burst.max(activity.largest_burst);
+        self.count += 1;
+        self.by_path |= role.by_path;
+        self.note_flow(activity.contact.flow_id);
+        self.ongoing
+            .retain(|flow| *flow != activity.contact.flow_id);
+        if activity.contact.source > self.source {
+            self.source = activity.contact.source;
+            self.corroborated = activity.contact.corroborated;
+        }
+        self.note(if role.by_path {
+            Evidence::HttpPath
+        } else {
+            Evidence::Role
+        });
+        match &activity.exchange {
+            Some(exchange) => self.take_in_status(exchange),
+            None if role.role == Role::Download && activity.largest_burst > threshold => {
+                self.burst_download = true;
+                self.note(Evidence::BurstVolume);
+            }
+            None if role.role == Role::Download => self.note(Evidence::BelowThreshold),
+            None => {}
+        }
+    }
+
+    fn take_in_status(&mut self, exchange: &Exchange) {
+        match exchange.status {
+            _ if exchange.method == b"HEAD" => self.note(Evidence::HeadRequest),
+            Some(304) => self.note(Evidence::NotModified),
+            Some(300..=399) => self.note(Evidence::Redirect),
+            Some(400..) => self.note(Evidence::HttpError),
+            _ => {}
+        }
+    }
+
+    /// Takes in what an exchange brought of a file.
+    pub fn take_in_file(&mut self, part: FilePart, path: &[u8], was_inferred: bool) {
+        if was_inferred {
+            self.note(Evidence::Inferred);
+        }
+        self.payload = self.payload.take().or_else(|| payload::of_path(path));
+        let is_complete = part.size.map_or(part.ended, |size| part.covered >= size);
+        if let Some(file) = self.files.iter_mut().find(|file| file.key == part.key) {
+            file.covered = file.covered.max(part.covered);
+            file.is_complete |= is_complete;
+        } else if self.files.len() < MAX_FILES {
+            self.files.push(File {
+                key: part.key,
+                covered: part.covered,
+                size: part.size,
+                is_complete,
+            });
+        }
+    }
+
+    /// Takes in the last bytes of a flow, whose end brought no payload.
+    pub fn take_in_rest(&mut self, bytes_toserver: u64, bytes_toclient: u64) {
+        self.bytes_toserver += bytes_toserver;
+        self.bytes_toclient += bytes_toclient;
+    }
+
+    /// Whether a flow belongs to it.
+    pub fn has_flow(&self, flow_id: u64) -> bool {
+        self.flow_ids.contains(&flow_id)
+    }
+
+    /// Something large goes on: whether that is to be reported now.
+    pub fn begins_download(&mut self, flow_id: u64) -> bool {
+        self.note_flow(flow_id);
+        if !self.ongoing.contains(&flow_id) {
+            self.ongoing.push(flow_id);
+        }
+        !std::mem::replace(&mut self.reported_ongoing, true)
+    }
+
+    /// Adds a piece of evidence.
+    pub fn note(&mut self, evidence: Evidence) {
+        if !self.evidence.contains(&evidence) {
+            self.evidence.push(evidence);
+        }
+    }
+
+    /// When it is over, if nothing more comes.
+    pub fn due(&self, role: Role) -> Timestamp {
+        if role.is_hourly() {
+            const HOUR: i64 = 3_600_000_000_000;
+            let hour = self.start.as_nanos().div_euclid(HOUR);
+            return Timestamp::from_nanos(hour.saturating_add(1).saturating_mul(HOUR));
+        }
+        let latest = self.start.plus(LONGEST);
+        if self.ongoing.is_empty() {
+            self.end.plus(GAP).min(latest)
+        } else {
+            latest
+        }
+    }
+
+    /// The final record.
+    pub fn close(mut self, role: Role, catalogue: &Catalogue, reported: Timestamp) -> Access {
+        let verdict = self.verdict(role);
+        match verdict {
+            Verdict::Partial => self.note(Evidence::Incomplete),
+            Verdict::Downloaded if self.files.iter().any(|file| file.size.is_some()) => {
+                let in_ranges = self.evidence.contains(&Evidence::RangesCovered);
+                self.note(if in_ranges {
+                    Evidence::RangesCovered
+                } else {
+                    Evidence::ContentLengthReached
+                });
+            }
+            _ => {}
+        }
+        self.record(role, catalogue, verdict, true, reported)
+    }
+
+    /// A record of its present state.
+    pub fn record(
+        &self,
+        role: Role,
+        catalogue: &Catalogue,
+        verdict: Verdict,
+        is_final: bool,
+        reported: Timestamp,
+    ) -> Access {
+        let mut evidence = self.evidence.clone();
+        evidence.sort_unstable();
+        let (expected, percent) = self.completeness();
+        let contact = &self.contact;
+        let asked_chain = if contact.chain.is_empty() {
+            &self.asked.chain
+        } else {
+            &contact.chain
+        };
+        Access {
+            id: self.id,
+            revision: if is_final && self.reported_ongoing {
+                2
+            } else {
+                1
+            },
+            is_final,
+            reported,
+            endpoint: contact.endpoint,
+            role,
+            verdict,
+            confidence: self.confidence(catalogue),
+            flow_id: contact.flow_id,
+            client: contact.client,
+            server: contact.server,
+            protocol: contact.protocol,
+            name: contact.name.as_str().into(),
+            source: self.source,
+            asked: self.asked.time.filter(|asked| *asked <= self.start),
+            chain: asked_chain.clone(),
+            addresses: self.asked.addresses.clone(),
+            start: self.start,
+            end: self.end,
+            bytes_toserver: self.bytes_toserver,
+            bytes_toclient: self.bytes_toclient,
+            delivered_toclient: self.delivered_toclient,
+            largest_burst: self.largest_burst,
+            evidence,
+            bytes_expected: expected,
+            ranges_percent: percent,
+            payload: self.payload.clone(),
+            count: role.is_hourly().then_some(self.count),
+            session: self.session,
+            flow_ids: self.flow_ids.clone(),
+            alternatives: self.alternatives(catalogue),
+        }
+    }
+
+    fn verdict(&self, role: Role) -> Verdict {
+        if role != Role::Download {
+            return Verdict::Checked;
+        }
+        match (
+            self.files.is_empty(),
+            self.files.iter().all(|file| file.is_complete),
+        ) {
+            (false, true) => Verdict::Downloaded,
+            (false, false) => Verdict::Partial,
+            (true, _) if self.burst_download => Verdict::Downloaded,
+            (true, _) => Verdict::Checked,
+        }
+    }
+
+    fn completeness(&self) -> (Option<u64>, Option<u8>) {
+        let expected: Option<u64> = self.files.iter().map(|file| file.size).sum();
+        let Some(expected) = expected.filter(|expected| *expected > 0) else {
+            return (None, None);
+        };
+        let covered: u64 = self
+            .files
+            .iter()
+            .map(|file| file.covered.min(file.size.unwrap_or(u64::MAX)))
+            .sum();
+        let percent = u128::from(covered) * 100 / u128::from(expected);
+        (Some(expected), Some(percent.min(100) as u8))
+    }
+
+    fn confidence(&self, catalogue: &Catalogue) -> Confidence {
+        let is_shared = catalogue
+            .endpoint(self.contact.endpoint)
+            .is_some_and(|endpoint| endpoint.shared_host);
+        let differs = !self.alternatives(catalogue).is_empty();
+        match self.source {
+            NameSource::DnsShared => Confidence::Low,
+            _ if differs => Confidence::Low,
+            NameSource::Dns => Confidence::Medium,
+            _ if !self.corroborated || (is_shared && !self.by_path) => Confidence::Medium,
+            _ => Confidence::High,
+        }
+    }
+
+    /// Other products: of other live names of the server, and those that the catalogue names where no path told.
+    fn alternatives(&self, catalogue: &Catalogue) -> Vec<(String, String)> {
+        const MOST: usize = 3;
+        let own = catalogue.endpoint(self.contact.endpoint);
+        let by_catalogue = own
+            .filter(|_| !self.by_path)
+            .map(|own| own.alternatives.clone())
+            .unwrap_or_default();
+        let differs = |other: &&Endpoint| own.is_none_or(|own| own.product != other.product);
+        let others = self
+            .contact
+            .alternatives
+            .iter()
+            .filter_map(|id| catalogue.endpoint(*id))
+            .filter(differs);
+        let by_name = others.filter_map(|other| catalogue.product(other.product));
+        let mut all: Vec<_> = by_name
+            .map(|product| (product.vendor.clone(), product.id.clone()))
+            .chain(by_catalogue)
+            .collect();
+        all.dedup();
+        all.truncate(MOST);
+        all
+    }
+
+    fn note_flow(&mut self, flow_id: u64) {
+        if self.flow_ids.len() < MAX_FLOWS && !self.flow_ids.contains(&flow_id) {
+            self.flow_ids.push(flow_id);
+        }
+    }
+}
+
+/// What of a file the client has, over accesses: remembered for hours.
+#[derive(Debug, Default)]
+pub struct KnownFile {
+    /// Parts that came.
+    pub ranges: Ranges,
+    /// When the last one came.
+    pub last: Timestamp,
+}

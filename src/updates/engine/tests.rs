@@ -1,0 +1,455 @@
+//! The engine on scripted facts.
+
+use super::*;
+use crate::types::Protocol;
+use crate::updates::verdict::{Offered, Outcome};
+
+fn at(second: f64) -> Timestamp {
+    Timestamp::from_nanos((second * 1e9) as i64)
+}
+
+fn endpoint(address: &str, port: u16) -> Endpoint {
+    Endpoint {
+        address: address.parse().unwrap(),
+        port,
+    }
+}
+
+fn catalogue() -> Arc<Catalogue> {
+    Arc::new(Catalogue::embedded().unwrap())
+}
+
+fn contact(name: &str, flow_id: u64, start: f64) -> Arc<Contact> {
+    Arc::new(Contact {
+        flow_id,
+        client: endpoint("192.0.2.20", 50_000),
+        server: endpoint("203.0.113.9", 443),
+        protocol: Protocol::TCP,
+        start: at(start),
+        endpoint: catalogue().find(name).unwrap(),
+        name: name.to_owned(),
+        source: NameSource::Tls,
+        corroborated: true,
+        chain: vec![name.to_owned()],
+        answered: None,
+        alternatives: Vec::new(),
+    })
+}
+
+fn burst(name: &str, flow_id: u64, start: f64, end: f64, bytes: u64) -> Fact {
+    Fact::Activity(Activity {
+        contact: contact(name, flow_id, start),
+        start: at(start),
+        end: at(end),
+        time: at(end + 5.0),
+        delivered_toclient: bytes,
+        largest_burst: bytes,
+        bytes_toserver: 100,
+        bytes_toclient: bytes + 100,
+        is_ongoing: false,
+        exchange: None,
+    })
+}
+
+/// What a worker tells when a burst begins.
+fn begun(burst: &Fact) -> Fact {
+    let Fact::Activity(activity) = burst else {
+        unreachable!()
+    };
+    Fact::Activity(Activity {
+        time: activity.start,
+        end: activity.start,
+        largest_burst: 0,
+        is_ongoing: true,
+        ..activity.clone()
+    })
+}
+
+fn exchange(name: &str, flow_id: u64, time: f64, exchange: Exchange) -> Fact {
+    let Fact::Activity(activity) = burst(name, flow_id, time, time, exchange.body_bytes) else {
+        unreachable!()
+    };
+    Fact::Activity(Activity {
+        time: at(time),
+        exchange: Some(Box::new(exchange)),
+        ..activity
+    })
+}
+
+fn get(path: &str, status: u16, length: u64, body: u64) -> Exchange {
+    Exchange {
+        method: b"GET".to_vec(),
+        path: path.as_bytes().to_vec(),
+        status: Some(status),
+        content_length: Some(length),
+        body_bytes: body,
+        is_complete: body >= length,
+        ..Exchange::default()
+    }
+}
+
+fn range(path: &str, start: u64, end: u64, size: u64) -> Exchange {
+    let range = crate::protocols::http::head::ContentRange {
+        raw: Vec::new(),
+        range: Some((start, end - 1)),
+        size: Some(size),
+    };
+    Exchange {
+        content_range: Some(range),
+        ..get(path, 206, end - start, end - start)
+    }
+}
+
+/// Verdict, role, start, confidence of each final access, then outcome and offer of each session.
+fn run_steps(facts: &[Fact], step: f64) -> (Vec<Access>, Vec<super::super::output::Session>) {
+    let mut engine = Engine::new(catalogue(), Vec::new());
+    let (mut accesses, mut sessions) = (Vec::new(), Vec::new());
+    let mut sink = |_: Cause, output| match output {
+        Output::Access(access) => accesses.push(*access),
+        Output::Session(session) => sessions.push(*session),
+    };
+    for fact in facts {
+        engine.fact(fact, &mut sink);
+    }
+    let mut now = facts
+        .last()
+        .map_or(0.0, |fact| fact.time().as_nanos() as f64 / 1e9);
+    for _ in 0..(2_000.0 / step) as u32 {
+        now += step;
+        engine.advance(at(now), &mut sink);
+    }
+    engine.finish(at(now), &mut sink);
+    (accesses, sessions)
+}
+
+fn run(facts: &[Fact]) -> (Vec<Access>, Vec<super::super::output::Session>) {
+    let coarse = run_steps(facts, 1_000.0);
+    assert_eq!(
+        coarse,
+        run_steps(facts, 1.0),
+        "the result depends on how often one asks"
+    );
+    for access in coarse.0.iter().filter(|access| access.is_final) {
+        assert_eq!(
+            coarse
+                .0
+                .iter()
+                .filter(|other| other.id == access.id && other.is_final)
+                .count(),
+            1
+        );
+    }
+    coarse
+}
+
+fn verdicts(accesses: &[Access]) -> Vec<(&'static str, &'static str, &'static str)> {
+    accesses
+        .iter()
+        .map(|access| {
+            (
+                access.role.as_str(),
+                access.verdict.as_str(),
+                access.confidence.as_str(),
+            )
+        })
+        .collect()
+}
+
+const CHECK: &str = "fe2.update.microsoft.com";
+const DOWNLOAD: &str = "download.windowsupdate.com";
+const MIRROR: &str = "ftp.jp.debian.org";
+const CAB: &str = "/c/msdownload/update/software/secu/2018/08/windows10.0-kb4343899-x64_0f1c.cab";
+
+#[test]
+fn a_check_and_then_a_download_are_two_accesses_of_one_session() {
+    let (accesses, sessions) = run(&[
+        burst(CHECK, 1, 0.0, 2.0, 80_000),
+        exchange(DOWNLOAD, 2, 10.0, get(CAB, 200, 3_050_000, 3_050_000)),
+    ]);
+    assert_eq!(
+        verdicts(&accesses),
+        [
+            ("check", "checked", "high"),
+            ("download", "downloaded", "high")
+        ]
+    );
+    assert_eq!(accesses[1].payload.as_ref().unwrap().value, "KB4343899");
+    assert_eq!(
+        (accesses[1].bytes_expected, accesses[1].ranges_percent),
+        (Some(3_050_000), Some(100))
+    );
+    assert_eq!(sessions.len(), 1);
+    let session = &sessions[0];
+    assert_eq!(
+        (
+            session.checks,
+            session.downloads,
+            session.outcome,
+            session.offered
+        ),
+        (1, 1, Outcome::Downloaded, Offered::Yes)
+    );
+    assert_eq!(accesses[0].session, accesses[1].session);
+}
+
+#[test]
+fn fifty_nine_seconds_are_one_access_sixty_one_are_two() {
+    let facts = |gap: f64| {
+        let second = burst(CHECK, 2, 1.0 + gap, 2.0 + gap, 1_000);
+        [burst(CHECK, 1, 0.0, 1.0, 1_000), begun(&second), second]
+    };
+    assert_eq!(run(&facts(59.0)).0.len(), 1);
+    assert_eq!(run(&facts(61.0)).0.len(), 2);
+}
+
+#[test]
+fn ranges_over_connections_complete_a_file() {
+    let (accesses, _) = run(&[
+        exchange(DOWNLOAD, 1, 0.0, range(CAB, 0, 1_000_000, 3_000_000)),
+        exchange(
+            DOWNLOAD,
+            2,
+            1.0,
+            range(CAB, 2_000_000, 3_000_000, 3_000_000),
+        ),
+    ]);
+    assert_eq!(verdicts(&accesses), [("download", "partial", "high")]);
+    assert_eq!(accesses[0].ranges_percent, Some(66));
+    let (accesses, _) = run(&[
+        exchange(DOWNLOAD, 1, 0.0, range(CAB, 0, 1_000_000, 2_000_000)),
+        exchange(
+            DOWNLOAD,
+            2,
+            4_000.0,
+            range(CAB, 1_000_000, 2_000_000, 2_000_000),
+        ),
+    ]);
+    assert_eq!(
+        verdicts(&accesses),
+        [
+            ("download", "partial", "high"),
+            ("download", "downloaded", "high")
+        ]
+    );
+}
+
+#[test]
+fn what_gave_no_file_is_a_check() {
+    let head = Exchange {
+        method: b"HEAD".to_vec(),
+        ..get(CAB, 200, 3_000_000, 0)
+    };
+    for (answer, word) in [
+        (get(CAB, 304, 0, 0), "not_modified"),
+        (get(CAB, 404, 9, 9), "http_error"),
+        (head, "head_request"),
+    ] {
+        let (accesses, _) = run(&[exchange(DOWNLOAD, 1, 0.0, answer)]);
+        assert_eq!(accesses[0].verdict, Verdict::Checked);
+        assert!(
+            accesses[0]
+                .evidence
+                .iter()
+                .any(|evidence| evidence.as_str() == word),
+            "{:?}",
+            accesses[0].evidence
+        );
+    }
+    let (accesses, _) = run(&[burst(DOWNLOAD, 1, 0.0, 1.0, 20_000)]);
+    assert_eq!(accesses[0].verdict, Verdict::Checked);
+}
+
+#[test]
+fn one_host_checks_and_downloads_by_path() {
+    let (accesses, sessions) = run(&[
+        exchange(
+            MIRROR,
+            1,
+            0.0,
+            get("/debian/dists/stable/InRelease", 200, 9_000_000, 9_000_000),
+        ),
+        exchange(
+            MIRROR,
+            1,
+            1.0,
+            get("/debian/pool/main/c/curl/curl_1.deb", 200, 20_000, 20_000),
+        ),
+    ]);
+    let mut seen = verdicts(&accesses);
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        [
+            ("check", "checked", "high"),
+            ("download", "downloaded", "high")
+        ]
+    );
+    assert_eq!(sessions.len(), 1);
+}
+
+#[test]
+fn a_download_that_goes_on_is_told_once_before_its_end() {
+    let Fact::Activity(large) = burst("download-installer.cdn.mozilla.net", 1, 0.0, 1.0, 400_000)
+    else {
+        unreachable!()
+    };
+    let begun = Fact::Activity(Activity {
+        is_ongoing: true,
+        time: at(1.0),
+        ..large
+    });
+    let (accesses, _) = run(&[
+        begun.clone(),
+        begun,
+        burst(
+            "download-installer.cdn.mozilla.net",
+            1,
+            0.0,
+            100.0,
+            50_000_000,
+        ),
+    ]);
+    let revisions: Vec<_> = accesses
+        .iter()
+        .map(|access| (access.revision, access.is_final, access.verdict.as_str()))
+        .collect();
+    assert_eq!(
+        revisions,
+        [(1, false, "downloading"), (2, true, "downloaded")]
+    );
+    assert_eq!(accesses[0].id, accesses[1].id);
+}
+
+fn question(name: &str, time: f64) -> Question {
+    Question {
+        time: at(time),
+        flow_id: 77,
+        client: endpoint("192.0.2.20", 40_000),
+        resolver: endpoint("192.0.2.53", 53),
+        protocol: Protocol::UDP,
+        endpoint: catalogue().find(name).unwrap(),
+        name: name.to_owned(),
+    }
+}
+
+fn answer(name: &str, time: f64, addresses: &[&str]) -> Fact {
+    let addresses = addresses
+        .iter()
+        .map(|address| address.parse().unwrap())
+        .collect();
+    Fact::Answered(Answer {
+        question: question(name, time),
+        chain: vec![name.to_owned()],
+        addresses,
+    })
+}
+
+#[test]
+fn a_name_that_is_asked_and_not_contacted_is_resolved() {
+    let (accesses, sessions) = run(&[
+        Fact::Asked(question(CHECK, 0.0)),
+        answer(CHECK, 0.1, &["203.0.113.9"]),
+    ]);
+    assert_eq!(verdicts(&accesses), [("check", "resolved", "medium")]);
+    assert_eq!(accesses[0].reported, at(300.1));
+    assert_eq!(
+        (
+            accesses[0].server.address.to_string().as_str(),
+            accesses[0].flow_id
+        ),
+        ("203.0.113.9", 77)
+    );
+    assert!(sessions.is_empty());
+    let (accesses, _) = run(&[Fact::Asked(question(CHECK, 0.0)), answer(CHECK, 0.1, &[])]);
+    assert_eq!(accesses[0].evidence, [Evidence::NoAddress]);
+}
+
+#[test]
+fn a_contact_uses_up_the_question() {
+    let (accesses, _) = run(&[
+        answer(CHECK, 0.1, &["203.0.113.9"]),
+        burst(CHECK, 1, 1.0, 2.0, 9_000),
+    ]);
+    assert_eq!(verdicts(&accesses), [("check", "checked", "high")]);
+    assert_eq!(accesses[0].asked, Some(at(0.1)));
+    assert_eq!(accesses[0].addresses.len(), 1);
+}
+
+#[test]
+fn another_way_to_the_same_name_makes_a_failure_a_fallback() {
+    let failure = |time: f64| {
+        Fact::Failed(Failure {
+            contact: contact(CHECK, 9, time),
+            refused: true,
+            time: at(time),
+        })
+    };
+    let (accesses, _) = run(&[failure(0.0)]);
+    assert_eq!(verdicts(&accesses), [("check", "refused", "medium")]);
+    let (accesses, _) = run(&[failure(0.0), burst(CHECK, 1, 1.0, 2.0, 9_000)]);
+    assert_eq!(verdicts(&accesses), [("check", "checked", "high")]);
+    assert!(accesses[0].evidence.contains(&Evidence::Fallback));
+}
+
+#[test]
+fn a_claimed_name_is_never_trusted_highly() {
+    let Fact::Activity(activity) = burst(CHECK, 1, 0.0, 1.0, 9_000) else {
+        unreachable!()
+    };
+    let claimed = Contact {
+        corroborated: false,
+        ..(*activity.contact).clone()
+    };
+    let shared = Contact {
+        source: NameSource::DnsShared,
+        ..claimed.clone()
+    };
+    for (contact, confidence) in [(claimed, "medium"), (shared, "low")] {
+        let fact = Fact::Activity(Activity {
+            contact: Arc::new(contact),
+            ..activity.clone()
+        });
+        assert_eq!(
+            verdicts(&run(&[fact]).0),
+            [("check", "checked", confidence)]
+        );
+    }
+}
+
+#[test]
+fn connectivity_is_told_once_an_hour() {
+    let name = "www.msftconnecttest.com";
+    let facts: Vec<_> = (0..10)
+        .map(|n| burst(name, n, n as f64 * 600.0, n as f64 * 600.0, 500))
+        .collect();
+    let (accesses, sessions) = run(&facts);
+    let counts: Vec<_> = accesses
+        .iter()
+        .map(|access| (access.role.as_str(), access.count))
+        .collect();
+    assert_eq!(
+        counts,
+        [("connectivity", Some(6)), ("connectivity", Some(4))]
+    );
+    assert!(sessions.is_empty());
+}
+
+#[test]
+fn a_new_day_does_not_split_an_access() {
+    let midnight = 86_400.0;
+    let (accesses, _) = run(&[
+        burst(CHECK, 1, midnight - 5.0, midnight - 1.0, 900),
+        burst(CHECK, 1, midnight + 8.0, midnight + 9.0, 900),
+    ]);
+    assert_eq!(accesses.len(), 1);
+}
+
+#[test]
+fn clients_elsewhere_give_no_record() {
+    let mut engine = Engine::new(catalogue(), vec!["198.51.100.0/24".parse().unwrap()]);
+    engine.fact(&burst(CHECK, 1, 0.0, 1.0, 9_000), &mut |_, _| {
+        panic!("a record")
+    });
+    engine.finish(at(1_000.0), &mut |_, _| panic!("a record"));
+    assert_eq!(engine.counters().not_local, 1);
+}

@@ -1,0 +1,210 @@
+//! What workers tell the updates stage: about catalogue names only, never packets.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::catalogue::EndpointId;
+use crate::protocols::http::head::ContentRange;
+use crate::types::{Endpoint, Protocol, Timestamp};
+
+/// Where a flow's name came from, from the weakest to the strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NameSource {
+    /// DNS, by the server alone.
+    DnsShared,
+    /// DNS, by client and server.
+    Dns,
+    /// The Host of an HTTP request.
+    Http,
+    /// The server name of a QUIC Initial.
+    Quic,
+    /// The server name of a TLS ClientHello.
+    Tls,
+}
+
+impl NameSource {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DnsShared => "dns_shared",
+            Self::Dns => "dns",
+            Self::Http => "http",
+            Self::Quic => "quic",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// Whether the client itself sent the name to the server.
+    pub const fn is_claimed(self) -> bool {
+        matches!(self, Self::Http | Self::Quic | Self::Tls)
+    }
+}
+
+/// A flow of a client to a catalogue name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// The flow.
+    pub flow_id: u64,
+    /// The client.
+    pub client: Endpoint,
+    /// The server.
+    pub server: Endpoint,
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// The flow's first packet.
+    pub start: Timestamp,
+    /// The endpoint that the name leads to.
+    pub endpoint: EndpointId,
+    /// The name.
+    pub name: String,
+    /// Where it came from.
+    pub source: NameSource,
+    /// Whether some client was answered the server's address for this name.
+    pub corroborated: bool,
+    /// From the name asked for to the owner of the address; empty without DNS.
+    pub chain: Vec<String>,
+    /// When the address was answered.
+    pub answered: Option<Timestamp>,
+    /// Endpoints of other live candidates.
+    pub alternatives: Vec<EndpointId>,
+}
+
+/// One fact, about one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A catalogue name was asked.
+    Asked(Question),
+    /// A question was answered.
+    Answered(Answer),
+    /// A TCP connection was not made, or a UDP flow not answered.
+    Failed(Failure),
+    /// Something went over a flow.
+    Activity(Activity),
+    /// A flow to a catalogue name ended.
+    Ended(Ended),
+}
+
+/// A DNS question for a catalogue name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// When.
+    pub time: Timestamp,
+    /// Flow of the query.
+    pub flow_id: u64,
+    /// Who asked.
+    pub client: Endpoint,
+    /// Who was asked.
+    pub resolver: Endpoint,
+    /// Protocol of the query.
+    pub protocol: Protocol,
+    /// The endpoint that the name leads to.
+    pub endpoint: EndpointId,
+    /// The name.
+    pub name: String,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The question, with the time of the answer.
+    pub question: Question,
+    /// From the name asked for to the owner of the addresses.
+    pub chain: Vec<String>,
+    /// Addresses that one can connect to.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A contact that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The contact.
+    pub contact: Arc<Contact>,
+    /// Whether it was refused; else nothing came back.
+    pub refused: bool,
+    /// When it was known.
+    pub time: Timestamp,
+}
+
+/// What went over a flow: a burst, or an HTTP transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The contact.
+    pub contact: Arc<Contact>,
+    /// When it began.
+    pub start: Timestamp,
+    /// Its last payload.
+    pub end: Timestamp,
+    /// When this fact was made.
+    pub time: Timestamp,
+    /// Payload bytes toward the client, of this activity.
+    pub delivered_toclient: u64,
+    /// The largest burst within it.
+    pub largest_burst: u64,
+    /// Bytes on the wire of the flow since the last activity, toward the server.
+    pub bytes_toserver: u64,
+    /// Toward the client.
+    pub bytes_toclient: u64,
+    /// It goes on: this only tells that it is large already.
+    pub is_ongoing: bool,
+    /// The transaction, on plain HTTP.
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// An HTTP transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Method.
+    pub method: Vec<u8>,
+    /// Path and query.
+    pub path: Vec<u8>,
+    /// Status; `None` where no response was seen.
+    pub status: Option<u16>,
+    /// Content-Length.
+    pub content_length: Option<u64>,
+    /// Content-Range.
+    pub content_range: Option<ContentRange>,
+    /// Entity tag or time of change.
+    pub validator: Option<Vec<u8>>,
+    /// Body bytes seen.
+    pub body_bytes: u64,
+    /// Body bytes lost on the mirror, which the client acknowledged.
+    pub body_missing: u64,
+    /// Whether the body came to its end.
+    pub is_complete: bool,
+}
+
+/// A flow to a catalogue name ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The contact.
+    pub contact: Arc<Contact>,
+    /// Its last packet.
+    pub end: Timestamp,
+    /// When the end was decided.
+    pub time: Timestamp,
+    /// Bytes on the wire of the whole flow, toward the server.
+    pub bytes_toserver: u64,
+    /// Toward the client.
+    pub bytes_toclient: u64,
+    /// Bytes on the wire since the last activity.
+    pub rest_toserver: u64,
+    /// See `rest_toserver`.
+    pub rest_toclient: u64,
+    /// Whether it was reset.
+    pub was_reset: bool,
+    /// `tls`, `http`, `quic`, as far as it is known.
+    pub application: Option<&'static str>,
+}
+
+impl Fact {
+    /// When the fact was known.
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Asked(question) => question.time,
+            Self::Answered(answer) => answer.question.time,
+            Self::Failed(failure) => failure.time,
+            Self::Activity(activity) => activity.time,
+            Self::Ended(ended) => ended.time,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A session while it goes on: accesses of one client to one product that belong together.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::catalogue::{EndpointId, Role};
+use super::output::{Access, Session};
+use super::payload::PayloadId;
+use super::verdict::{Evidence, Offered, Outcome, Verdict};
+use crate::types::Timestamp;
+
+/// Accesses that begin later after the last one's end belong to another session.
+pub const GAP: Duration = Duration::from_secs(600);
+/// Most flows and payloads that a session names.
+const MOST: usize = 64;
+
+/// A session that goes on.
+#[derive(Debug)]
+pub struct OpenSession {
+    /// Its id.
+    pub id: u64,
+    /// When its timer comes up.
+    pub armed: Timestamp,
+    /// Accesses that are not closed yet.
+    pub open_accesses: u32,
+    /// End of the last access, as far as it is known.
+    pub end: Timestamp,
+    client: IpAddr,
+    endpoint: EndpointId,
+    start: Timestamp,
+    checks: u64,
+    downloads: u64,
+    delivered_toclient: u64,
+    download_touched: Option<&'static str>,
+    not_modified: bool,
+    outcome: Outcome,
+    payloads: Vec<PayloadId>,
+    flow_ids: Vec<u64>,
+}
+
+impl OpenSession {
+    /// A session that begins at `start`.
+    pub const fn new(id: u64, client: IpAddr, endpoint: EndpointId, start: Timestamp) -> Self {
+        Self {
+            id,
+            armed: Timestamp::MAX,
+            open_accesses: 0,
+            end: start,
+            client,
+            endpoint,
+            start,
+            checks: 0,
+            downloads: 0,
+            delivered_toclient: 0,
+            download_touched: None,
+            not_modified: false,
+            outcome: Outcome::Attempted,
+            payloads: Vec::new(),
+            flow_ids: Vec::new(),
+        }
+    }
+
+    /// When it is over, if nothing more comes.
+    pub fn due(&self) -> Timestamp {
+        self.end.plus(GAP)
+    }
+
+    /// The client asked for the name of a download endpoint of the product.
+    pub fn download_asked(&mut self) {
+        self.download_touched.get_or_insert("download_asked");
+    }
+
+    /// Takes in an access that is closed.
+    pub fn take_in(&mut self, access: &Access) {
+        self.start = self.start.min(access.start);
+        self.end = self.end.max(access.end);
+        self.delivered_toclient += access.delivered_toclient;
+        let outcome = match (access.role, access.verdict) {
+            (_, Verdict::Downloaded) => Outcome::Downloaded,
+            (_, Verdict::Partial) => Outcome::Partial,
+            (_, Verdict::Checked) => Outcome::Checked,
+            _ => Outcome::Attempted,
+        };
+        self.outcome = self.outcome.max(outcome);
+        match access.role {
+            Role::Download => {
+                self.downloads += u64::from(access.verdict == Verdict::Downloaded);
+                self.download_touched = Some("download_contact");
+            }
+            _ => self.checks += u64::from(access.verdict == Verdict::Checked),
+        }
+        self.not_modified |=
+            access.role == Role::Check && access.evidence.contains(&Evidence::NotModified);
+        if let Some(payload) = access
+            .payload
+            .as_ref()
+            .filter(|payload| !self.payloads.contains(payload))
+        {
+            self.payloads.push(payload.clone());
+        }
+        self.payloads.truncate(MOST);
+        for flow in &access.flow_ids {
+            if !self.flow_ids.contains(flow) {
+                self.flow_ids.push(*flow);
+            }
+        }
+        self.flow_ids.truncate(MOST);
+    }
+
+    /// The record.
+    pub fn close(self, reported: Timestamp) -> Session {
+        let (offered, offered_evidence) = match (self.download_touched, self.not_modified) {
+            (Some(word), _) if self.checks > 0 || self.downloads > 0 => (Offered::Yes, vec![word]),
+            (None, true) => (Offered::No, vec!["not_modified"]),
+            _ => (Offered::Unknown, Vec::new()),
+        };
+        let is_only_offered = offered == Offered::Yes && self.outcome == Outcome::Checked;
+        Session {
+            id: self.id,
+            client: self.client,
+            endpoint: self.endpoint,
+            start: self.start,
+            end: self.end,
+            reported,
+            checks: self.checks,
+            downloads: self.downloads,
+            delivered_toclient: self.delivered_toclient,
+            offered,
+            offered_evidence,
+            outcome: if is_only_offered {
+                Outcome::Offered
+            } else {
+                self.outcome
+            },
+            payloads: self.payloads,
+            flow_ids: self.flow_ids,
+        }
+    }
+}

@@ -37,7 +37,7 @@ def quic_versions(path):
 
 @scenario("quic-late-hello.pcap")
 def quic_late_hello(path):
-    """The second half of a QUIC ClientHello is lost, and comes again under the connection id that the server chose"""
+    """Half of a QUIC ClientHello is lost, and comes again under the connection id that the server chose"""
     with stage(path, quic_late_hello.__doc__, "aioquic") as s:
         s.aioquic("download.mozilla.org")
         s.resolve(f"download.mozilla.org. 300 A {EDGE}")

@@ -7,6 +7,7 @@
 //! * [`header`]: the keys that every kind shares
 //! * [`time`]: packet time as text
 //! * [`dns`], [`tls`], [`quic`], [`http`], [`flow`], [`stats`]: the standard kinds
+//! * [`update`]: our own kinds
 //! * [`community_id`]: flow hashes shared with other tools
 
 pub mod community_id;
@@ -19,6 +20,7 @@ pub mod quic;
 pub mod stats;
 pub mod time;
 pub mod tls;
+pub mod update;
 
 use std::fmt;
 use std::str::FromStr;

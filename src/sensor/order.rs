@@ -16,26 +16,30 @@ pub struct Key {
     kind: Kind,
     /// Tells apart what one packet, or one boundary, causes.
     ordinal: u64,
+    /// The flow, where one packet belongs to two (outer and inner) and both cause something.
+    flow: u64,
 }
 
 impl Key {
     /// Caused by a packet; `tick` is the tick in which it was processed.
-    pub const fn of_packet(tick: Tick, stamp: Stamp, kind: Kind, ordinal: u64) -> Self {
+    pub const fn of_packet(tick: Tick, stamp: Stamp, kind: Kind, ordinal: u64, flow: u64) -> Self {
         Self {
             tick,
             packet: stamp.number,
             kind,
             ordinal,
+            flow,
         }
     }
 
     /// Caused by the tick boundary at `moment`; `ordinal` must not depend on the number of workers.
-    pub const fn of_boundary(moment: Timestamp, kind: Kind, ordinal: u64) -> Self {
+    pub const fn of_boundary(moment: Timestamp, kind: Kind, ordinal: u64, flow: u64) -> Self {
         Self {
             tick: Tick::boundary_at_or_after(moment),
             packet: 0,
             kind,
             ordinal,
+            flow,
         }
     }
 
@@ -110,16 +114,16 @@ mod tests {
     #[test]
     fn a_boundary_comes_before_the_packets_of_its_tick() {
         let tick = Tick(5);
-        let boundary = Key::of_boundary(tick.start(), Kind::Flow, 9);
-        assert!(boundary < Key::of_packet(tick, stamp(1), Kind::Dns, 0));
-        assert!(Key::of_packet(Tick(4), stamp(7), Kind::Flow, 0) < boundary);
+        let boundary = Key::of_boundary(tick.start(), Kind::Flow, 9, 0);
+        assert!(boundary < Key::of_packet(tick, stamp(1), Kind::Dns, 0, 0));
+        assert!(Key::of_packet(Tick(4), stamp(7), Kind::Flow, 0, 0) < boundary);
     }
 
     #[test]
     fn parts_merge_to_one_order() {
         let line = |lines: &mut Lines, number: u64| {
             lines.push(
-                Key::of_packet(Tick(0), stamp(number), Kind::Dns, 0),
+                Key::of_packet(Tick(0), stamp(number), Kind::Dns, 0, 0),
                 |bytes| bytes.push(b'0' + number as u8),
             );
         };

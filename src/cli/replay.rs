@@ -10,9 +10,10 @@ use jiff::tz::TimeZone;
 use super::{Exit, complain, tell_errors, values};
 use crate::config::hosts::HostList;
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
-use crate::config::{Config, Networks};
+use crate::config::Config;
 use crate::records::Kinds;
 use crate::source::{Order, Replay};
+use crate::types::Networks;
 
 /// Read capture files and write records.
 ///

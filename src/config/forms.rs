@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
-use super::networks::prefix;
 use crate::types::Fqdn;
+use crate::types::networks::prefix;
 
 /// Units of sizes, the longest first.
 const SIZES: [(&str, u64); 9] = [

@@ -18,9 +18,10 @@ use csv::StringRecord;
 use ipnet::IpNet;
 
 use super::errors::{nearest, shown};
-use super::networks::prefix;
+
 use super::read_text;
 use crate::types::Timestamp;
+use crate::types::networks::prefix;
 
 /// No longer file is read.
 pub const MAX_FILE: u64 = 64 << 20;

@@ -50,6 +50,8 @@ pub enum Format {
     Text,
     /// The same in the form of the prototype, by end time.
     Figure2,
+    /// What it means: a line a host and product.
+    Summary,
 }
 
 /// What became of a replay. Messages were written as things happened.

@@ -6,8 +6,8 @@
 //! * [`errors`]: what is wrong with a configuration, and where
 //! * [`document`]: a TOML file, walked key by key, with the places of its values
 //! * [`forms`]: what a value may look like: durations, sizes, prefixes, names
-//! * [`networks`]: sets of prefixes
 //! * [`memory`]: how the one setting `memory` is shared out
+//! * `options`: what each stage goes by, out of the settings
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
 
@@ -17,7 +17,7 @@ mod forms;
 pub mod hosts;
 pub mod job;
 pub mod memory;
-pub mod networks;
+mod options;
 mod sections;
 
 use std::fs::File;
@@ -27,9 +27,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use errors::{ConfigError, ConfigErrors, Problem};
-pub use networks::Networks;
 
-use crate::types::Fqdn;
+use crate::types::{Fqdn, Networks};
 use document::Document;
 
 /// No longer file is read.

@@ -266,6 +266,7 @@ impl Walk<'_, '_> {
         self.counters.packets += 1;
         (self.sink)(&Packet {
             timestamp: self.stamp.timestamp,
+            recorded: self.stamp.recorded,
             number: self.stamp.number,
             origin: self.stamp.origin,
             number_in_origin: self.stamp.number_in_origin,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::quality::FixedState;
 
+use super::EndReason;
 use super::options::FlowOptions;
 use super::tcp::Tcp;
 use crate::types::flow_key::Side;
@@ -81,6 +82,7 @@ pub struct Flow<A> {
     id: u64,
     first: Stamp,
     pub(super) last: Timestamp,
+    pub(super) last_recorded: Timestamp,
     client: Side,
     evidence: ClientEvidence,
     pub(super) sides: [SideCounts; 2],
@@ -92,6 +94,8 @@ pub struct Flow<A> {
     pub(super) datagram_interest: bool,
     watched: bool,
     pub(super) alarm: Option<Timestamp>,
+    /// It ends for this reason as soon as its alarm has come.
+    pub(super) leaving: Option<EndReason>,
     /// The earliest timer that was set for the flow.
     pub(super) armed: Timestamp,
     /// What the observer keeps with the flow.
@@ -111,6 +115,7 @@ impl<A: Default> Flow<A> {
             id: flow_id(&key, packet.stamp()),
             first: packet.stamp(),
             last: packet.timestamp,
+            last_recorded: packet.recorded,
             client,
             evidence,
             sides: [SideCounts::default(); 2],
@@ -125,6 +130,7 @@ impl<A: Default> Flow<A> {
             datagram_interest: true,
             watched: true,
             alarm: None,
+            leaving: None,
             armed: Timestamp::MAX,
             annotation: A::default(),
         }
@@ -170,9 +176,14 @@ impl<A> Flow<A> {
         self.first
     }
 
-    /// Time of its last packet.
+    /// Time of its last packet, by the clock that never runs back.
     pub const fn last(&self) -> Timestamp {
         self.last
+    }
+
+    /// The latest time that the capture gives for one of its packets.
+    pub const fn last_recorded(&self) -> Timestamp {
+        self.last_recorded
     }
 
     /// The side that the client sends.
@@ -294,6 +305,9 @@ impl<A> Flow<A> {
 
     /// When the flow ends if nothing more comes.
     pub(super) fn deadline(&self, options: &FlowOptions) -> Timestamp {
+        if self.leaving.is_some() {
+            return self.alarm.unwrap_or(self.last);
+        }
         self.last.plus(self.timeout(options))
     }
 

@@ -93,6 +93,12 @@ pub trait Observer<A> {
     /// The time that the observer set with [`Flow::set_alarm`] has come; `now` is its tick boundary.
     fn alarm(&mut self, flow: &mut Flow<A>, now: Timestamp);
 
+    /// Whether a flow whose 5-tuple is in use again may end now; else it ends at its alarm.
+    fn may_end(&self, flow: &Flow<A>) -> bool;
+
+    /// A flow is about to end: what its streams still hold is told after this, and before [`Observer::ended`].
+    fn ending(&mut self, flow: &mut Flow<A>, reason: EndReason, at: Timestamp);
+
     /// A flow ended; `at` is when that was decided.
     fn ended(
         &mut self,

@@ -15,7 +15,7 @@ use super::timers::{Timer, Timers};
 use super::{EndReason, Interest, Observer};
 use crate::counters;
 use crate::types::flow_key::Side;
-use crate::types::packet::{Quoted, TcpFlags, TcpSegment, Transport};
+use crate::types::packet::{TcpFlags, TcpSegment, Transport};
 use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 
 /// How long an ended flow is remembered for one that continues on its 5-tuple.
@@ -24,6 +24,8 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 const MAX_REMEMBERED: usize = 1 << 16;
 /// Watched flows that are passed over when a full table looks for one to give up.
 const SPARED: usize = 8;
+/// Flows whose 5-tuple is in use again and that wait for their alarm; beyond, they end without it.
+const MAX_LEAVING: usize = 1 << 12;
 /// Flows of a chunk: the slab grows by chunks and never moves a flow.
 const CHUNK: usize = 1 << 12;
 
@@ -42,6 +44,8 @@ counters! {
         forced: "flow.forced",
         /// 5-tuples taken into use again.
         reused: "flow.tcp_reuse",
+        /// Flows that ended before their alarm, because too many waited for theirs.
+        hurried: "flow.hurried",
         /// Packets that the mirror showed twice.
         duplicates: "flow.duplicates",
         /// TCP segments whose sequence number was not believed.
@@ -55,6 +59,7 @@ pub struct FlowTable<A, M> {
     options: FlowOptions,
     index: HashTable<u32>,
     slab: Slab<A>,
+    leaving: usize,
     timers: Timers,
     duplicates: Duplicates,
     remembered: HashMap<FlowKey, (Timestamp, M), FixedState>,
@@ -69,6 +74,7 @@ impl<A: Default, M> FlowTable<A, M> {
         Self {
             index: HashTable::new(),
             slab: Slab::default(),
+            leaving: 0,
             timers: Timers::default(),
             duplicates: Duplicates::new(options.seed),
             remembered: HashMap::with_hasher(FixedState::with_seed(options.seed)),
@@ -86,7 +92,7 @@ impl<A: Default, M> FlowTable<A, M> {
         let slot = match self.find(&key) {
             Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
                 self.counters.reused += 1;
-                self.end(slot, EndReason::Reuse, packet.timestamp, observer);
+                self.leave(slot, EndReason::Reuse, packet.timestamp, observer);
                 self.open(key, side, packet, observer)
             }
             Some(slot) => slot,
@@ -118,9 +124,8 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 
     /// An ICMP error quoted a packet of a flow: gives the flow, where it is one of this table.
-    pub fn quoted(&mut self, quoted: &Quoted) -> Option<&mut Flow<A>> {
-        let (key, _) = FlowKey::new(quoted.source, quoted.destination, quoted.protocol, None);
-        let slot = self.find(&key)?;
+    pub fn quoted(&mut self, key: &FlowKey) -> Option<&mut Flow<A>> {
+        let slot = self.find(key)?;
         let flow = self.slab.flow(slot)?;
         if let Some(tcp) = &mut flow.tcp {
             tcp.refuse();
@@ -286,7 +291,9 @@ impl<A: Default, M> FlowTable<A, M> {
             let boundary = Tick::boundary_at_or_after(alarm).start();
             observer.alarm(flow, boundary.max(timer.due));
         }
-        if flow.deadline(&self.options) <= timer.due {
+        if let Some(reason) = flow.leaving {
+            self.end(timer.slot, reason, timer.due, observer);
+        } else if flow.deadline(&self.options) <= timer.due {
             self.end(timer.slot, EndReason::Timeout, timer.due, observer);
         } else {
             self.arm(timer.slot);
@@ -324,6 +331,36 @@ impl<A: Default, M> FlowTable<A, M> {
         spared.into_iter().for_each(|slot| self.arm(slot));
     }
 
+    /// The 5-tuple of a flow is in use again: it ends, at once or, where the observer has to wait for something, at its alarm.
+    fn leave(
+        &mut self,
+        slot: u32,
+        reason: EndReason,
+        at: Timestamp,
+        observer: &mut impl Observer<A, Memory = M>,
+    ) {
+        let Some(flow) = self.slab.flow(slot) else {
+            return;
+        };
+        let waits = !observer.may_end(flow);
+        if !waits || self.leaving >= MAX_LEAVING {
+            self.counters.hurried += u64::from(waits);
+            return self.end(slot, reason, at, observer);
+        }
+        flow.leaving = Some(reason);
+        let key = *flow.key();
+        self.forget_key(&key, slot);
+        self.leaving += 1;
+        self.arm(slot);
+    }
+
+    fn forget_key(&mut self, key: &FlowKey, slot: u32) {
+        let hash = self.hash(key);
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+    }
+
     fn end(
         &mut self,
         slot: u32,
@@ -334,12 +371,14 @@ impl<A: Default, M> FlowTable<A, M> {
         let Some(mut flow) = self.slab.remove(slot) else {
             return;
         };
-        let hash = self.hash(flow.key());
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
-            entry.remove();
+        match flow.leaving {
+            Some(_) => self.leaving -= 1,
+            None => self.forget_key(flow.key(), slot),
         }
+        observer.ending(&mut flow, reason, at);
         let stamp = Stamp {
             timestamp: flow.last(),
+            recorded: flow.last_recorded(),
             ..flow.first()
         };
         finish_streams(&mut flow, stamp, observer);
@@ -354,6 +393,7 @@ impl<A: Default, M> FlowTable<A, M> {
 
 fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: bool) {
     flow.last = flow.last.max(packet.timestamp);
+    flow.last_recorded = flow.last_recorded.max(packet.recorded);
     let counts = &mut flow.sides[side.index()];
     counts.packets += u64::from(packet.frames.max(1));
     counts.wire_bytes += packet.wire_bytes;

@@ -55,6 +55,12 @@ impl Observer<()> for Log {
         self.0.push(format!("alarm {now:?}"));
     }
 
+    fn may_end(&self, _: &Flow<()>) -> bool {
+        true
+    }
+
+    fn ending(&mut self, _: &mut Flow<()>, _: EndReason, _: Timestamp) {}
+
     fn ended(&mut self, flow: &mut Flow<()>, reason: EndReason, at: Timestamp) -> Option<u64> {
         self.0.push(format!(
             "end {} {} {:?} {} {} {}/{}",
@@ -96,6 +102,7 @@ impl Bench {
         };
         let packet = Packet {
             timestamp: self.now,
+            recorded: self.now,
             number: self.number,
             origin: 0,
             number_in_origin: self.number,

@@ -66,6 +66,11 @@ impl PacketClock {
         self.now
     }
 
+    /// The jump that the last stamps claim and that is not confirmed: how many frames agree on it.
+    pub fn unconfirmed(&self) -> Option<u32> {
+        self.jump.map(|jump| jump.frames)
+    }
+
     /// Stamps that did not set it.
     pub const fn counters(&self) -> &ClockCounters {
         &self.counters

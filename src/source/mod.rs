@@ -6,6 +6,7 @@
 //! * [`buffer`]: the one reused buffer that frames are slices of
 //! * [`replay`]: several files as one stream
 //! * [`clock`]: packet time that never runs back
+//! * [`timeline`]: the stream's frames, each with its packet time
 //! * [`link_type`]: what kind of frame
 //!
 //! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, RFC 1761.
@@ -23,6 +24,7 @@ pub mod replay;
 #[cfg(test)]
 mod samples;
 pub mod snoop;
+pub mod timeline;
 
 use std::io;
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ pub use capture::CaptureFile;
 pub use clock::PacketClock;
 pub use link_type::LinkType;
 pub use replay::{Order, Replay};
+pub use timeline::{TimedFrame, Timeline};
 
 use crate::types::Timestamp;
 

@@ -115,21 +115,35 @@ impl Replay {
         reason = "a frame borrows from the replay, which an Iterator's item cannot"
     )]
     pub fn next(&mut self) -> Option<Result<ReplayFrame<'_>, FileError>> {
+        match self.advance()? {
+            Ok(()) => self.frame().map(Ok),
+            Err(failure) => Some(Err(failure)),
+        }
+    }
+
+    /// Goes to the next frame, which [`Replay::frame`] then gives, or tells a file's failure; `None` when every file has ended.
+    pub fn advance(&mut self) -> Option<Result<(), FileError>> {
         self.move_on();
         self.open_reached();
         if let Some(failure) = self.failures.pop_front() {
             return Some(Err(failure));
         }
-        let open = self.current.as_ref()?;
+        self.current.as_ref()?;
         self.is_taken = true;
         self.number += 1;
-        Some(Ok(ReplayFrame {
+        Some(Ok(()))
+    }
+
+    /// The frame at hand.
+    pub fn frame(&self) -> Option<ReplayFrame<'_>> {
+        let open = self.current.as_ref()?;
+        Some(ReplayFrame {
             head: open.head,
             data: open.file.data(),
             number: self.number,
             origin: open.origin,
             number_in_origin: open.number,
-        }))
+        })
     }
 
     /// The files as named; a frame's `origin` is an index into them.

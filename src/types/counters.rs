@@ -24,6 +24,7 @@ macro_rules! counters {
 
         impl $name {
             /// Adds the figures of `other`.
+            #[allow(dead_code, reason = "not every stage has several of them")]
             $vis fn add(&mut self, other: &Self) {
                 $(self.$field = self.$field.saturating_add(other.$field);)*
             }

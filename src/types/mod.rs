@@ -5,12 +5,14 @@
 //! * [`fqdn`]: names, in lower-case presentation form
 //! * [`text`]: how bytes from the wire become harmless, reversible ASCII
 //! * [`flow_key`]: endpoints, directions, the ordered 5-tuple
+//! * [`networks`]: sets of prefixes
 //! * [`packet`]: what the decoder hands on: one IP packet, unwrapped
 //! * [`counters`]: how refusals are counted
 
 pub mod counters;
 pub mod flow_key;
 pub mod fqdn;
+pub mod networks;
 pub mod packet;
 pub mod size;
 pub mod text;
@@ -18,6 +20,7 @@ pub mod time;
 
 pub use flow_key::{Direction, Endpoint, FlowKey, Protocol};
 pub use fqdn::Fqdn;
+pub use networks::Networks;
 pub use packet::{Packet, Stamp, Transport, Tunnel, VlanTags};
 pub use size::{PayloadBytes, WireBytes};
 pub use time::{Tick, Timestamp};

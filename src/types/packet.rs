@@ -76,8 +76,10 @@ pub struct Tunnel {
 /// Which packet it was, and when: what a record needs to know of the packet that completed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
-    /// Packet time.
+    /// Packet time, by the clock that never runs back: what states and order go by.
     pub timestamp: Timestamp,
+    /// The time that the capture gives: what records print. It differs where frames are out of order, or a stamp is broken.
+    pub recorded: Timestamp,
     /// Packet number, from 1, over all files of a replay.
     pub number: u64,
     /// Packet number within its file, from 1.
@@ -89,8 +91,10 @@ pub struct Stamp {
 /// One IP packet. Several come from one frame where there are tunnels: the outer first.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// Packet time of its (last) frame.
+    /// Packet time of its (last) frame, by the clock that never runs back.
     pub timestamp: Timestamp,
+    /// The time that the capture gives for that frame.
+    pub recorded: Timestamp,
     /// Number of its (last) frame, from 1, over all files of a replay.
     pub number: u64,
     /// File (replay) or interface (live) of that frame, as an index into the names that the source keeps.
@@ -257,20 +261,38 @@ impl Packet<'_> {
     pub const fn stamp(&self) -> Stamp {
         Stamp {
             timestamp: self.timestamp,
+            recorded: self.recorded,
             number: self.number,
             number_in_origin: self.number_in_origin,
             origin: self.origin,
         }
     }
 
+    /// The key of the flow that this packet quotes, where it is an ICMP error that quotes one.
+    pub fn quoted_key(&self, key_vlan: bool) -> Option<FlowKey> {
+        let Transport::Icmp(IcmpMessage {
+            quoted: Some(quoted),
+            ..
+        }) = self.transport
+        else {
+            return None;
+        };
+        let vlan = self.key_vlan(key_vlan);
+        Some(FlowKey::new(quoted.source, quoted.destination, quoted.protocol, vlan).0)
+    }
+
+    fn key_vlan(&self, key_vlan: bool) -> Option<u16> {
+        self.vlan.ids().first().copied().filter(|_| key_vlan)
+    }
+
     /// The flow that this packet belongs to, and the side it shows. `key_vlan`: the outermost tag belongs to the key.
     pub fn flow_key(&self, key_vlan: bool) -> (FlowKey, super::flow_key::Side) {
         let (source, destination) = self.endpoints();
-        let vlan = if key_vlan {
-            self.vlan.ids().first().copied()
-        } else {
-            None
-        };
-        FlowKey::new(source, destination, self.protocol(), vlan)
+        FlowKey::new(
+            source,
+            destination,
+            self.protocol(),
+            self.key_vlan(key_vlan),
+        )
     }
 }

@@ -2,20 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::catalogue::{Catalogue, Endpoint, EndpointId, Role, RoleOf};
 use super::fact::{Activity, Contact, Exchange, NameSource};
+use super::options::UpdateOptions;
 use super::output::Access;
 use super::payload::{self, PayloadId};
 use super::ranges::Ranges;
 use super::verdict::{Confidence, Evidence, Verdict};
 use crate::types::Timestamp;
 
-/// Contacts at least so far apart are two accesses.
-pub const GAP: Duration = Duration::from_secs(60);
-/// No access lasts longer.
-pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 /// Most flows that an access names.
 const MAX_FLOWS: usize = 32;
 /// Most files that an access follows.
@@ -218,15 +214,15 @@ impl OpenAccess {
     }
 
     /// When it is over, if nothing more comes.
-    pub fn due(&self, role: Role) -> Timestamp {
+    pub fn due(&self, role: Role, options: &UpdateOptions) -> Timestamp {
         if role.is_hourly() {
             const HOUR: i64 = 3_600_000_000_000;
             let hour = self.start.as_nanos().div_euclid(HOUR);
             return Timestamp::from_nanos(hour.saturating_add(1).saturating_mul(HOUR));
         }
-        let latest = self.start.plus(LONGEST);
+        let latest = self.start.plus(options.longest);
         if self.ongoing.is_empty() {
-            self.end.plus(GAP).min(latest)
+            self.end.plus(options.gap).min(latest)
         } else {
             latest
         }

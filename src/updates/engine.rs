@@ -10,27 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
-use ipnet::IpNet;
 
 use super::access::{AccessKey, Asked, FilePart, KnownFile, OpenAccess};
 use super::catalogue::{Catalogue, EndpointId, ProductId, Role, RoleOf};
 use super::fact::{
     Activity, Answer, Contact, Ended, Exchange, Fact, Failure, NameSource, Question,
 };
+use super::options::UpdateOptions;
 use super::output::{Access, Output};
 use super::session::OpenSession;
 use super::verdict::{Confidence, Evidence, Verdict};
 use crate::counters;
 use crate::types::{Endpoint, Tick, Timestamp};
 
-/// A name that was asked and is not contacted for so long is only resolved.
-pub const WINDOW: Duration = Duration::from_secs(300);
-/// A contact that failed is told after so long, unless another way led to the same name.
-pub const FALLBACK: Duration = Duration::from_secs(60);
 /// How long the parts of a file are remembered.
 const FILE_MEMORY: Duration = Duration::from_secs(6 * 3_600);
-/// Most open accesses, windows, failures and sessions together.
-const MAX_OPEN: usize = 1 << 18;
 /// Most files of which parts are remembered.
 const MAX_FILES: usize = 1 << 14;
 
@@ -66,7 +60,7 @@ pub type OutputSink<'s> = dyn FnMut(Cause, Output) + 's;
 #[derive(Debug)]
 pub struct Engine {
     catalogue: Arc<Catalogue>,
-    local: Vec<IpNet>,
+    options: UpdateOptions,
     accesses: HashMap<AccessKey, OpenAccess>,
     windows: HashMap<(IpAddr, EndpointId), Window>,
     failures: HashMap<(IpAddr, EndpointId), PendingFailure>,
@@ -92,6 +86,8 @@ struct Window {
     asked: Asked,
     last: Timestamp,
     was_contacted: bool,
+    /// When the name was last reached.
+    reached: Option<Timestamp>,
     armed: Timestamp,
 }
 
@@ -103,11 +99,11 @@ struct PendingFailure {
 }
 
 impl Engine {
-    /// An engine without history. `local`: the networks whose clients are hosts; empty for all.
-    pub fn new(catalogue: Arc<Catalogue>, local: Vec<IpNet>) -> Self {
+    /// An engine without history.
+    pub fn new(catalogue: Arc<Catalogue>, options: UpdateOptions) -> Self {
         Self {
             catalogue,
-            local,
+            options,
             accesses: HashMap::new(),
             windows: HashMap::new(),
             failures: HashMap::new(),
@@ -137,7 +133,7 @@ impl Engine {
             Fact::Ended(ended) if self.is_local(ended.contact.client.address) => self.ended(ended),
             _ => self.counters.not_local += 1,
         }
-        while self.timers.len() > MAX_OPEN {
+        while self.timers.len() > self.options.max_open {
             self.counters.evicted += 1;
             self.run_first(fact.time(), true, out);
         }
@@ -187,7 +183,7 @@ impl Engine {
     }
 
     fn is_local(&self, client: IpAddr) -> bool {
-        self.local.is_empty() || self.local.iter().any(|network| network.contains(&client))
+        self.options.local.is_empty() || self.options.local.contains(client)
     }
 
     fn run_first(&mut self, now: Timestamp, force: bool, out: &mut OutputSink<'_>) {
@@ -208,7 +204,7 @@ impl Engine {
                 else {
                     return;
                 };
-                let real = access.due(key.role);
+                let real = access.due(key.role, &self.options);
                 if real > due && !force {
                     access.armed = real;
                     self.timers.insert((real, TimerKey::Access(key)));
@@ -224,7 +220,7 @@ impl Engine {
                 else {
                     return;
                 };
-                let real = window.last.plus(WINDOW);
+                let real = window.last.plus(self.options.window);
                 if real > due && !force {
                     window.armed = real;
                     self.timers.insert((real, key));
@@ -244,7 +240,7 @@ impl Engine {
                     return;
                 };
                 let real = if session.open_accesses > 0 {
-                    session.due().max(due.plus(super::access::GAP))
+                    session.due().max(due.plus(self.options.gap))
                 } else {
                     session.due()
                 };
@@ -283,12 +279,13 @@ impl Engine {
             time: Some(question.time),
             ..Asked::default()
         };
-        let armed = question.time.plus(WINDOW);
+        let armed = question.time.plus(self.options.window);
         let window = Window {
             question: question.clone(),
             asked,
             last: question.time,
             was_contacted: false,
+            reached: None,
             armed,
         };
         self.windows.insert(key, window);
@@ -323,20 +320,22 @@ impl Engine {
         if self.role(&failure.contact, None).role == Role::Ignore {
             return;
         }
-        if let Some(window) = self.windows.get_mut(&key) {
+        let tried = failure.contact.start;
+        let fallback = self.options.fallback;
+        let was_reached = self.windows.get_mut(&key).is_some_and(|window| {
             window.was_contacted = true;
-        }
-        let (from, to) = role_range(key);
-        if let Some(open) = self
-            .accesses
-            .iter_mut()
-            .find(|(key, _)| **key >= from && **key <= to)
-            .map(|(_, open)| open)
-        {
+            window.reached.is_some_and(|reached| {
+                reached.since(tried) <= fallback && tried.since(reached) <= fallback
+            })
+        });
+        let first = keys_of(key)
+            .filter(|key| self.accesses.contains_key(key))
+            .min_by_key(|key| self.accesses.get(key).map(|open| open.start));
+        if let Some(open) = first.and_then(|key| self.accesses.get_mut(&key)) {
             return open.note(Evidence::Fallback);
         }
-        if !self.failures.contains_key(&key) {
-            let due = failure.time.plus(FALLBACK);
+        if !was_reached && !self.failures.contains_key(&key) {
+            let due = failure.time.max(tried.plus(fallback));
             self.timers.insert((due, TimerKey::Failure(key.0, key.1)));
             self.failures.insert(
                 key,
@@ -360,7 +359,8 @@ impl Engine {
         let threshold = self
             .catalogue
             .product_of(activity.contact.endpoint)
-            .map_or(u64::MAX, |product| product.download_threshold);
+            .and_then(|product| product.download_threshold)
+            .unwrap_or(self.options.download_bytes);
         let by_volume = self
             .catalogue
             .endpoint(activity.contact.endpoint)
@@ -377,7 +377,7 @@ impl Engine {
             return self.ongoing(key, activity, threshold, out);
         }
         let is_apart = self.accesses.get(&key).is_some_and(|open| {
-            !key.role.is_hourly() && activity.start.since(open.end) >= super::access::GAP
+            !key.role.is_hourly() && activity.start.since(open.end) >= self.options.gap
         });
         if is_apart {
             self.close_access(key, Cause::Fact, activity.time, out);
@@ -414,12 +414,15 @@ impl Engine {
         threshold: u64,
         out: &mut OutputSink<'_>,
     ) {
-        let is_large = activity.largest_burst > threshold && key.role == Role::Download;
+        let is_file = activity.exchange.as_ref().is_none_or(|exchange| {
+            exchange.method != b"HEAD" && matches!(exchange.status, Some(200..=299))
+        });
+        let is_large = is_file && activity.largest_burst > threshold && key.role == Role::Download;
         if !is_large {
             if let Some(open) = self
                 .accesses
                 .get_mut(&key)
-                .filter(|open| activity.start.since(open.end) < super::access::GAP)
+                .filter(|open| activity.start.since(open.end) < self.options.gap)
                 && !open.ongoing.contains(&activity.contact.flow_id)
             {
                 open.ongoing.push(activity.contact.flow_id);
@@ -450,13 +453,7 @@ impl Engine {
             ended.contact.endpoint,
             ended.contact.flow_id,
         );
-        let mut owned: Vec<AccessKey> = Role::WORDS
-            .iter()
-            .map(|(role, _)| AccessKey {
-                client,
-                endpoint,
-                role: *role,
-            })
+        let mut owned: Vec<AccessKey> = keys_of((client, endpoint))
             .filter(|key| {
                 self.accesses
                     .get(key)
@@ -502,6 +499,7 @@ impl Engine {
         let window = self.windows.get_mut(&(key.client, key.endpoint));
         let asked = window.map_or_else(Asked::default, |window| {
             window.was_contacted = true;
+            window.reached = Some(start);
             window.asked.clone()
         });
         let rule = self
@@ -559,7 +557,7 @@ impl Engine {
         let Some(open) = self.accesses.get_mut(&key) else {
             return;
         };
-        let due = open.due(key.role);
+        let due = open.due(key.role, &self.options);
         if due < open.armed {
             self.timers.remove(&(open.armed, TimerKey::Access(key)));
             open.armed = due;
@@ -802,19 +800,12 @@ impl Engine {
 }
 
 /// The keys of all roles of one client and endpoint.
-const fn role_range((client, endpoint): (IpAddr, EndpointId)) -> (AccessKey, AccessKey) {
-    (
-        AccessKey {
-            client,
-            endpoint,
-            role: Role::Check,
-        },
-        AccessKey {
-            client,
-            endpoint,
-            role: Role::Ignore,
-        },
-    )
+fn keys_of((client, endpoint): (IpAddr, EndpointId)) -> impl Iterator<Item = AccessKey> {
+    Role::WORDS.iter().map(move |(role, _)| AccessKey {
+        client,
+        endpoint,
+        role: *role,
+    })
 }
 
 /// A hash with a fixed seed: ids are equal in every replay.

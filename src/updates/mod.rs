@@ -7,6 +7,7 @@
 //! * [`verdict`]: the closed lists of words
 //! * [`payload`]: what was fetched
 //! * [`ranges`]: which parts of a file came
+//! * [`options`]: times and limits
 //! * [`output`]: what is given
 //!
 //! Blind spots: a download seen is no installation, and an update off this network is not seen at all.
@@ -15,6 +16,7 @@ pub mod access;
 pub mod catalogue;
 pub mod engine;
 pub mod fact;
+pub mod options;
 pub mod output;
 pub mod payload;
 pub mod ranges;
@@ -24,3 +26,4 @@ pub mod verdict;
 pub use catalogue::Catalogue;
 pub use engine::Engine;
 pub use fact::Fact;
+pub use options::UpdateOptions;

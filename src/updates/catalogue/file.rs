@@ -28,8 +28,6 @@ use super::lookup::Lookup;
 use super::pattern::{NamePattern, PathPattern};
 use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security};
 
-/// More than this in one burst is a download, where a product does not say otherwise.
-pub const DOWNLOAD_THRESHOLD: u64 = 256 * 1024;
 /// Largest catalogue file.
 const MAX_FILE: u64 = 4 << 20;
 
@@ -212,7 +210,7 @@ impl Builder {
                 id: product.id.clone(),
                 title: product.title,
                 security,
-                download_threshold: product.download_threshold.unwrap_or(DOWNLOAD_THRESHOLD),
+                download_threshold: product.download_threshold,
             });
             let prefix = format!("{}/{}", vendor.vendor.id, product.id);
             for endpoint in product.endpoint {

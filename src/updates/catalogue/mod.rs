@@ -114,8 +114,8 @@ pub struct Product {
     pub title: String,
     /// Whether its updates concern security.
     pub security: Security,
-    /// More than this in one burst over TLS or QUIC is a download, in bytes.
-    pub download_threshold: u64,
+    /// More than this in one burst over TLS or QUIC is a download, in bytes; `None`: as for every product.
+    pub download_threshold: Option<u64>,
 }
 
 /// Some servers of a product.

@@ -102,7 +102,7 @@ fn range(path: &str, start: u64, end: u64, size: u64) -> Exchange {
 
 /// Verdict, role, start, confidence of each final access, then outcome and offer of each session.
 fn run_steps(facts: &[Fact], step: f64) -> (Vec<Access>, Vec<super::super::output::Session>) {
-    let mut engine = Engine::new(catalogue(), Vec::new());
+    let mut engine = Engine::new(catalogue(), UpdateOptions::default());
     let (mut accesses, mut sessions) = (Vec::new(), Vec::new());
     let mut sink = |_: Cause, output| match output {
         Output::Access(access) => accesses.push(*access),
@@ -446,7 +446,13 @@ fn a_new_day_does_not_split_an_access() {
 
 #[test]
 fn clients_elsewhere_give_no_record() {
-    let mut engine = Engine::new(catalogue(), vec!["198.51.100.0/24".parse().unwrap()]);
+    let mut engine = Engine::new(
+        catalogue(),
+        UpdateOptions {
+            local: "198.51.100.0/24".parse().unwrap(),
+            ..UpdateOptions::default()
+        },
+    );
     engine.fact(&burst(CHECK, 1, 0.0, 1.0, 9_000), &mut |_, _| {
         panic!("a record")
     });

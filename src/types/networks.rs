@@ -63,7 +63,7 @@ impl FromStr for Networks {
 }
 
 /// A prefix, or an address as the prefix that holds it alone.
-pub(super) fn prefix(text: &str) -> Option<IpNet> {
+pub fn prefix(text: &str) -> Option<IpNet> {
     let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
     text.parse::<IpNet>().ok().or_else(address)
 }

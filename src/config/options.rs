@@ -1,0 +1,92 @@
+//! What each stage goes by, out of the settings.
+
+use super::Config;
+use super::memory::Shares;
+use crate::flows::FlowOptions;
+use crate::names::NamesOptions;
+use crate::names::table::ENTRY_BYTES;
+use crate::updates::UpdateOptions;
+
+/// Memory of a flow with what belongs to it beside its streams.
+const FLOW_BYTES: u64 = 1_024;
+/// Memory of an entry of the names table with its bucket.
+const NAME_BYTES: u64 = ENTRY_BYTES as u64 + 8;
+/// Memory of an open access, window or session.
+const ACCESS_BYTES: u64 = 1_024;
+
+impl Config {
+    /// The flow table of one of `workers` workers. `seed`: fixed in replay, random live.
+    pub fn flow_options(&self, workers: usize, seed: u64) -> FlowOptions {
+        let shares = Shares::of(self.memory);
+        let per_worker = |bytes: u64| bytes / workers.max(1) as u64;
+        FlowOptions {
+            tcp_incomplete: self.flows.tcp_incomplete,
+            tcp_established: self.flows.tcp_established,
+            tcp_closed: self.flows.tcp_closed,
+            udp_one_way: self.flows.udp_oneway,
+            udp_both_ways: self.flows.udp,
+            icmp: self.flows.icmp,
+            other: self.flows.other,
+            max_flows: count(per_worker(shares.flows) / FLOW_BYTES),
+            service_ports: self.flows.service_ports.clone(),
+            key_vlan: self.flows.key_vlan,
+            seed,
+        }
+    }
+
+    /// The names table: three quarters of its share for entries, the rest for the text of names and its index.
+    pub fn names_options(&self, seed: u64) -> NamesOptions {
+        let share = Shares::of(self.memory).names;
+        NamesOptions {
+            entries: power_below(share / 4 * 3 / NAME_BYTES),
+            text_bytes: power_below(share / 5),
+            retention: self.names.retention,
+            seed,
+        }
+    }
+
+    /// The engine of accesses and sessions.
+    pub fn update_options(&self) -> UpdateOptions {
+        UpdateOptions {
+            local: self.local.clone(),
+            window: self.updates.resolved_window,
+            fallback: self.updates.unanswered_after,
+            gap: self.updates.idle,
+            longest: self.updates.longest,
+            download_bytes: self.updates.download_bytes,
+            max_open: count(Shares::of(self.memory).updates / ACCESS_BYTES),
+        }
+    }
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX).max(1)
+}
+
+/// The greatest power of two that is not greater.
+fn power_below(number: u64) -> usize {
+    count(1 << number.max(1).ilog2())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_fit_into_their_shares() {
+        for memory in [64 << 20, 1 << 30, 100 << 30] {
+            let config = Config {
+                memory,
+                ..Config::default()
+            };
+            let (shares, names) = (Shares::of(memory), config.names_options(0));
+            let taken = names.entries as u64 * NAME_BYTES + names.text_bytes as u64 / 4 * 5;
+            assert!(
+                taken <= shares.names && taken > shares.names / 4,
+                "{memory}"
+            );
+            let flows = config.flow_options(4, 0).max_flows as u64;
+            assert!(flows * 4 * FLOW_BYTES <= shares.flows);
+        }
+    }
+}

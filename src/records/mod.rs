@@ -8,6 +8,7 @@
 //! * [`time`]: packet time as text
 //! * [`dns`], [`tls`], [`quic`], [`http`], [`flow`], [`stats`]: the standard kinds
 //! * [`update`]: our own kinds
+//! * [`people`]: lines for people, no JSON
 //! * [`community_id`]: flow hashes shared with other tools
 
 pub mod community_id;
@@ -16,6 +17,7 @@ pub mod flow;
 pub mod header;
 pub mod http;
 pub mod line;
+pub mod people;
 pub mod quic;
 pub mod stats;
 pub mod time;

@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod exit;
+mod progress;
 pub mod replay;
 mod values;
 

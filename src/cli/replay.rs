@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
+use super::progress::Progress;
 use super::{Exit, complain, tell_errors, values};
-use crate::config::hosts::HostList;
-use crate::config::job::{Format, ReplayJob, ReplayOutcome};
 use crate::config::Config;
+use crate::config::hosts::HostList;
+use crate::config::job::{Format, ReplayJob};
 use crate::records::Kinds;
-use crate::source::{Order, Replay};
+use crate::sensor::replay::{self, Event, SetupError};
+use crate::source::Order;
 use crate::types::Networks;
 
 /// Read capture files and write records.
@@ -61,11 +63,11 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
 
-    /// Time zone of `--format text` and `figure2`, by its IANA name; JSON is always UTC.
+    /// Time zone of `--format text`, `figure2` and `summary`, by its IANA name; JSON is always UTC.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = values::timezone)]
     timezone: TimeZone,
 
-    /// Show a text instead of an address, in `--format text` and `figure2`; may be given again.
+    /// Show a text instead of an address, in `--format text`, `figure2` and `summary`; may be given again.
     #[arg(long, value_name = "ADDRESS=TEXT", value_parser = values::host_label)]
     host_label: Vec<(IpAddr, String)>,
 }
@@ -79,6 +81,8 @@ enum FormatFlag {
     Text,
     /// The same in the form of the prototype's figure, sorted by end time.
     Figure2,
+    /// What it means: a line a host and product with its checks and downloads.
+    Summary,
 }
 
 impl From<FormatFlag> for Format {
@@ -87,6 +91,7 @@ impl From<FormatFlag> for Format {
             FormatFlag::Json => Self::Json,
             FormatFlag::Text => Self::Text,
             FormatFlag::Figure2 => Self::Figure2,
+            FormatFlag::Summary => Self::Summary,
         }
     }
 }
@@ -94,7 +99,7 @@ impl From<FormatFlag> for Format {
 /// Runs the command.
 pub(super) fn run(flags: Flags) -> Exit {
     match flags.into_job() {
-        Ok(job) => engine(job).into(),
+        Ok(job) => engine(job),
         Err(errors) => {
             tell_errors(&errors);
             Exit::Config
@@ -140,18 +145,24 @@ impl Flags {
     }
 }
 
-/// Stands in for the sensor: reads every frame, and tells which files failed.
-fn engine(job: ReplayJob) -> ReplayOutcome {
-    let mut outcome = ReplayOutcome::default();
-    let mut replay = Replay::new(job.files, job.order);
-    while let Some(next) = replay.next() {
-        let Err(error) = next else { continue };
-        complain(&error);
-        if error.is_cut() {
-            outcome.cut += 1;
-        } else {
-            outcome.unreadable += 1;
+/// Runs the replay, and tells on standard error what a person should know.
+fn engine(job: ReplayJob) -> Exit {
+    let mut progress = Progress::new(&job);
+    let outcome = replay::run(job, &mut |event| match event {
+        Event::File(failure) => progress.aside(|| complain(failure)),
+        Event::Warning(warning) => progress.aside(|| complain(format_args!("warning: {warning}"))),
+        Event::Output(failure) => progress.aside(|| complain(failure)),
+        Event::Progress(read) => progress.read(read),
+    });
+    progress.end();
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            complain(&error);
+            match error {
+                SetupError::Output(_) => Exit::Lost,
+                SetupError::Directory { .. } | SetupError::Catalogue(_) => Exit::Config,
+            }
         }
     }
-    outcome
 }

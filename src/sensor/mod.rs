@@ -1,5 +1,24 @@
 //! Starts the threads and ties the stages together.
 //!
+//! * [`replay`]: capture files through every stage
+//! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
+//! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
+//! * `collector`: facts to accesses and sessions, and what is written, with `printer` and `statistics`
 //! * [`order`]: the total order of what is written
 
+mod annotation;
+mod application;
+mod batch;
+mod collector;
+mod ending;
+mod gate;
+mod naming;
 pub mod order;
+mod pool;
+mod printer;
+pub mod replay;
+mod resolving;
+mod statistics;
+mod streams;
+mod volume;
+mod worker;

@@ -1,0 +1,141 @@
+//! What a worker keeps with each flow.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::application::{AppProtocol, Application};
+use crate::types::{Stamp, Timestamp};
+use crate::updates::fact::{Activity, Contact, NameSource};
+
+/// A worker's state of one flow.
+#[derive(Debug, Default)]
+pub(super) struct Annotation {
+    pub application: Application,
+    pub protocol: Option<AppProtocol>,
+    /// The name that the client itself sent.
+    pub claimed: Option<Box<Claimed>>,
+    /// What the flow is called, once that was looked up.
+    pub naming: Option<Box<Naming>>,
+    /// Whether names were looked up.
+    pub is_resolved: bool,
+    /// The contact with a catalogue name.
+    pub contact: Option<Arc<Contact>>,
+    /// What went over before the name was known.
+    pub pending: Vec<PendingActivity>,
+    pub burst: Burst,
+    /// What was told of the flow's bytes so far.
+    pub told: Told,
+    /// The packet that last brought something of a stream or a datagram.
+    pub last: Stamp,
+    /// A failed connection was told.
+    pub is_failure_told: bool,
+    /// DNS: queries that wait for their answers.
+    pub dns: Option<Box<DnsState>>,
+    /// A TLS record that waits for more of the handshake, until then.
+    pub tls_due: Option<Timestamp>,
+    /// The packet that completed the TLS record, as far as it has come.
+    pub tls_stamp: Stamp,
+    /// A TLS record was written.
+    pub tls_told: bool,
+    /// A TLS record is complete, and waits for the names of its flow.
+    pub tls_waits: bool,
+    /// Community ID, once it was needed.
+    pub community_id: Option<Box<str>>,
+    /// Inherited from an earlier flow on the 5-tuple.
+    pub inherited: Option<Box<Naming>>,
+}
+
+/// A name that the client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claimed {
+    pub name: String,
+    pub source: NameSource,
+    /// The id in an Encrypted ClientHello extension.
+    pub ech_config: Option<u8>,
+}
+
+/// What a flow is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Naming {
+    pub name: String,
+    pub source: NameSource,
+    pub corroborated: bool,
+    pub chain: Vec<String>,
+    pub answered: Option<Timestamp>,
+    pub alternatives: Vec<String>,
+    pub inherited: bool,
+    /// The claimed name was only the public name of an accepted ECH.
+    pub ech_accepted: bool,
+}
+
+/// An activity whose contact is not known yet.
+#[derive(Clone, Debug)]
+pub(super) struct PendingActivity {
+    /// The name of its own, on plain HTTP.
+    pub name: Option<String>,
+    pub activity: ActivityParts,
+}
+
+/// An activity without its contact.
+#[derive(Clone, Debug)]
+pub(super) struct ActivityParts {
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub delivered_toclient: u64,
+    pub largest_burst: u64,
+    pub bytes_toserver: u64,
+    pub bytes_toclient: u64,
+    pub is_ongoing: bool,
+    pub exchange: Option<Box<crate::updates::fact::Exchange>>,
+}
+
+impl ActivityParts {
+    /// With its contact, told at `time`.
+    pub fn with(self, contact: Arc<Contact>, time: Timestamp) -> Activity {
+        Activity {
+            contact,
+            start: self.start,
+            end: self.end,
+            time,
+            delivered_toclient: self.delivered_toclient,
+            largest_burst: self.largest_burst,
+            bytes_toserver: self.bytes_toserver,
+            bytes_toclient: self.bytes_toclient,
+            is_ongoing: self.is_ongoing,
+            exchange: self.exchange,
+        }
+    }
+}
+
+/// Payload toward the client without a long pause.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Burst {
+    pub start: Timestamp,
+    pub last: Timestamp,
+    pub bytes: u64,
+    /// More than this is told while the burst goes on; doubled each time.
+    pub large: u64,
+}
+
+/// What was told of a flow's bytes so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    /// Payload toward the client that belongs to a burst or an activity.
+    pub counted: u64,
+    /// HTTP transactions.
+    pub transactions: u64,
+    pub bytes_toserver: u64,
+    pub bytes_toclient: u64,
+    /// Payload since the last activity, bursts that ended included.
+    pub delivered: u64,
+    pub largest_burst: u64,
+}
+
+/// DNS over one flow.
+#[derive(Debug, Default)]
+pub(super) struct DnsState {
+    /// Messages so far.
+    pub messages: u64,
+    /// Queries that wait: id and a hash of the question.
+    pub queries: VecDeque<(u16, u64)>,
+}

@@ -1,0 +1,124 @@
+//! Which application protocol a flow speaks, and the state that it needs: told by its bytes, not by its ports (DNS excepted).
+
+use crate::protocols::tls::{Probe, find_client_hello};
+use crate::protocols::{dns, http, quic, tls};
+use crate::types::Direction;
+use crate::types::flow_key::Side;
+
+/// First bytes of a side that are kept until they tell the protocol.
+const MAX_HEAD: usize = 64;
+/// Bytes of a stream in which a ClientHello after STARTTLS is looked for.
+const MAX_SEARCH: usize = 64 * 1024;
+/// Datagrams of a flow that are looked at before it is taken for no QUIC.
+pub(super) const MAX_QUIC_PROBES: u8 = 4;
+
+/// The state of a flow's application protocol.
+#[derive(Debug, Default)]
+pub(super) enum Application {
+    /// Not told yet.
+    #[default]
+    Unknown,
+    /// TCP: the first bytes of both sides.
+    Probing(Box<[Vec<u8>; 2]>),
+    /// TCP: something else, in which TLS may begin.
+    Searching(usize),
+    /// DNS over TCP.
+    DnsStream(Box<[dns::Framer; 2]>),
+    /// TLS.
+    Tls(Box<tls::Session>),
+    /// HTTP/1.
+    Http(Box<http::Connection>),
+    /// UDP: datagrams looked at so far.
+    ProbingDatagrams(u8),
+    /// QUIC.
+    Quic(Box<quic::Connection>),
+    /// Nothing more to learn.
+    Done,
+}
+
+/// What a flow speaks, as records name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AppProtocol {
+    Dns,
+    Http,
+    Quic,
+    Tls,
+}
+
+impl AppProtocol {
+    /// EVE's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Http => "http",
+            Self::Quic => "quic",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// What the first bytes of a stream say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Not enough yet.
+    Nothing,
+    /// TLS; who said the first hello, if one can tell.
+    Tls(Direction),
+    /// HTTP; which way the bytes go.
+    Http(Direction),
+    /// Something else.
+    Other,
+}
+
+/// Gathers the first bytes of `side` and tells the protocol by them.
+pub(super) fn probe(heads: &mut [Vec<u8>; 2], side: Side, bytes: &[u8]) -> Told {
+    let [low, high] = heads;
+    let head = if side == Side::LowToHigh { low } else { high };
+    head.extend_from_slice(bytes);
+    match (tls::probe(head), http::probe(head)) {
+        (Probe::Yes, _) => Told::Tls(if head.get(5) == Some(&2) {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        }),
+        (_, Probe::Yes) => Told::Http(if head.starts_with(b"HTTP/") {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        }),
+        (Probe::No, Probe::No) => Told::Other,
+        _ if head.len() > MAX_HEAD => Told::Other,
+        _ => Told::Nothing,
+    }
+}
+
+/// Looks for a ClientHello in the midst of a stream; gives where it begins, or how much was searched by now, `None` for enough.
+pub(super) fn search(searched: usize, bytes: &[u8]) -> Result<usize, Option<usize>> {
+    find_client_hello(bytes)
+        .ok_or_else(|| Some(searched + bytes.len()).filter(|searched| *searched < MAX_SEARCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_the_protocol_and_the_client() {
+        let told = |bytes: &[u8]| probe(&mut [Vec::new(), Vec::new()], Side::LowToHigh, bytes);
+        assert_eq!(
+            told(b"\x16\x03\x01\x02\x00\x01"),
+            Told::Tls(Direction::ToServer)
+        );
+        assert_eq!(
+            told(b"\x16\x03\x03\x00\x50\x02"),
+            Told::Tls(Direction::ToClient)
+        );
+        assert_eq!(told(b"GET / HTTP/1.1\r\n"), Told::Http(Direction::ToServer));
+        assert_eq!(
+            told(b"HTTP/1.1 200 OK\r\n"),
+            Told::Http(Direction::ToClient)
+        );
+        assert_eq!(told(b"220 mail.example ESMTP\r\n"), Told::Other);
+        assert_eq!(told(b"G"), Told::Nothing);
+    }
+}

@@ -1,0 +1,275 @@
+//! What a flow is called, in order of trust: what the client itself sent, then DNS for this client, then DNS for others.
+//!
+//! Names are looked up once, a full tick after the flow's first packet, as of its start: by then every worker has noted what
+//! was answered before it, so the result is the same for any number of workers.
+
+use std::sync::Arc;
+
+use super::annotation::{Annotation, Claimed, Naming};
+use super::ending::Failed;
+use super::worker::Core;
+use crate::flows::Flow;
+use crate::types::{Fqdn, Tick, Timestamp};
+use crate::updates::catalogue::Role;
+use crate::updates::fact::{Contact, Fact, NameSource};
+
+/// Other live candidates that are told.
+const MAX_ALTERNATIVES: usize = 3;
+
+impl Core {
+    /// Sets the time at which the names of a new flow are looked up.
+    pub(super) fn plan_resolving(&mut self, flow: &mut Flow<Annotation>) {
+        self.plan_alarm(flow);
+    }
+
+    /// Sets the flow's alarm to whatever comes first.
+    pub(super) fn plan_alarm(&mut self, flow: &mut Flow<Annotation>) {
+        let resolving = (!flow.annotation.is_resolved).then(|| Self::resolving_time(flow));
+        let burst = (flow.annotation.burst.bytes > 0 && flow.is_watched())
+            .then(|| flow.annotation.burst.last.plus(self.settings.burst_pause));
+        let unanswered = self
+            .may_stay_unanswered(flow)
+            .then(|| self.unanswered_time(flow));
+        let due = [resolving, flow.annotation.tls_due, burst, unanswered]
+            .into_iter()
+            .flatten()
+            .min();
+        flow.set_alarm(due);
+    }
+
+    /// The first boundary a full tick after the flow's first packet.
+    fn resolving_time(flow: &Flow<Annotation>) -> Timestamp {
+        Tick(flow.first().timestamp.tick().0.saturating_add(2)).start()
+    }
+
+    /// Whether the flow leads to a catalogue name, and nobody has answered so far.
+    fn may_stay_unanswered(&self, flow: &Flow<Annotation>) -> bool {
+        let is_new = !flow.annotation.is_resolved || flow.annotation.contact.is_some();
+        is_new && !flow.annotation.is_failure_told && self.failure(flow) == Some(Failed::Unanswered)
+    }
+
+    fn unanswered_time(&self, flow: &Flow<Annotation>) -> Timestamp {
+        flow.first().timestamp.plus(self.settings.unanswered_after)
+    }
+
+    /// Runs what is due.
+    pub(super) fn run_alarms(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
+        if !flow.annotation.is_resolved && Self::resolving_time(flow) <= now {
+            self.resolve(flow);
+        }
+        if flow.annotation.tls_due.is_some_and(|due| due <= now) {
+            self.tls_overdue(flow);
+        }
+        self.burst_overdue(flow, now);
+        if self.may_stay_unanswered(flow) && self.unanswered_time(flow) <= now {
+            self.tell_failure(flow);
+        }
+        self.plan_alarm(flow);
+    }
+
+    /// The client sent a name of its own; a stronger source overrules a weaker one.
+    pub(super) fn claim(&mut self, flow: &mut Flow<Annotation>, claimed: Option<Claimed>) {
+        let Some(claimed) = claimed else {
+            return;
+        };
+        if flow
+            .annotation
+            .claimed
+            .as_ref()
+            .is_some_and(|old| old.source >= claimed.source)
+        {
+            return;
+        }
+        flow.annotation.claimed = Some(Box::new(claimed));
+        if flow.annotation.is_resolved {
+            self.resolve(flow);
+        }
+    }
+
+    /// Looks the flow's names up, and tells what waited for them.
+    pub(super) fn resolve(&mut self, flow: &mut Flow<Annotation>) {
+        let is_first = !std::mem::replace(&mut flow.annotation.is_resolved, true);
+        let naming = self.naming(flow, is_first);
+        flow.annotation.contact = naming
+            .as_ref()
+            .and_then(|naming| self.contact(flow, naming));
+        flow.annotation.naming = naming.map(Box::new);
+        let is_http = matches!(
+            flow.annotation.application,
+            super::application::Application::Http(_)
+        );
+        flow.set_watched(flow.annotation.contact.is_some() || is_http);
+        self.tell_pending(flow);
+        if std::mem::take(&mut flow.annotation.tls_waits)
+            && let super::application::Application::Tls(session) =
+                std::mem::take(&mut flow.annotation.application)
+        {
+            self.write_tls(flow, &session);
+            flow.annotation.application = super::application::Application::Done;
+        }
+    }
+
+    fn naming(&mut self, flow: &Flow<Annotation>, is_first: bool) -> Option<Naming> {
+        let (client, server, start) = (
+            flow.client().address,
+            flow.server().address,
+            flow.first().timestamp,
+        );
+        let candidates = self.names.of_client(client, server, start);
+        let claimed = flow.annotation.claimed.as_deref().and_then(|claimed| {
+            let name = Fqdn::from_presentation(&claimed.name)?;
+            Some((name, claimed))
+        });
+        let ech_accepted = claimed
+            .as_ref()
+            .is_some_and(|(name, claimed)| self.is_outer_name(flow, name, claimed));
+        if let Some((name, claimed)) = claimed.filter(|_| !ech_accepted) {
+            let own = candidates
+                .iter()
+                .find(|candidate| candidate.name == name.as_str());
+            if is_first {
+                self.counters.named_claimed += 1;
+                match (candidates.is_empty(), own.is_some()) {
+                    (true, _) => {}
+                    (false, true) => self.counters.agreed += 1,
+                    (false, false) => self.counters.disagreed += 1,
+                }
+            }
+            return Some(Naming {
+                corroborated: own.is_some()
+                    || self.names.corroborates(server, name.as_str(), start),
+                chain: own.map(|own| own.chain.clone()).unwrap_or_default(),
+                answered: own.map(|own| own.answered),
+                name: name.as_str().to_owned(),
+                source: claimed.source,
+                alternatives: Vec::new(),
+                inherited: false,
+                ech_accepted: false,
+            });
+        }
+        let (found, source) = if candidates.is_empty() {
+            (
+                Some(self.names.of_server(server, start))
+                    .filter(|names| names.len() == 1)
+                    .unwrap_or_default(),
+                NameSource::DnsShared,
+            )
+        } else {
+            (candidates, NameSource::Dns)
+        };
+        let mut found = found.into_iter();
+        let Some(best) = found.next() else {
+            let inherited = flow.annotation.inherited.as_deref().cloned();
+            if is_first {
+                *(if inherited.is_some() {
+                    &mut self.counters.named_dns
+                } else {
+                    &mut self.counters.named_none
+                }) += 1;
+            }
+            return inherited.map(|naming| Naming {
+                inherited: true,
+                ..naming
+            });
+        };
+        if is_first {
+            *(if source == NameSource::Dns {
+                &mut self.counters.named_dns
+            } else {
+                &mut self.counters.named_dns_shared
+            }) += 1;
+        }
+        Some(Naming {
+            name: best.name,
+            source,
+            corroborated: true,
+            chain: best.chain,
+            answered: Some(best.answered),
+            alternatives: found
+                .take(MAX_ALTERNATIVES)
+                .map(|candidate| candidate.name)
+                .collect(),
+            inherited: false,
+            ech_accepted,
+        })
+    }
+
+    /// Whether a server name is only the public name of an accepted ECH: it is one of a configuration that this client received,
+    /// or of the configured list. An ECH extension alone says nothing: nearly all are GREASE.
+    fn is_outer_name(&self, flow: &Flow<Annotation>, name: &Fqdn, claimed: &Claimed) -> bool {
+        let Some(config_id) = claimed.ech_config else {
+            return false;
+        };
+        self.settings.ech_public_names.contains(name)
+            || self.names.knows_ech(
+                flow.client().address,
+                name.as_str(),
+                config_id,
+                flow.first().timestamp,
+            )
+    }
+
+    /// The contact of a flow under a name, where the catalogue knows the name.
+    pub(super) fn contact(&self, flow: &Flow<Annotation>, naming: &Naming) -> Option<Arc<Contact>> {
+        let endpoint = self.catalogue.find(&naming.name)?;
+        if self.catalogue.endpoint(endpoint)?.role == Role::Ignore {
+            return None;
+        }
+        let alternatives = naming
+            .alternatives
+            .iter()
+            .filter_map(|name| self.catalogue.find(name))
+            .collect();
+        Some(Arc::new(Contact {
+            flow_id: flow.id(),
+            client: flow.client(),
+            server: flow.server(),
+            protocol: flow.key().protocol(),
+            start: flow.first().timestamp,
+            endpoint,
+            name: naming.name.clone(),
+            source: naming.source,
+            corroborated: naming.corroborated,
+            chain: naming.chain.clone(),
+            answered: naming.answered,
+            alternatives,
+        }))
+    }
+
+    /// The contact of a request that names its host; the flow's own where it names none, or the same.
+    pub(super) fn contact_for(
+        &self,
+        flow: &Flow<Annotation>,
+        name: Option<&str>,
+    ) -> Option<Arc<Contact>> {
+        let own = flow.annotation.contact.as_ref();
+        let Some(name) = name.filter(|name| own.is_none_or(|own| own.name != **name)) else {
+            return own.cloned();
+        };
+        let (server, start) = (flow.server().address, flow.first().timestamp);
+        let candidates = self.names.of_client(flow.client().address, server, start);
+        let found = candidates
+            .into_iter()
+            .find(|candidate| candidate.name == name);
+        let naming = Naming {
+            name: name.to_owned(),
+            source: NameSource::Http,
+            corroborated: found.is_some() || self.names.corroborates(server, name, start),
+            answered: found.as_ref().map(|found| found.answered),
+            chain: found.map(|found| found.chain).unwrap_or_default(),
+            alternatives: Vec::new(),
+            inherited: false,
+            ech_accepted: false,
+        };
+        self.contact(flow, &naming)
+    }
+
+    fn tell_pending(&mut self, flow: &mut Flow<Annotation>) {
+        let now = self.now();
+        for pending in std::mem::take(&mut flow.annotation.pending) {
+            if let Some(contact) = self.contact_for(flow, pending.name.as_deref()) {
+                self.tell(flow, Fact::Activity(pending.activity.with(contact, now)));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Accesses, sessions and statistics as JSON lines, each at its place in the order.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::order::{Key, Lines};
+use super::statistics::Counts;
+use crate::config::Config;
+use crate::config::hosts::HostList;
+use crate::records::community_id::community_id;
+use crate::records::header::FlowKeys;
+use crate::records::line::{Scratch, write_line};
+use crate::records::time::TimeText;
+use crate::records::update::{Context, write_access, write_session};
+use crate::records::{Header, Kind, Kinds, Style};
+use crate::types::{Fqdn, Networks, Timestamp, VlanTags};
+use crate::updates::Catalogue;
+use crate::updates::engine::Cause;
+use crate::updates::output::{Access, Output, Session};
+
+/// Writes what the updates stage gives.
+#[derive(Debug)]
+pub(super) struct Printer {
+    kinds: Kinds,
+    style: Style,
+    catalogue: Arc<Catalogue>,
+    hosts: HostList,
+    internal: Networks,
+    internal_names: Vec<Fqdn>,
+    lines: Lines,
+    scratch: Scratch,
+    time: TimeText,
+    /// Tells apart what has one place in the order: there is one engine, so its own order counts.
+    ordinal: u64,
+}
+
+impl Printer {
+    pub fn new(
+        config: &Config,
+        kinds: Kinds,
+        style: Style,
+        catalogue: Arc<Catalogue>,
+        hosts: HostList,
+    ) -> Self {
+        Self {
+            kinds,
+            style,
+            catalogue,
+            hosts,
+            internal: config.updates.internal.clone(),
+            internal_names: config.updates.internal_names.clone(),
+            lines: Lines::default(),
+            scratch: Scratch::default(),
+            time: TimeText::default(),
+            ordinal: 0,
+        }
+    }
+
+    /// What was written since the last [`Printer::clear`].
+    pub const fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// Forgets what was written.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+    }
+
+    /// Writes an access or a session; `fact`: the place of the fact that caused it.
+    pub fn output(&mut self, fact: Option<Key>, cause: Cause, output: &Output) {
+        let kind = match output {
+            Output::Access(_) => Kind::Update,
+            Output::Session(_) => Kind::UpdateSession,
+        };
+        if !self.kinds.has(kind) {
+            return;
+        }
+        self.ordinal += 1;
+        let key = match (cause, fact) {
+            (Cause::Fact, Some(fact)) => fact.for_kind(kind, self.ordinal),
+            (Cause::Boundary(at), _) => Key::of_boundary(at, kind, self.ordinal, 0),
+            (Cause::Fact, None) => return,
+        };
+        match output {
+            Output::Access(access) => self.access(key, access),
+            Output::Session(session) => self.session(key, session),
+        }
+    }
+
+    /// Writes what was counted; `first` and `now`: begin and end of the input.
+    pub fn statistics(&mut self, counts: &Counts, first: Timestamp, now: Timestamp) {
+        let uptime_s = now.since(first).as_secs();
+        for kind in [Kind::Stats, Kind::PatchspanStats] {
+            if !self.kinds.has(kind) {
+                continue;
+            }
+            self.ordinal += 1;
+            let key = Key::of_boundary(Timestamp::MAX, kind, self.ordinal, 0);
+            let header = Header {
+                timestamp: now,
+                kind,
+                flow: None,
+                packet: None,
+            };
+            let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
+            self.lines.push(key, |buffer| {
+                write_line(buffer, scratch, |line| {
+                    header.write(line, style, time);
+                    match kind {
+                        Kind::Stats => counts.write_standard(line, uptime_s),
+                        _ => counts.write_own(line),
+                    }
+                });
+            });
+        }
+    }
+
+    fn access(&mut self, key: Key, access: &Access) {
+        let is_internal = self.internal.contains(access.server.address)
+            || self
+                .internal_names
+                .iter()
+                .any(|name| name.as_str() == &*access.name);
+        let community_id = if self.style.community_id {
+            community_id(access.client, access.server, access.protocol)
+        } else {
+            String::new()
+        };
+        let header = Header {
+            timestamp: access.start,
+            kind: Kind::Update,
+            flow: Some(FlowKeys {
+                id: access.flow_id,
+                source: access.client,
+                destination: access.server,
+                protocol: access.protocol,
+                icmp: None,
+                vlan: &VlanTags::default(),
+                tunnel: None,
+                community_id: &community_id,
+            }),
+            packet: None,
+        };
+        let context = Context {
+            catalogue: &self.catalogue,
+            client_id: client_id(&self.hosts, access.client.address, access.start),
+            client_mac: None,
+            via: is_internal.then_some("internal"),
+        };
+        let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
+        self.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                header.write(line, style, time);
+                write_access(line, access, &context, style, time);
+            });
+        });
+    }
+
+    fn session(&mut self, key: Key, session: &Session) {
+        let header = Header {
+            timestamp: session.start,
+            kind: Kind::UpdateSession,
+            flow: None,
+            packet: None,
+        };
+        let context = Context {
+            catalogue: &self.catalogue,
+            client_id: client_id(&self.hosts, session.client, session.start),
+            client_mac: None,
+            via: None,
+        };
+        let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
+        self.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                header.write(line, style, time);
+                write_session(line, session, &context, style, time);
+            });
+        });
+    }
+}
+
+fn client_id(hosts: &HostList, client: IpAddr, at: Timestamp) -> Option<&str> {
+    hosts.find(client, None, at).map(|host| host.id.as_str())
+}

@@ -1,0 +1,297 @@
+//! `patchspan replay`: capture files through every stage to records.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::collector::{Collector, Form, Written};
+use super::pool::Pool;
+use super::printer::Printer;
+use super::statistics::Counts;
+use super::worker::{Settings, Worker};
+use crate::config::Config;
+use crate::config::job::{Format, ReplayJob, ReplayOutcome};
+use crate::decode::{Decoder, FrameInput};
+use crate::names::Names;
+use crate::records::people::{self, People};
+use crate::records::{Kinds, Style};
+use crate::sinks::{Sink, SinkError};
+use crate::source::{FileError, Replay, TimedFrame, Timeline};
+use crate::types::{Packet, Tick, Timestamp};
+use crate::updates::catalogue::CatalogueError;
+use crate::updates::catalogue::file::read_directory;
+use crate::updates::{Catalogue, Engine};
+
+/// Tables have a fixed key in replay, so that every run is the same.
+const SEED: u64 = 0;
+/// Frames between two words on how far it is.
+const FRAMES_BETWEEN: u64 = 4_096;
+
+/// What a person may want to know while a replay runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A file failed; the others are read.
+    File(&'a FileError),
+    /// Something that does not end the run.
+    Warning(String),
+    /// The output failed, and the run ends.
+    Output(&'a SinkError),
+    /// So many bytes of the files were read.
+    Progress(u64),
+}
+
+/// What keeps a replay from beginning.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The catalogue's directory cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The catalogue is wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\\n"))]
+    Catalogue(Vec<CatalogueError>),
+    /// The output cannot be created.
+    #[error(transparent)]
+    Output(SinkError),
+}
+
+/// Runs a replay; `on_event` is called in this thread.
+pub fn run(
+    job: ReplayJob,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<ReplayOutcome, SetupError> {
+    let catalogue = Arc::new(catalogue(&job.config)?);
+    let sink = match &job.output {
+        Some(path) => Sink::create(path).map_err(SetupError::Output)?,
+        None => Sink::standard(),
+    };
+    let is_over = Arc::new(AtomicBool::new(false));
+    let names = Arc::new(Names::new(job.config.names_options(SEED)));
+    let settings = Arc::new(settings(&job));
+    let engine = Engine::new(Arc::clone(&catalogue), job.config.update_options());
+    let form = form(&job, &settings.style, &catalogue);
+    let collector = Collector::new(engine, form, sink, Arc::clone(&is_over));
+    let worker = || {
+        Worker::new(
+            Arc::clone(&settings),
+            Arc::clone(&names),
+            Arc::clone(&catalogue),
+        )
+    };
+    let key_vlan = job.config.flows.key_vlan;
+    let mut reader = Reader::new(Replay::new(job.files, job.order), is_over, on_event);
+    let (written, outcome) = if job.workers.get() == 1 {
+        reader.run(Pool::inline(worker(), collector, key_vlan), &names)
+    } else {
+        let workers = (0..job.workers.get()).map(|_| worker()).collect();
+        std::thread::scope(|scope| {
+            reader.run(Pool::threads(scope, workers, collector, key_vlan), &names)
+        })
+    };
+    Ok(conclude(&written, outcome, on_event))
+}
+
+/// Reads frames and hands their packets on.
+struct Reader<'e> {
+    timeline: Timeline,
+    decoder: Decoder,
+    is_over: Arc<AtomicBool>,
+    on_event: &'e mut dyn FnMut(Event<'_>),
+    outcome: ReplayOutcome,
+    first: Option<Timestamp>,
+    now: Timestamp,
+    tick: Tick,
+    frames: u64,
+}
+
+impl<'e> Reader<'e> {
+    fn new(
+        replay: Replay,
+        is_over: Arc<AtomicBool>,
+        on_event: &'e mut dyn FnMut(Event<'_>),
+    ) -> Self {
+        Self {
+            timeline: Timeline::new(replay),
+            decoder: Decoder::new(),
+            is_over,
+            on_event,
+            outcome: ReplayOutcome::default(),
+            first: None,
+            now: Timestamp::EPOCH,
+            tick: Tick(i64::MIN),
+            frames: 0,
+        }
+    }
+
+    fn run(&mut self, mut pool: Pool<'_>, names: &Names) -> (Written, ReplayOutcome) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            match self.timeline.next() {
+                Some(Ok(frame)) => {
+                    self.first.get_or_insert(frame.stamp.timestamp);
+                    self.now = frame.stamp.timestamp;
+                    if self.now.tick() > self.tick {
+                        self.tick = self.now.tick();
+                        begin_tick(&mut pool, &mut self.decoder, self.tick);
+                    }
+                    decode(&mut pool, &mut self.decoder, frame);
+                }
+                Some(Err(failure)) => self.failed(&failure),
+                None => break,
+            }
+            pool.end_step_if_full();
+            self.frames += 1;
+            if self.frames.is_multiple_of(FRAMES_BETWEEN) {
+                let read = self.timeline.replay().bytes_read();
+                (self.on_event)(Event::Progress(read));
+            }
+        }
+        if self.frames > 0 {
+            // What waits for fragments still counts, behind everything else.
+            begin_tick(
+                &mut pool,
+                &mut self.decoder,
+                Tick(self.tick.0.saturating_add(1)),
+            );
+            let now = self.now;
+            self.decoder
+                .finish(&mut |packet| pool.packet(&at(packet, now)));
+        }
+        let (collector, mut counts) = pool.finish(self.now);
+        self.count(&mut counts, names);
+        let written = collector.finish(counts, self.first.unwrap_or(self.now), self.now);
+        (written, self.outcome)
+    }
+
+    fn failed(&mut self, failure: &FileError) {
+        (self.on_event)(Event::File(failure));
+        if failure.is_cut() {
+            self.outcome.cut += 1;
+        } else {
+            self.outcome.unreadable += 1;
+        }
+    }
+
+    fn count(&self, counts: &mut Counts, names: &Names) {
+        counts.add(self.decoder.counters().iter());
+        counts.add(self.timeline.counters().iter());
+        counts.add(self.timeline.replay().counters().iter());
+        let (written, ceiling) = (names.written(), names.ceiling());
+        counts.add([
+            ("names.written", written),
+            ("names.ceiling", ceiling),
+            ("names.overwritten", written.saturating_sub(ceiling)),
+        ]);
+    }
+}
+
+fn begin_tick(pool: &mut Pool<'_>, decoder: &mut Decoder, tick: Tick) {
+    pool.tick(tick);
+    let now = tick.start();
+    decoder.expire(now, &mut |packet| pool.packet(&at(packet, now)));
+}
+
+fn decode(pool: &mut Pool<'_>, decoder: &mut Decoder, frame: TimedFrame<'_>) {
+    let input = FrameInput {
+        stamp: frame.stamp,
+        link_type: frame.head.link_type.0,
+        wire_length: frame.head.wire_length,
+        data: frame.data,
+    };
+    decoder.decode(input, &mut |packet| pool.packet(packet));
+}
+
+/// A packet that waited for its fragments counts at the time at which it was given up.
+fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
+    Packet {
+        timestamp: now,
+        ..*packet
+    }
+}
+
+fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
+    let Some(path) = &config.catalogue else {
+        return Catalogue::embedded().map_err(SetupError::Catalogue);
+    };
+    let files = read_directory(path).map_err(|error| SetupError::Directory {
+        path: path.clone(),
+        error,
+    })?;
+    Catalogue::from_files("local", &files).map_err(SetupError::Catalogue)
+}
+
+fn settings(job: &ReplayJob) -> Settings {
+    let config = &job.config;
+    let kinds = match job.format {
+        Format::Json => job.kinds,
+        Format::Text | Format::Figure2 | Format::Summary => Kinds::NONE,
+    };
+    Settings {
+        style: Style {
+            eve_strict: config.records.eve_strict,
+            ipv6_long: config.records.ipv6_long,
+            community_id: config.records.community_id,
+            drop_query: config.records.drop_query,
+            host: config.records.host.clone(),
+            origins: job
+                .files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect(),
+            live: false,
+        },
+        kinds,
+        dns_ports: config.dns.ports.clone(),
+        resolvers: config.dns.resolvers.clone(),
+        ech_public_names: config.ech_public_names.clone(),
+        burst_pause: config.updates.burst_pause,
+        unanswered_after: config.updates.unanswered_after,
+        download_bytes: config.updates.download_bytes,
+        flows: config.flow_options(job.workers.get(), SEED),
+    }
+}
+
+fn form(job: &ReplayJob, style: &Style, catalogue: &Arc<Catalogue>) -> Form {
+    let form = match job.format {
+        Format::Json => {
+            let catalogue = Arc::clone(catalogue);
+            let hosts = job.hosts.clone();
+            let printer = Printer::new(&job.config, job.kinds, style.clone(), catalogue, hosts);
+            return Form::Json(Box::new(printer));
+        }
+        Format::Text => people::Form::Text,
+        Format::Figure2 => people::Form::Figure2,
+        Format::Summary => people::Form::Summary,
+    };
+    Form::People(Box::new(People::new(people::Options {
+        form,
+        timezone: job.timezone.clone(),
+        labels: job.host_labels.clone(),
+        catalogue: Arc::clone(catalogue),
+        local: job.config.local.clone(),
+    })))
+}
+
+/// Tells what was lost or refused.
+fn conclude(
+    written: &Written,
+    mut outcome: ReplayOutcome,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> ReplayOutcome {
+    for warning in written.counts.warnings() {
+        on_event(Event::Warning(warning));
+    }
+    if written.dropped > 0 {
+        outcome.lost += written.dropped;
+        let what = "events were too many to be sorted, and are not shown; narrow the input";
+        on_event(Event::Warning(format!("{} {what}", written.dropped)));
+    }
+    if let Some(failure) = &written.failure {
+        outcome.lost += 1;
+        on_event(Event::Output(failure));
+    }
+    outcome
+}

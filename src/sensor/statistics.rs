@@ -1,0 +1,99 @@
+//! What was counted, and how it is told at the end: `stats` in EVE's words, `patchspan_stats` with every counter.
+
+use std::collections::BTreeMap;
+
+use crate::records::Line;
+use crate::records::stats::write_counters;
+
+/// Counters by name, summed over workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    /// Adds figures.
+    pub fn add(&mut self, figures: impl IntoIterator<Item = (&'static str, u64)>) {
+        for (name, figure) in figures {
+            let sum = self.0.entry(name).or_default();
+            *sum = sum.saturating_add(figure);
+        }
+    }
+
+    /// Every figure with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(name, figure)| (*name, *figure))
+    }
+
+    /// A figure; 0 where nobody counted it.
+    pub fn of(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// Writes the object of `stats`: what EVE knows.
+    pub fn write_standard(&self, line: &mut Line<'_>, uptime_s: u64) {
+        let invalid: u64 = self
+            .0
+            .iter()
+            .filter(|(name, _)| is_invalid(name))
+            .map(|(_, figure)| figure)
+            .sum();
+        line.object("stats", |line| {
+            let figures = [
+                ("uptime", uptime_s),
+                ("capture.kernel_packets", self.of("decoder.frames")),
+                ("capture.kernel_drops", 0),
+                ("decoder.pkts", self.of("decoder.frames")),
+                ("decoder.bytes", self.of("decoder.bytes")),
+                ("decoder.invalid", invalid),
+                ("flow.total", self.of("flow.total")),
+                ("flow.tcp", self.of("flow.tcp")),
+                ("flow.udp", self.of("flow.udp")),
+                ("flow.tcp_reuse", self.of("flow.tcp_reuse")),
+            ];
+            write_counters(line, &figures);
+        });
+    }
+
+    /// Writes the object of `patchspan_stats`: every counter, sorted by name.
+    pub fn write_own(&self, line: &mut Line<'_>) {
+        let figures: Vec<(&str, u64)> = self.0.iter().map(|(name, sum)| (*name, *sum)).collect();
+        line.object("patchspan_stats", |line| {
+            line.integer("v", 1);
+            write_counters(line, &figures);
+        });
+    }
+
+    /// What has to be told a person: tables that were full.
+    pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+        const FULL: [(&str, &str); 5] = [
+            (
+                "flow.forced",
+                "flows ended early because the flow table was full",
+            ),
+            ("flow.hurried", "flows ended before they could be named"),
+            (
+                "streams.refused",
+                "streams were given up because too much of others waited",
+            ),
+            (
+                "updates.evicted",
+                "accesses ended early because too many were open",
+            ),
+            (
+                "names.overwritten",
+                "answers of DNS were forgotten early because the names table was full",
+            ),
+        ];
+        FULL.iter()
+            .map(|(name, what)| (self.of(name), what))
+            .filter(|(figure, _)| *figure > 0)
+            .map(|(figure, what)| {
+                format!("{figure} {what}; raise `memory`, and compare no runs with other numbers of workers")
+            })
+    }
+}
+
+fn is_invalid(name: &str) -> bool {
+    ["decoder.short_", "decoder.bad_", "decoder.too_many"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}

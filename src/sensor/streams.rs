@@ -1,0 +1,421 @@
+//! What goes over a flow: TLS, HTTP and DNS in streams, QUIC and DNS in datagrams.
+
+use super::annotation::{Annotation, Claimed};
+use super::application::{AppProtocol, Application, MAX_QUIC_PROBES, Told, probe, search};
+use super::worker::{Core, Way};
+use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
+use crate::protocols::tls::Progress;
+use crate::protocols::tls::hello::version_word;
+use crate::protocols::{http, quic, tls};
+use crate::records::{Kind, tls::Claim, tls::Tls};
+use crate::types::flow_key::Side;
+use crate::types::packet::UdpDatagram;
+use crate::types::text::presentation;
+use crate::types::{Direction, Packet, Protocol, Stamp};
+use crate::updates::fact::NameSource;
+
+/// A TLS record waits so long for the server's hello.
+const TLS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Core {
+    /// Prepares a flow for what may go over it.
+    pub(super) fn opened_flow(&mut self, flow: &mut Flow<Annotation>, _packet: &Packet<'_>) {
+        let is_dns = self.is_dns(flow);
+        let protocol = flow.key().protocol();
+        flow.annotation.application = match protocol {
+            Protocol::TCP if is_dns => Application::DnsStream(Box::default()),
+            Protocol::TCP => Application::Probing(Box::default()),
+            Protocol::UDP if is_dns => Application::Done,
+            Protocol::UDP => Application::ProbingDatagrams(0),
+            _ => Application::Done,
+        };
+        if is_dns {
+            flow.annotation.protocol = Some(AppProtocol::Dns);
+        }
+        if matches!(protocol, Protocol::TCP | Protocol::UDP) && !is_dns {
+            self.plan_resolving(flow);
+        } else {
+            flow.annotation.is_resolved = true;
+            flow.set_watched(false);
+        }
+    }
+
+    fn is_dns(&self, flow: &Flow<Annotation>) -> bool {
+        let ports = &self.settings.dns_ports;
+        matches!(flow.key().protocol(), Protocol::TCP | Protocol::UDP)
+            && (ports.contains(&flow.server().port) || ports.contains(&flow.client().port))
+    }
+
+    /// The next piece of a TCP stream.
+    pub(super) fn stream_chunk(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        side: Side,
+        chunk: Chunk<'_>,
+        stamp: Stamp,
+    ) -> Interest {
+        let application = std::mem::take(&mut flow.annotation.application);
+        let next = match (application, chunk) {
+            (Application::Probing(heads), Chunk::Bytes(bytes)) => {
+                self.probe_stream(flow, heads, side, bytes, stamp)
+            }
+            (Application::Probing(mut heads), Chunk::Restart) => {
+                heads[side.index()].clear();
+                Application::Probing(heads)
+            }
+            (Application::Probing(_), Chunk::Gap(_)) => Application::Searching(0),
+            (Application::Searching(searched), Chunk::Bytes(bytes)) => {
+                self.search_stream(flow, searched, side, bytes, stamp)
+            }
+            (Application::DnsStream(mut framers), chunk) => {
+                self.dns_stream(flow, &mut framers[side.index()], side, chunk, stamp);
+                Application::DnsStream(framers)
+            }
+            (Application::Tls(session), chunk) => {
+                self.tls_stream(flow, session, side, chunk, stamp)
+            }
+            (Application::Http(connection), chunk) => {
+                self.http_stream(flow, connection, side, chunk, stamp)
+            }
+            (application, _) => application,
+        };
+        flow.annotation.application = next;
+        match &flow.annotation.application {
+            Application::Done | Application::Unknown => Interest::Stop,
+            Application::Tls(session) if session.is_done(flow.direction(side)) => Interest::Stop,
+            _ => Interest::Continue,
+        }
+    }
+
+    fn probe_stream(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        mut heads: Box<[Vec<u8>; 2]>,
+        side: Side,
+        bytes: &[u8],
+        stamp: Stamp,
+    ) -> Application {
+        let told = probe(&mut heads, side, bytes);
+        let (application, direction) = match told {
+            Told::Nothing => return Application::Probing(heads),
+            Told::Other => return self.search_stream(flow, 0, side, bytes, stamp),
+            Told::Tls(direction) => (Application::Tls(Box::default()), direction),
+            Told::Http(direction) => (Application::Http(Box::default()), direction),
+        };
+        let client = if direction == Direction::ToServer {
+            side
+        } else {
+            side.reversed()
+        };
+        flow.set_client(client, ClientEvidence::Protocol);
+        // What the other side said first is of the same conversation.
+        let order = [side.reversed(), side];
+        order.into_iter().fold(application, |application, side| {
+            let head = std::mem::take(&mut heads[side.index()]);
+            if head.is_empty() {
+                application
+            } else {
+                self.feed(flow, application, side, &head, stamp)
+            }
+        })
+    }
+
+    fn feed(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        application: Application,
+        side: Side,
+        bytes: &[u8],
+        stamp: Stamp,
+    ) -> Application {
+        match application {
+            Application::Tls(session) => {
+                self.tls_stream(flow, session, side, Chunk::Bytes(bytes), stamp)
+            }
+            Application::Http(connection) => {
+                self.http_stream(flow, connection, side, Chunk::Bytes(bytes), stamp)
+            }
+            Application::Probing(heads) => self.probe_stream(flow, heads, side, bytes, stamp),
+            other => other,
+        }
+    }
+
+    fn search_stream(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        searched: usize,
+        side: Side,
+        bytes: &[u8],
+        stamp: Stamp,
+    ) -> Application {
+        match search(searched, bytes) {
+            Ok(at) => {
+                flow.set_client(side, ClientEvidence::Protocol);
+                let hello = bytes.get(at..).unwrap_or_default();
+                self.tls_stream(flow, Box::default(), side, Chunk::Bytes(hello), stamp)
+            }
+            Err(Some(searched)) => Application::Searching(searched),
+            Err(None) => Application::Done,
+        }
+    }
+
+    fn tls_stream(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        mut session: Box<tls::Session>,
+        side: Side,
+        chunk: Chunk<'_>,
+        stamp: Stamp,
+    ) -> Application {
+        let direction = flow.direction(side);
+        let knew_client = session.client_hello().is_some();
+        let progress = match chunk {
+            Chunk::Bytes(bytes) => session.push(direction, bytes),
+            Chunk::Restart => {
+                session = Box::default();
+                Progress::NeedMore
+            }
+            Chunk::Gap(_) | Chunk::End => session.gap(direction),
+        };
+        if let Some(hello) = session.client_hello().filter(|_| !knew_client) {
+            let claimed = hello
+                .sni
+                .as_deref()
+                .filter(|sni| !sni.is_empty())
+                .map(|sni| Claimed {
+                    name: presentation(sni),
+                    source: NameSource::Tls,
+                    ech_config: hello.ech.map(|ech| ech.config_id),
+                });
+            flow.annotation.tls_stamp = stamp;
+            flow.annotation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
+            self.claim(flow, claimed);
+            self.plan_alarm(flow);
+        }
+        if progress == Progress::NeedMore {
+            return Application::Tls(session);
+        }
+        if progress == Progress::Broken {
+            self.counters.tls_broken += 1;
+            return Application::Done;
+        }
+        flow.annotation.tls_stamp = stamp;
+        self.tls_ready(flow, session)
+    }
+
+    /// A TLS record is complete: written now, or, where the names decide on ECH, once they were looked up.
+    pub(super) fn tls_ready(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        session: Box<tls::Session>,
+    ) -> Application {
+        let has_ech = session
+            .client_hello()
+            .is_some_and(|hello| hello.ech.is_some());
+        if has_ech && !flow.annotation.is_resolved {
+            flow.annotation.tls_waits = true;
+            return Application::Tls(session);
+        }
+        self.write_tls(flow, &session);
+        Application::Done
+    }
+
+    /// Writes the record of a TLS session, once.
+    pub(super) fn write_tls(&mut self, flow: &mut Flow<Annotation>, session: &tls::Session) {
+        flow.annotation.tls_due = None;
+        if std::mem::replace(&mut flow.annotation.tls_told, true) {
+            return;
+        }
+        self.counters.tls_handshakes += 1;
+        flow.annotation.protocol = Some(AppProtocol::Tls);
+        let stamp = flow.annotation.tls_stamp;
+        let (client, server) = (session.client_hello(), session.server_hello());
+        let version = server
+            .map(|hello| hello.version)
+            .or(client.map(|hello| hello.version))
+            .unwrap_or_default();
+        let ech_accepted_likely = flow
+            .annotation
+            .naming
+            .as_ref()
+            .is_some_and(|naming| naming.ech_accepted);
+        self.write(
+            Kind::Tls,
+            flow,
+            Some(stamp),
+            Way::FromClient,
+            |line, style, _, _| {
+                let version = version_word(version);
+                let tls = Tls {
+                    sni: client.and_then(|hello| hello.sni.as_deref()),
+                    version: &version,
+                    ja4: client.map(|hello| hello.ja4.as_str()),
+                    client_alpns: client
+                        .map(|hello| hello.alpns.as_slice())
+                        .unwrap_or_default(),
+                    server_alpn: server.and_then(|hello| hello.alpn.as_deref()),
+                };
+                tls.write(line);
+                if !style.eve_strict {
+                    Claim {
+                        corroborated: None,
+                        ech_accepted_likely,
+                    }
+                    .write(line);
+                }
+            },
+        );
+    }
+
+    fn http_stream(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        mut connection: Box<http::Connection>,
+        side: Side,
+        chunk: Chunk<'_>,
+        stamp: Stamp,
+    ) -> Application {
+        let direction = flow.direction(side);
+        flow.annotation.protocol = Some(AppProtocol::Http);
+        let mut done = Vec::new();
+        let mut sink =
+            |transaction: http::Transaction, stamp: Stamp| done.push((transaction, stamp));
+        let mut rest: &[u8] = &[];
+        match chunk {
+            Chunk::Bytes(bytes) => {
+                let taken = connection.data(direction, bytes, stamp, &mut sink);
+                rest = bytes.get(taken..).unwrap_or_default();
+            }
+            Chunk::Gap(lost) => connection.gap(direction, lost, stamp, &mut sink),
+            Chunk::End => connection.close(direction, stamp, &mut sink),
+            Chunk::Restart => *connection = http::Connection::new(),
+        }
+        self.claim_host(flow, &connection, &done);
+        for (transaction, stamp) in done {
+            self.transaction(flow, transaction, stamp);
+        }
+        if connection.is_tunnel() {
+            let inside = Application::Probing(Box::default());
+            return if rest.is_empty() {
+                inside
+            } else {
+                self.feed(flow, inside, side, rest, stamp)
+            };
+        }
+        Application::Http(connection)
+    }
+
+    /// The flow is called by the first host that its requests name.
+    fn claim_host(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        connection: &http::Connection,
+        done: &[(http::Transaction, Stamp)],
+    ) {
+        if flow.annotation.claimed.is_some() {
+            return;
+        }
+        let current = connection
+            .in_progress()
+            .and_then(|transaction| transaction.request.as_ref());
+        let first = done
+            .iter()
+            .find_map(|(transaction, _)| transaction.request.as_ref());
+        let request = first.or(current).or(connection.first_waiting());
+        if let Some(name) = request.and_then(http::Request::host_name) {
+            let claimed = Claimed {
+                name: name.as_str().to_owned(),
+                source: NameSource::Http,
+                ech_config: None,
+            };
+            self.claim(flow, Some(claimed));
+        }
+    }
+
+    /// A UDP datagram.
+    pub(super) fn flow_datagram(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        side: Side,
+        datagram: &UdpDatagram<'_>,
+        stamp: Stamp,
+    ) -> Interest {
+        if flow.annotation.protocol == Some(AppProtocol::Dns) {
+            self.dns_message(flow, side, datagram.payload, stamp);
+            return Interest::Continue;
+        }
+        match std::mem::take(&mut flow.annotation.application) {
+            Application::ProbingDatagrams(looked) if quic::probe(datagram.payload) => {
+                let _ = looked;
+                self.quic_datagram(flow, Box::default(), side, datagram.payload, stamp)
+            }
+            Application::ProbingDatagrams(looked) if looked < MAX_QUIC_PROBES => {
+                flow.annotation.application = Application::ProbingDatagrams(looked + 1);
+                Interest::Continue
+            }
+            Application::Quic(connection) => {
+                self.quic_datagram(flow, connection, side, datagram.payload, stamp)
+            }
+            _ => Interest::Stop,
+        }
+    }
+
+    fn quic_datagram(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        mut connection: Box<quic::Connection>,
+        side: Side,
+        payload: &[u8],
+        stamp: Stamp,
+    ) -> Interest {
+        flow.annotation.protocol = Some(AppProtocol::Quic);
+        let progress = connection.datagram(payload);
+        if progress == quic::Progress::Done {
+            self.counters.quic_unreadable += 1;
+            flow.annotation.application = Application::Done;
+            return Interest::Stop;
+        }
+        if progress == quic::Progress::Hello {
+            flow.set_client(side, ClientEvidence::Protocol);
+            self.quic_hello(flow, &connection, stamp);
+        }
+        flow.annotation.application = Application::Quic(connection);
+        Interest::Continue
+    }
+
+    fn quic_hello(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        connection: &quic::Connection,
+        stamp: Stamp,
+    ) {
+        let Some(hello) = connection.hello() else {
+            return;
+        };
+        self.counters.quic_hellos += 1;
+        let client_hello = &hello.client_hello;
+        let claimed = client_hello.sni.as_deref().map(|sni| Claimed {
+            name: presentation(sni),
+            source: NameSource::Quic,
+            ech_config: client_hello.ech.map(|ech| ech.config_id),
+        });
+        self.claim(flow, claimed);
+        self.write(
+            Kind::Quic,
+            flow,
+            Some(stamp),
+            Way::FromClient,
+            |line, style, _, _| {
+                let quic = crate::records::quic::Quic {
+                    version: hello.version,
+                    sni: client_hello.sni.as_deref(),
+                    ja4: (client_hello.version != 0).then(|| client_hello.ja4.as_str()),
+                };
+                quic.write(line);
+                if !style.eve_strict {
+                    Claim::default().write(line);
+                }
+            },
+        );
+    }
+}

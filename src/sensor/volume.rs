@@ -1,0 +1,275 @@
+//! How much went over a flow, and when: bursts, and HTTP transactions.
+
+use std::sync::Arc;
+
+use super::annotation::{ActivityParts, Annotation, Burst, PendingActivity};
+use super::application::Application;
+use super::worker::{Core, Way};
+use crate::flows::Flow;
+use crate::protocols::http;
+use crate::records::Kind;
+use crate::records::http::{ContentRange, Http};
+use crate::types::flow_key::Side;
+use crate::types::{Direction, Stamp, Timestamp};
+use crate::updates::fact::{Exchange, Fact};
+
+/// Activities of a flow that wait for its name.
+const MAX_PENDING: usize = 64;
+
+impl Core {
+    /// New payload on a watched flow.
+    pub(super) fn payload(&mut self, flow: &mut Flow<Annotation>, side: Side, stamp: Stamp) {
+        if flow.direction(side) == Direction::ToServer {
+            return;
+        }
+        let bytes = uncounted(flow);
+        if bytes == 0 {
+            return;
+        }
+        let now = stamp.timestamp;
+        let burst = flow.annotation.burst;
+        if burst.bytes > 0 && now.since(burst.last) >= self.settings.burst_pause {
+            self.end_burst(flow);
+        }
+        let burst = &mut flow.annotation.burst;
+        let begins = burst.bytes == 0;
+        if begins {
+            *burst = Burst {
+                start: now,
+                large: self.settings.download_bytes,
+                ..Burst::default()
+            };
+        }
+        burst.last = burst.last.max(now);
+        burst.bytes += bytes;
+        let is_large = burst.bytes > burst.large;
+        if is_large {
+            burst.large = burst.bytes.saturating_mul(2);
+        }
+        if begins || is_large {
+            self.tell_ongoing(flow, is_large);
+        }
+        if begins {
+            self.plan_alarm(flow);
+        }
+    }
+
+    /// Tells that something goes on: an access that is open stays so, a large download is known at once.
+    fn tell_ongoing(&mut self, flow: &mut Flow<Annotation>, is_large: bool) {
+        let burst = flow.annotation.burst;
+        let (name, exchange) = match &flow.annotation.application {
+            Application::Http(connection) => match connection.in_progress() {
+                Some(transaction) => (
+                    host_of(transaction),
+                    Some(Box::new(exchange_of(transaction))),
+                ),
+                None => return,
+            },
+            _ => (None, None),
+        };
+        let activity = ActivityParts {
+            start: burst.start,
+            end: burst.last,
+            delivered_toclient: 0,
+            largest_burst: if is_large { burst.bytes } else { 0 },
+            bytes_toserver: 0,
+            bytes_toclient: 0,
+            is_ongoing: true,
+            exchange,
+        };
+        self.tell_activity(flow, name, activity);
+    }
+
+    /// A pause ended the burst: outside HTTP, whose transactions tell for themselves, that is an activity.
+    fn end_burst(&mut self, flow: &mut Flow<Annotation>) {
+        let burst = std::mem::take(&mut flow.annotation.burst);
+        if burst.bytes == 0 {
+            return;
+        }
+        let told = &mut flow.annotation.told;
+        told.delivered += burst.bytes;
+        told.largest_burst = told.largest_burst.max(burst.bytes);
+        if !matches!(flow.annotation.application, Application::Http(_)) {
+            self.tell_volume(flow, burst.start, burst.last, None, None);
+        }
+    }
+
+    /// The burst's pause may be over.
+    pub(super) fn burst_overdue(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
+        let burst = flow.annotation.burst;
+        if burst.bytes > 0 && burst.last.plus(self.settings.burst_pause) <= now {
+            self.end_burst(flow);
+        }
+    }
+
+    /// What is left at the flow's end.
+    pub(super) fn finish_volume(&mut self, flow: &mut Flow<Annotation>) {
+        let rest = uncounted(flow);
+        let (first, last) = (flow.first().timestamp, flow.last());
+        let burst = &mut flow.annotation.burst;
+        if burst.bytes == 0 {
+            (burst.start, burst.last) = (first, last);
+        }
+        burst.bytes += rest;
+        let burst = *burst;
+        self.end_burst(flow);
+        let is_http = matches!(flow.annotation.application, Application::Http(_));
+        let told = &flow.annotation.told;
+        // Payload of HTTP belongs to its transactions; where none was understood, the volume is all that is known.
+        if is_http && told.transactions == 0 && told.delivered > 0 {
+            self.tell_volume(flow, burst.start, burst.last, None, None);
+        }
+    }
+
+    /// A transaction is over: its record, and what it means for updates.
+    pub(super) fn transaction(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        transaction: http::Transaction,
+        stamp: Stamp,
+    ) {
+        self.counters.http_transactions += 1;
+        self.write_http(flow, &transaction, stamp);
+        let Some(request) = &transaction.request else {
+            return;
+        };
+        let start = request.stamp.timestamp;
+        let end = transaction
+            .response
+            .as_ref()
+            .map_or(start, |response| response.last_body);
+        let rest = uncounted(flow);
+        let bytes = std::mem::take(&mut flow.annotation.burst.bytes) + rest;
+        let told = &mut flow.annotation.told;
+        told.transactions += 1;
+        told.delivered += bytes;
+        told.largest_burst = told.largest_burst.max(bytes);
+        self.tell_volume(
+            flow,
+            start,
+            end.max(start),
+            host_of(&transaction),
+            Some(Box::new(exchange_of(&transaction))),
+        );
+    }
+
+    fn tell_volume(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        start: Timestamp,
+        end: Timestamp,
+        name: Option<String>,
+        exchange: Option<Box<Exchange>>,
+    ) {
+        let (toserver, toclient) = (
+            flow.wire_bytes(Direction::ToServer),
+            flow.wire_bytes(Direction::ToClient),
+        );
+        let told = &mut flow.annotation.told;
+        let activity = ActivityParts {
+            start,
+            end,
+            delivered_toclient: std::mem::take(&mut told.delivered),
+            largest_burst: std::mem::take(&mut told.largest_burst),
+            bytes_toserver: toserver - std::mem::replace(&mut told.bytes_toserver, toserver),
+            bytes_toclient: toclient - std::mem::replace(&mut told.bytes_toclient, toclient),
+            is_ongoing: false,
+            exchange,
+        };
+        self.tell_activity(flow, name, activity);
+    }
+
+    fn tell_activity(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        name: Option<String>,
+        activity: ActivityParts,
+    ) {
+        if flow.annotation.is_resolved {
+            let contact: Option<Arc<_>> = self.contact_for(flow, name.as_deref());
+            if let Some(contact) = contact {
+                let now = self.now();
+                self.tell(flow, Fact::Activity(activity.with(contact, now)));
+            }
+        } else if flow.annotation.pending.len() < MAX_PENDING {
+            flow.annotation
+                .pending
+                .push(PendingActivity { name, activity });
+        } else {
+            self.counters.pending_dropped += 1;
+        }
+    }
+
+    fn write_http(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        transaction: &http::Transaction,
+        stamp: Stamp,
+    ) {
+        let (request, response) = (transaction.request.as_ref(), transaction.response.as_ref());
+        let authority = request.and_then(http::Request::authority);
+        let version = request
+            .map(|request| request.version.as_slice())
+            .or(response.map(|response| response.version.as_slice()));
+        let range = response.and_then(|response| response.content_range.as_ref());
+        let http = Http {
+            hostname: authority.map(|authority| authority.host),
+            port: authority.and_then(|authority| authority.port),
+            url: request.map(|request| request.target.as_slice()),
+            user_agent: request.and_then(|request| request.user_agent.as_deref()),
+            method: request.map(|request| request.method.as_slice()),
+            protocol: version,
+            status: response.map(|response| response.status),
+            length: response.map_or(0, |response| response.body_bytes),
+            content_type: response.and_then(|response| response.content_type.as_deref()),
+            content_range: range.map(|range| ContentRange {
+                raw: &range.raw,
+                range: range.range,
+                size: range.size,
+            }),
+        };
+        self.write(
+            Kind::Http,
+            flow,
+            Some(stamp),
+            Way::FromClient,
+            |line, style, _, _| {
+                http.write(line, style.drop_query);
+                if !style.eve_strict && line.was_cut() {
+                    line.object("patchspan", crate::records::Line::cuts);
+                }
+            },
+        );
+    }
+}
+
+/// Payload toward the client that belongs to no burst and no activity yet; from now on it does.
+fn uncounted(flow: &mut Flow<Annotation>) -> u64 {
+    let delivered = flow.delivered(Direction::ToClient).bytes;
+    let counted = std::mem::replace(&mut flow.annotation.told.counted, delivered);
+    delivered.saturating_sub(counted)
+}
+
+fn host_of(transaction: &http::Transaction) -> Option<String> {
+    let request = transaction.request.as_ref()?;
+    request.host_name().map(|name| name.as_str().to_owned())
+}
+
+fn exchange_of(transaction: &http::Transaction) -> Exchange {
+    let (request, response) = (transaction.request.as_ref(), transaction.response.as_ref());
+    Exchange {
+        method: request
+            .map(|request| request.method.clone())
+            .unwrap_or_default(),
+        path: request
+            .map(|request| request.path().to_vec())
+            .unwrap_or_default(),
+        status: response.map(|response| response.status),
+        content_length: response.and_then(|response| response.content_length),
+        content_range: response.and_then(|response| response.content_range.clone()),
+        validator: response.and_then(|response| response.validator.clone()),
+        body_bytes: response.map_or(0, |response| response.body_bytes),
+        body_missing: response.map_or(0, |response| response.body_missing),
+        is_complete: response.is_some_and(|response| response.is_complete),
+    }
+}

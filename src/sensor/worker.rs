@@ -1,0 +1,353 @@
+//! A worker: packets to lines and facts. It owns its flows and shares the names table alone.
+//!
+//! * this file: the way in, and the order of what comes out
+//! * [`super::streams`]: TLS, HTTP and DNS in TCP streams, QUIC and DNS in datagrams
+//! * [`super::resolving`]: DNS messages to names
+//! * [`super::naming`]: what a flow is called
+//! * [`super::volume`]: bursts and activities
+//! * [`super::ending`]: the flow record and what else is told at the end
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::annotation::{Annotation, Naming};
+use super::order::{Key, Lines};
+use super::statistics::Counts;
+use crate::counters;
+use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer};
+use crate::names::Names;
+use crate::records::header::FlowKeys;
+use crate::records::line::{Scratch, write_line};
+use crate::records::time::TimeText;
+use crate::records::{Header, Kind, Kinds, Line, Style};
+use crate::types::flow_key::Side;
+use crate::types::packet::UdpDatagram;
+use crate::types::{Endpoint, FlowKey, Fqdn, Packet, Stamp, Tick, Timestamp};
+use crate::updates::{Catalogue, Fact};
+
+counters! {
+    /// What workers saw and refused, beside their flows.
+    pub struct WorkerCounters {
+        /// DNS queries.
+        dns_queries: "dns.queries",
+        /// DNS responses.
+        dns_responses: "dns.responses",
+        /// Responses whose query was not seen: they teach no name.
+        dns_unasked: "dns.unasked_responses",
+        /// Payload on a DNS port that is no message.
+        dns_malformed: "dns.malformed",
+        /// TLS handshakes.
+        tls_handshakes: "tls.handshakes",
+        /// Streams that began as TLS and made no sense.
+        tls_broken: "tls.broken",
+        /// QUIC connections whose hello was read.
+        quic_hellos: "quic.hellos",
+        /// QUIC flows whose hello could not be read.
+        quic_unreadable: "quic.unreadable",
+        /// HTTP transactions.
+        http_transactions: "http.transactions",
+        /// Flows that were named by TLS, QUIC or HTTP.
+        named_claimed: "naming.claimed",
+        /// Flows that were named by DNS for their client.
+        named_dns: "naming.dns",
+        /// Flows that were named by DNS for another client.
+        named_dns_shared: "naming.dns_shared",
+        /// Flows without a name.
+        named_none: "naming.none",
+        /// Flows with a claimed name and DNS candidates that hold it.
+        agreed: "naming.agreed",
+        /// Flows with a claimed name and DNS candidates that do not.
+        disagreed: "naming.disagreed",
+        /// Activities dropped because a flow had too many before its name was known.
+        pending_dropped: "updates.pending_dropped",
+    }
+}
+
+/// What all workers know.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub style: Style,
+    pub kinds: Kinds,
+    pub dns_ports: Vec<u16>,
+    pub resolvers: Vec<IpAddr>,
+    pub ech_public_names: Vec<Fqdn>,
+    pub burst_pause: Duration,
+    pub unanswered_after: Duration,
+    pub download_bytes: u64,
+    pub flows: FlowOptions,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    flows: FlowTable<Annotation, Box<Naming>>,
+    core: Core,
+}
+
+/// Everything of a worker but its flows, which push into it.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub settings: Arc<Settings>,
+    pub names: Arc<Names>,
+    pub catalogue: Arc<Catalogue>,
+    pub counters: WorkerCounters,
+    made: Made,
+    scratch: Scratch,
+    time: TimeText,
+    tick: Tick,
+    cause: Cause,
+    ordinal: u64,
+}
+
+/// What causes the records of the moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause {
+    Packet(Stamp),
+    Boundary(Timestamp),
+}
+
+/// What a worker made in a step.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub lines: Lines,
+    pub facts: Vec<(Key, Fact)>,
+}
+
+impl Worker {
+    pub fn new(settings: Arc<Settings>, names: Arc<Names>, catalogue: Arc<Catalogue>) -> Self {
+        let flows = FlowTable::new(settings.flows.clone());
+        let core = Core {
+            settings,
+            names,
+            catalogue,
+            counters: WorkerCounters::default(),
+            made: Made::default(),
+            scratch: Scratch::default(),
+            time: TimeText::default(),
+            tick: Tick(i64::MIN),
+            cause: Cause::Boundary(Timestamp::EPOCH),
+            ordinal: 0,
+        };
+        Self { flows, core }
+    }
+
+    /// A tick begins: what is due by its start runs.
+    pub fn begin_tick(&mut self, tick: Tick) {
+        self.core.set_cause(Cause::Boundary(tick.start()));
+        self.flows.advance(tick.start(), &mut self.core);
+        self.core.tick = tick;
+    }
+
+    /// A packet of a flow of this worker.
+    pub fn packet(&mut self, packet: &Packet<'_>) {
+        self.core.set_cause(Cause::Packet(packet.stamp()));
+        self.flows.packet(packet, &mut self.core);
+    }
+
+    /// An ICMP error quotes a packet of a flow that may be this worker's.
+    pub fn quoted(&mut self, key: &FlowKey) {
+        let _ = self.flows.quoted(key);
+    }
+
+    /// The end of input.
+    pub fn finish(&mut self, now: Timestamp) {
+        self.core.set_cause(Cause::Boundary(now));
+        self.flows.finish(now, &mut self.core);
+    }
+
+    /// What was made since the last call.
+    pub fn take(&mut self) -> Made {
+        std::mem::take(&mut self.core.made)
+    }
+
+    /// Buffers that were emptied are used again.
+    pub fn give_back(&mut self, empty: Made) {
+        self.core.made = empty;
+    }
+
+    /// Every counter with its name.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(self.flows.counters().iter());
+        counts.add(self.core.counters.iter());
+        counts
+    }
+}
+
+impl Core {
+    /// A boundary never lies before what is written already: what comes up late counts at the next one.
+    fn set_cause(&mut self, cause: Cause) {
+        self.cause = match cause {
+            Cause::Boundary(at) => Cause::Boundary(at.max(self.tick.end())),
+            packet @ Cause::Packet(_) => packet,
+        };
+        self.ordinal = 0;
+    }
+
+    /// The place in the order of the next record or fact of `flow`.
+    fn key(&mut self, kind: Kind, flow: &Flow<Annotation>) -> Key {
+        /// More records of one flow at one boundary would share a place.
+        const MOST_AT_A_BOUNDARY: u64 = 1 << 12;
+        self.ordinal += 1;
+        match self.cause {
+            Cause::Packet(stamp) => Key::of_packet(self.tick, stamp, kind, self.ordinal, flow.id()),
+            Cause::Boundary(at) => {
+                let ordinal = flow.first().number.saturating_mul(MOST_AT_A_BOUNDARY)
+                    + self.ordinal.min(MOST_AT_A_BOUNDARY - 1);
+                Key::of_boundary(at, kind, ordinal, flow.id())
+            }
+        }
+    }
+
+    /// The packet time of the moment: of the packet, or of the boundary.
+    pub fn now(&self) -> Timestamp {
+        match self.cause {
+            Cause::Packet(stamp) => stamp.timestamp,
+            Cause::Boundary(at) => at,
+        }
+    }
+
+    /// Tells the updates stage a fact.
+    pub fn tell(&mut self, flow: &Flow<Annotation>, fact: Fact) {
+        let key = self.key(Kind::Update, flow);
+        self.made.facts.push((key, fact));
+    }
+
+    /// Writes a record of a flow, where its kind is wanted. `stamp`: the packet that completed it; `way`: source and destination.
+    pub fn write(
+        &mut self,
+        kind: Kind,
+        flow: &mut Flow<Annotation>,
+        stamp: Option<Stamp>,
+        way: Way,
+        mut fields: impl FnMut(&mut Line<'_>, &Style, &mut TimeText, &Flow<Annotation>),
+    ) {
+        if !self.settings.kinds.has(kind) {
+            return;
+        }
+        let settings = Arc::clone(&self.settings);
+        let community_id = flow
+            .annotation
+            .community_id
+            .take()
+            .unwrap_or_else(|| community_id(flow, &settings.style));
+        let (source, destination) = match way {
+            Way::FromClient => (flow.client(), flow.server()),
+            Way::Packet(source, destination) => (source, destination),
+        };
+        let timestamp = stamp.map_or(self.now(), |stamp| stamp.recorded);
+        let key = self.key(kind, flow);
+        let (scratch, time) = (&mut self.scratch, &mut self.time);
+        self.made.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                let header = Header {
+                    timestamp,
+                    kind,
+                    flow: Some(FlowKeys {
+                        id: flow.id(),
+                        source,
+                        destination,
+                        protocol: flow.key().protocol(),
+                        icmp: flow.icmp(),
+                        vlan: flow.vlan(),
+                        tunnel: flow.tunnel(),
+                        community_id: &community_id,
+                    }),
+                    packet: stamp.map(|stamp| (stamp.number_in_origin, stamp.origin)),
+                };
+                header.write(line, &settings.style, time);
+                fields(line, &settings.style, time, flow);
+            });
+        });
+        flow.annotation.community_id = Some(community_id);
+    }
+}
+
+/// Which way a record points.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    FromClient,
+    Packet(Endpoint, Endpoint),
+}
+
+fn community_id(flow: &Flow<Annotation>, style: &Style) -> Box<str> {
+    if !style.community_id {
+        return Box::default();
+    }
+    let (mut client, mut server) = (flow.client(), flow.server());
+    if let Some((kind, code)) = flow.icmp() {
+        (client.port, server.port) = (kind.into(), code.into());
+    }
+    crate::records::community_id::community_id(client, server, flow.key().protocol()).into()
+}
+
+impl Observer<Annotation> for Core {
+    type Memory = Box<Naming>;
+
+    fn opened(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        packet: &Packet<'_>,
+        earlier: Option<Box<Naming>>,
+    ) {
+        flow.annotation.inherited = earlier;
+        self.opened_flow(flow, packet);
+    }
+
+    fn stream(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        side: Side,
+        chunk: Chunk<'_>,
+        stamp: Stamp,
+    ) -> Interest {
+        if matches!(self.cause, Cause::Packet(_)) {
+            flow.annotation.last = stamp;
+        }
+        let stamp = flow.annotation.last;
+        self.stream_chunk(flow, side, chunk, stamp)
+    }
+
+    fn datagram(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        side: Side,
+        datagram: &UdpDatagram<'_>,
+        stamp: Stamp,
+    ) -> Interest {
+        flow.annotation.last = stamp;
+        self.flow_datagram(flow, side, datagram, stamp)
+    }
+
+    fn delivered(&mut self, flow: &mut Flow<Annotation>, side: Side, _: u64, stamp: Stamp) {
+        self.payload(flow, side, stamp);
+    }
+
+    fn alarm(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
+        self.set_cause(Cause::Boundary(now));
+        self.run_alarms(flow, now);
+    }
+
+    fn may_end(&self, flow: &Flow<Annotation>) -> bool {
+        flow.annotation.is_resolved
+    }
+
+    fn ending(&mut self, flow: &mut Flow<Annotation>, _: EndReason, at: Timestamp) {
+        if matches!(self.cause, Cause::Boundary(_)) {
+            self.set_cause(Cause::Boundary(at));
+        }
+        if !flow.annotation.is_resolved {
+            self.resolve(flow);
+        }
+    }
+
+    fn ended(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        reason: EndReason,
+        _: Timestamp,
+    ) -> Option<Box<Naming>> {
+        self.end_flow(flow, reason)
+    }
+}

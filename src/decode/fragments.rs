@@ -73,6 +73,10 @@ struct Piece {
 
 /// What became of a fragment.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, never stored"
+)]
 pub(super) enum Outcome {
     Waiting,
     Duplicate,
@@ -105,7 +109,7 @@ impl Fragments {
         let start = fragment.offset as usize;
         let end = start + body.wire;
         // All but the last are multiples of eight bytes long.
-        if end > MAX_LENGTH || body.wire == 0 || (fragment.more && body.wire % 8 != 0) {
+        if end > MAX_LENGTH || body.wire == 0 || (fragment.more && !body.wire.is_multiple_of(8)) {
             return Outcome::Broken;
         }
         if !self.waiting.contains_key(&key) {

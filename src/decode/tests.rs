@@ -18,7 +18,7 @@ fn ipv4(protocol: u8, body: &[u8]) -> Vec<u8> {
 
 fn ipv4_fragment(offset: u16, more: bool, body: &[u8]) -> Vec<u8> {
     let mut packet = ipv4(17, body);
-    let field = offset / 8 | if more { 0x2000 } else { 0 };
+    let field = (offset / 8) | if more { 0x2000 } else { 0 };
     packet[6..8].copy_from_slice(&field.to_be_bytes());
     packet
 }
@@ -56,16 +56,14 @@ fn with(start: &[u8], rest: &[u8]) -> Vec<u8> {
     [start, rest].concat()
 }
 
-/// What each packet of a frame is: addresses' last bytes are implied, so protocol, ports, payload, wire bytes, tunnel.
-fn decode(link_type: LinkType, frame: &[u8]) -> Vec<(u8, u16, Vec<u8>, u64, Option<TunnelKind>)> {
+/// Protocol, destination port, payload, bytes on the wire, tunnel.
+type Seen = (u8, u16, Vec<u8>, u64, Option<TunnelKind>);
+
+fn decode(link_type: LinkType, frame: &[u8]) -> Vec<Seen> {
     decode_all(&mut Decoder::new(), link_type, &[frame])
 }
 
-fn decode_all(
-    decoder: &mut Decoder,
-    link_type: LinkType,
-    frames: &[&[u8]],
-) -> Vec<(u8, u16, Vec<u8>, u64, Option<TunnelKind>)> {
+fn decode_all(decoder: &mut Decoder, link_type: LinkType, frames: &[&[u8]]) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut sink = |packet: &Packet<'_>| {
         let payload = match packet.transport {
@@ -437,9 +435,7 @@ fn an_icmp_error_tells_whose_packet_it_quotes() {
 
 #[test]
 fn every_prefix_and_every_changed_byte_is_harmless() {
-    let frames = link_samples()
-        .into_iter()
-        .map(|(link_type, frame)| (link_type, frame));
+    let frames = link_samples().into_iter();
     let packets = tunnel_samples()
         .into_iter()
         .map(|(_, packet, _)| (LinkType::RAW, packet));

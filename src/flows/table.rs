@@ -169,9 +169,7 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 
     fn hash(&self, key: &FlowKey) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        key.hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one(key)
     }
 
     fn find(&self, key: &FlowKey) -> Option<u32> {

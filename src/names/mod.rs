@@ -19,7 +19,7 @@
 pub mod table;
 pub mod texts;
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -245,9 +245,7 @@ impl Names {
     }
 
     fn table_hash(&self, key: &Key) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        key.hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one(key)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::types::packet::{IcmpMessage, TcpSegment, Transport, UdpDatagram};
 use crate::types::{FlowKey, Packet, Tick};
 
 /// What a worker is told, in the order of the packets.
+#[allow(clippy::large_enum_variant, reason = "nearly every item is a packet")]
 #[derive(Debug)]
 pub(super) enum Item {
     /// A tick begins.

@@ -8,7 +8,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use foldhash::fast::FixedState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use super::batch::{Batch, Item};
 use super::collector::Collector;
@@ -194,9 +194,7 @@ impl<'scope> Pool<'scope> {
 
 impl Threads<'_> {
     fn batch_of(&mut self, key: &FlowKey) -> Option<&mut Batch> {
-        let mut hasher = self.hasher.build_hasher();
-        key.hash(&mut hasher);
-        let index = hasher.finish() % self.links.len().max(1) as u64;
+        let index = self.hasher.hash_one(key) % self.links.len().max(1) as u64;
         self.links
             .get_mut(index as usize)
             .map(|link| &mut link.batch)

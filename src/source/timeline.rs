@@ -236,7 +236,8 @@ mod tests {
         file.extend(1_u32.to_le_bytes());
         for stamp in stamps {
             file.extend(stamp.to_le_bytes());
-            file.extend([0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+            file.extend([0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0]);
+            file.extend([0xff; 60]);
         }
         let path: PathBuf = std::env::temp_dir().join(format!(
             "patchspan-timeline-{}-{}.pcap",

@@ -4,7 +4,7 @@
 //! on how often [`Engine::advance`] is called. Every table is bounded: at its ceiling what would end first ends early, and is counted.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -811,9 +811,8 @@ fn keys_of((client, endpoint): (IpAddr, EndpointId)) -> impl Iterator<Item = Acc
 /// A hash with a fixed seed: ids are equal in every replay.
 fn hash(value: &impl Hash) -> u64 {
     const SEED: u64 = 0x7570_6461_7465_7321;
-    let mut hasher = FixedState::with_seed(SEED).build_hasher();
-    value.hash(&mut hasher);
-    hasher.finish()
+
+    FixedState::with_seed(SEED).hash_one(value)
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl<'a> Name<'a> {
             let label = next_label(message, offset?, &mut octets, &mut hops);
             offset = label.map(|(_, next)| next);
             match label {
-                Some((label, _)) if label.is_empty() => {
+                Some(([], _)) => {
                     offset = None;
                     None
                 }

@@ -37,12 +37,7 @@ pub fn client_hello(datagram: &[u8]) -> Option<Hello> {
 
 /// The version of a Google packet: behind a long header's first byte, or behind the public flags and connection id.
 fn version(datagram: &[u8]) -> Option<u32> {
-    let word = |offset: usize| {
-        datagram
-            .get(offset..)?
-            .first_chunk()
-            .map(|bytes: &[u8; 4]| *bytes)
-    };
+    let word = |offset: usize| datagram.get(offset..)?.first_chunk().copied();
     [1, 9]
         .into_iter()
         .filter_map(word)

@@ -214,7 +214,7 @@ fn people(scripts: Vec<Script>, options: Options) -> People {
 }
 
 fn feed(people: &mut People, facts: &[Fact]) {
-    let mut engine = Engine::new(catalogue(), Vec::new());
+    let mut engine = Engine::new(catalogue(), crate::updates::UpdateOptions::default());
     for fact in facts {
         engine.fact(fact, &mut |_, output| people.output(&output));
         people.fact(fact);

@@ -27,19 +27,16 @@ pub fn write(line: &mut Line<'_>, message: &Message<'_>, tx_id: u64, style: &Sty
         line.integer("opcode", u64::from(message.opcode()));
         line.text("rcode", &rcode_word(message.rcode()));
         write_queries(line, message);
-        write_section(line, "answers", "dns.answers", message.answers());
         write_section(
             line,
-            "authorities",
-            "dns.authorities",
-            message.authorities(),
+            ("answers", "dns.answers"),
+            Depth::All,
+            message.answers(),
         );
-        write_section(
-            line,
-            "additionals",
-            "dns.additionals",
-            message.additionals(),
-        );
+        let keys = ("authorities", "dns.authorities");
+        write_section(line, keys, Depth::Authority, message.authorities());
+        let keys = ("additionals", "dns.additionals");
+        write_section(line, keys, Depth::Text, message.additionals());
     });
     let services = || {
         message
@@ -95,16 +92,34 @@ fn write_queries(line: &mut Line<'_>, message: &Message<'_>) {
     }
 }
 
-fn write_section(line: &mut Line<'_>, key: &str, path: &str, records: Resources<'_>) {
+/// How much EVE tells of the records of a section: the inner ones tell less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    /// Additional section: nothing that is an object.
+    Text,
+    /// Authority section: `soa` too.
+    Authority,
+    /// Answer section: all.
+    All,
+}
+
+fn write_section(
+    line: &mut Line<'_>,
+    (key, path): (&str, &str),
+    depth: Depth,
+    records: Resources<'_>,
+) {
     if records.clone().next().is_none() {
         return;
     }
     let limit = line.limits().list;
     line.list(key, |line| {
-        records
-            .clone()
-            .take(limit)
-            .for_each(|record| line.element_object(|line| write_record(line, path, &record)));
+        for record in records.clone().take(limit) {
+            line.element_object(|line| {
+                write_owner(line, path, &record);
+                write_data(line, path, record.data(), depth);
+            });
+        }
     });
     let all = records.count();
     if all > limit {
@@ -112,11 +127,16 @@ fn write_section(line: &mut Line<'_>, key: &str, path: &str, records: Resources<
     }
 }
 
-fn write_record(line: &mut Line<'_>, path: &str, record: &Resource<'_>) {
+fn write_owner(line: &mut Line<'_>, path: &str, record: &Resource<'_>) {
     write_name(line, "rrname", path, record.name);
     line.text("rrtype", &type_word(record.kind));
     line.integer("ttl", u64::from(record.ttl));
-    match record.data() {
+}
+
+fn write_data(line: &mut Line<'_>, path: &str, data: Data<'_>, depth: Depth) {
+    match data {
+        Data::Soa(..) if depth < Depth::Authority => {}
+        Data::Srv(..) | Data::Sshfp(..) if depth < Depth::All => {}
         Data::A(address) => line.display("rdata", address),
         Data::Aaaa(address) => line.display("rdata", address),
         Data::Name(name) | Data::Mx(name) => write_name(line, "rdata", path, name),

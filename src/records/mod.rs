@@ -10,6 +10,7 @@
 //! * [`update`]: our own kinds
 //! * [`people`]: lines for people, no JSON
 //! * [`community_id`]: flow hashes shared with other tools
+//! * [`schema`]: what all of them promise, as JSON Schema
 
 pub mod community_id;
 pub mod dns;
@@ -19,6 +20,7 @@ pub mod http;
 pub mod line;
 pub mod people;
 pub mod quic;
+pub mod schema;
 pub mod stats;
 pub mod time;
 pub mod tls;

@@ -332,6 +332,9 @@ fn cut_presentation(text: &str, limit: usize) -> &str {
         let size = match (byte, bytes.get(end + 1)) {
             (b'\\', Some(b'0'..=b'9')) => 4,
             (b'\\', Some(_)) => 2,
+            (0xf0.., _) => 4,
+            (0xe0.., _) => 3,
+            (0x80.., _) => 2,
             _ => 1,
         };
         if end + size > limit {
@@ -395,10 +398,11 @@ mod tests {
     }
 
     #[test]
-    fn presentation_text_is_never_cut_inside_an_escape() {
+    fn text_is_never_cut_inside_an_escape_or_a_character() {
         assert_eq!(cut_presentation("ab\\255c", 5), "ab");
         assert_eq!(cut_presentation("ab\\255c", 6), "ab\\255");
         assert_eq!(cut_presentation("ab\\.c", 3), "ab");
+        assert_eq!(cut_presentation("ab日本", 7), "ab日");
     }
 
     #[test]

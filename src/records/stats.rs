@@ -31,6 +31,32 @@ fn in_group(name: &str, group: &str) -> bool {
     name.split_once('.').is_some_and(|(own, _)| own == group)
 }
 
+/// The counters that EVE knows under the same name, of those that this program may have.
+const EVE: [&str; 9] = [
+    "capture.kernel_packets",
+    "capture.kernel_drops",
+    "decoder.pkts",
+    "decoder.bytes",
+    "decoder.too_many_layers",
+    "flow.total",
+    "flow.tcp",
+    "flow.udp",
+    "flow.tcp_reuse",
+];
+
+/// Writes the kind's own object of `stats`; with `eve_strict` only what EVE knows, packets under EVE's name.
+pub fn write_stats(line: &mut Line<'_>, counters: &[(&str, u64)], style: &Style) {
+    let known: Vec<(&str, u64)> = counters
+        .iter()
+        .map(|&(name, value)| match name {
+            "decoder.packets" => ("decoder.pkts", value),
+            _ => (name, value),
+        })
+        .filter(|(name, _)| !style.eve_strict || EVE.contains(name))
+        .collect();
+    line.object("stats", |line| write_counters(line, &known));
+}
+
 /// Something that was not seen or not written.
 #[derive(Clone, Debug)]
 pub struct Loss<'a> {

@@ -1,1 +1,5 @@
-//! See the crate's documentation.
+//! Commands that read records back.
+//!
+//! * [`diff`]: what changed between two runs
+
+pub mod diff;

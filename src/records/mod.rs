@@ -10,6 +10,7 @@
 //! * [`update`]: our own kinds
 //! * [`people`]: lines for people, no JSON
 //! * [`community_id`]: flow hashes shared with other tools
+//! * [`identity`]: which records of two runs tell of the same thing
 //! * [`schema`]: what all of them promise, as JSON Schema
 
 pub mod community_id;
@@ -17,6 +18,7 @@ pub mod dns;
 pub mod flow;
 pub mod header;
 pub mod http;
+pub mod identity;
 pub mod line;
 pub mod people;
 pub mod quic;

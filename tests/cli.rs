@@ -61,7 +61,7 @@ fn help_tells_the_commands_the_examples_and_every_exit_code() {
     ] {
         assert!(out.contains(word), "{word}");
     }
-    for code in 0..=6 {
+    for code in 0..=7 {
         assert!(out.contains(&format!("\n  {code}  ")), "{code}");
     }
     let (code, out, _) = patchspan(&["replay", "--help"]);

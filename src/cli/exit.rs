@@ -22,11 +22,13 @@ pub enum Exit {
     Cut = 5,
     /// Some output was lost.
     Lost = 6,
+    /// Two runs that were compared differ.
+    Differ = 7,
 }
 
 impl Exit {
     /// Every reason, by its code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Done,
         Self::Internal,
         Self::Usage,
@@ -34,6 +36,7 @@ impl Exit {
         Self::Input,
         Self::Cut,
         Self::Lost,
+        Self::Differ,
     ];
 
     /// The process's exit code.
@@ -48,9 +51,12 @@ impl Exit {
             Self::Internal => "internal error",
             Self::Usage => "the command line makes no sense",
             Self::Config => "a configuration or a list of hosts is wrong; nothing was read",
-            Self::Input => "some input is missing, no capture, broken or of an unknown link type",
+            Self::Input => {
+                "some input is missing, no capture (for diff: no JSON lines), broken or of an unknown link type"
+            }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",
+            Self::Differ => "diff: the runs differ",
         }
     }
 
@@ -60,7 +66,7 @@ impl Exit {
         for exit in Self::ALL {
             let _ = writeln!(table, "  {}  {}", exit.code(), exit.meaning());
         }
-        table.push_str("Where several apply: 6 before 4 before 5.");
+        table.push_str("Where several apply: 6 before 4 before 5 or 7.");
         table
     }
 }

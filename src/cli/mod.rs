@@ -1,22 +1,23 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`check`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`check`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * [`values`]: what a flag's value may look like
 //!
 //! Standard output carries what was asked for and nothing else; messages go to standard error.
 
 pub mod check;
+pub mod diff;
 pub mod exit;
 mod progress;
 pub mod replay;
+pub mod schema;
 mod values;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -38,19 +39,8 @@ struct Arguments {
 enum Command {
     Replay(replay::Flags),
     Check(check::Flags),
-    /// Print the JSON Schema of a kind of record, or of all.
-    Schema {
-        /// The kind, as in `event_type`: dns, tls, quic, http, flow, stats, update, update_session, client_binding, coverage, loss,
-        /// patchspan_stats.
-        kind: Option<String>,
-    },
-    /// Group what changed between the records of two runs, by kind and field.
-    Diff {
-        /// Records of the first run (JSON lines).
-        first: PathBuf,
-        /// Records of the second run.
-        second: PathBuf,
-    },
+    Schema(schema::Flags),
+    Diff(diff::Flags),
 }
 
 const EXAMPLES: &str = "\
@@ -60,6 +50,8 @@ Examples:
   patchspan replay --events update,update_session *.pcap only the conclusions, over many files
   tcpdump -w - | patchspan replay -                      from a pipe
   patchspan check sensor.toml                            every error of a configuration
+  patchspan schema update                                what an update record looks like
+  patchspan diff before.jsonl after.jsonl                what changed between two runs
 ";
 
 /// Runs the program with the process's arguments.
@@ -95,10 +87,8 @@ impl Command {
         match self {
             Self::Replay(flags) => replay::run(flags),
             Self::Check(flags) => check::run(&flags),
-            Self::Schema { .. } | Self::Diff { .. } => {
-                complain("this command is not there yet");
-                Exit::Internal
-            }
+            Self::Schema(flags) => schema::run(&flags),
+            Self::Diff(flags) => diff::run(&flags),
         }
     }
 }

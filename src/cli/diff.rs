@@ -1,0 +1,94 @@
+//! `patchspan diff`: what changed between two runs.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Exit, complain, tell_errors};
+use crate::offline::diff::Diff;
+use crate::offline::diff::input::Run;
+use crate::sinks::Sink;
+
+/// Group what changed between the records of two runs, by kind and field.
+///
+/// Records are paired within their kind: by id, else by addresses, ports and start, else by their order. The report tells for each kind
+/// how many are equal, differ, or stand in one run only, and for each field how often it differs, with up to three examples. Both files
+/// are held in memory: it takes a few times their size at worst.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "Exit codes: 0 no difference, 7 the runs differ, 4 a file or a line of it cannot be read; see patchspan --help."
+)]
+pub struct Flags {
+    /// Records of the first run (JSON lines); `-` is standard input.
+    #[arg(value_name = "A")]
+    first: PathBuf,
+    /// Records of the second run; `-` is standard input, for one of the two.
+    #[arg(value_name = "B")]
+    second: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(flags: &Flags) -> Exit {
+    if is_standard_input(&flags.first) && is_standard_input(&flags.second) {
+        complain("standard input can be one of the two runs only");
+        return Exit::Usage;
+    }
+    let (Some(first), Some(second)) = (read(&flags.first), read(&flags.second)) else {
+        return Exit::Input;
+    };
+    let diff = Diff::between(&first, &second);
+    let names = [&flags.first, &flags.second].map(|path| path.display().to_string());
+    let report = diff.report([&names[0], &names[1]]);
+    if let Err(exit) = print(&report) {
+        return exit;
+    }
+    match (first.is_whole() && second.is_whole(), diff.is_empty()) {
+        (false, _) => Exit::Input,
+        (true, true) => Exit::Done,
+        (true, false) => Exit::Differ,
+    }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A run; what is wrong with it is told at once, `None` where nothing could be read.
+fn read(path: &Path) -> Option<Run> {
+    let run = if is_standard_input(path) {
+        Run::read(io::stdin().lock())
+    } else {
+        File::open(path).and_then(|file| Run::read(BufReader::new(file)))
+    };
+    let run = run
+        .map_err(|error| complain(format_args!("{} cannot be read: {error}", path.display())))
+        .ok()?;
+    let mut told: Vec<_> = run
+        .problems
+        .iter()
+        .map(|problem| format!("{}:{problem}", path.display()))
+        .collect();
+    if run.untold > 0 {
+        told.push(format!(
+            "{}: {} more lines are no JSON object",
+            path.display(),
+            run.untold
+        ));
+    }
+    if !told.is_empty() {
+        tell_errors(&told);
+    }
+    Some(run)
+}
+
+/// Writes what was asked for to standard output.
+pub(super) fn print(text: &str) -> Result<(), Exit> {
+    let mut sink = Sink::standard();
+    let written = sink.write(text.as_bytes()).and_then(|()| sink.flush());
+    written.map_err(|error| {
+        complain(error);
+        Exit::Lost
+    })
+}

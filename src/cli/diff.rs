@@ -15,7 +15,7 @@ use crate::sinks::Sink;
 ///
 /// Records are paired within their kind: by id, else by addresses, ports and start, else by their order. The report tells for each kind
 /// how many are equal, differ, or stand in one run only, and for each field how often it differs, with up to three examples. Both files
-/// are held in memory: it takes a few times their size at worst.
+/// are held in memory: it takes up to ten times their size, where every record differs.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Exit codes: 0 no difference, 7 the runs differ, 4 a file or a line of it cannot be read; see patchspan --help."

@@ -3,7 +3,7 @@
 //! Records are paired within a kind: first those whose lines are equal, then by the identities of
 //! [`crate::records::identity`], the strictest first, in the order of their lines. Each step is one pass with a hash table, so the
 //! work grows with the size of the files, not with its square. Both files are held in memory as text, and those records that
-//! have no equal as values too: a few times the size of the files at worst.
+//! have no equal as values too: up to ten times the size of the files, where every record differs.
 //!
 //! * [`input`]: reads a run
 //! * [`fields`]: compares two records field by field

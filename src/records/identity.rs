@@ -113,6 +113,7 @@ const LOSS: &[Identity] = &[
     by(TIME, &["/loss/what", "/loss/where", "/loss/start"]),
     by("place", &["/loss/what", "/loss/where"]),
 ];
+const COUNTERS: &[Identity] = &[by(TIME, &["/timestamp"])];
 const OTHER: &[Identity] = &[
     by(FLOW, &["/flow_id", "/timestamp"]),
     by(FLOW, &["/flow_id"]),
@@ -136,6 +137,7 @@ pub fn identities(kind: &str) -> &'static [Identity] {
         "client_binding" => BINDING,
         "coverage" => COVERAGE,
         "loss" => LOSS,
+        "stats" | "patchspan_stats" => COUNTERS,
         _ => OTHER,
     }
 }

@@ -44,7 +44,7 @@ fn headline(diff: &KindDiff) -> String {
 
 fn write_details(text: &mut String, diff: &KindDiff) {
     for (name, count) in &diff.fallbacks {
-        let _ = writeln!(text, "  {count} paired by {name}, not by id");
+        let _ = writeln!(text, "  {count} of them paired by {name}");
     }
     for (name, lines) in [("A", &diff.only_first), ("B", &diff.only_second)] {
         if let Some(places) = places(lines) {

@@ -155,3 +155,35 @@ fn twenty_thousand_records_of_one_flow_are_compared_at_once() {
         "the work must not grow with the square"
     );
 }
+
+#[test]
+fn counters_are_paired_by_their_time() {
+    let stats = |time: &str, packets: u64| json!({"event_type": "stats", "timestamp": time, "stats": {"pkts": packets}});
+    let diff = diff(
+        &[stats("1", 5), stats("2", 6)],
+        &[stats("2", 7), stats("3", 8)],
+    );
+    let (_, stats) = &diff.kinds[0];
+    assert_eq!(
+        (
+            stats.differing,
+            stats.only_first.len(),
+            stats.only_second.len()
+        ),
+        (1, 1, 1)
+    );
+    let report = diff.report(["a", "b"]);
+    assert!(
+        report.contains("stats.pkts: 1 differ") && !report.contains("paired by"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_report_tells_what_was_paired_without_an_id() {
+    let diff = diff(&[flow(1, 5000, "a", 10)], &[flow(2, 5000, "a", 10)]);
+    assert!(
+        diff.report(["a", "b"])
+            .contains("1 of them paired by 5-tuple and time")
+    );
+}

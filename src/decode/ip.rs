@@ -153,6 +153,9 @@ impl Walk<'_, '_> {
 
     /// A fragment header (RFC 8200 section 4.5): next header, reserved, offset and flag, identification.
     fn fragment_header(&mut self, ip: IpHeader, body: Cut<'_>, layer: Layer) {
+        let Some(layer) = self.deeper(layer) else {
+            return;
+        };
         let fields = (
             body.byte(0),
             body.integer16(2),
@@ -216,10 +219,6 @@ impl Walk<'_, '_> {
                 self.ip_payload(ip, protocol, datagram.whole(), layer);
                 self.fragments.give_back(datagram);
             }
-        }
-        while let Some(datagram) = self.fragments.pop_excess() {
-            self.counters.fragment_evictions += 1;
-            self.incomplete(&datagram);
         }
     }
 

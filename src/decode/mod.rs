@@ -134,6 +134,11 @@ impl Decoder {
         let cut = Cut::new(frame.data, frame.wire_length as usize);
         self.walk(frame.stamp, sink)
             .link(frame.link_type, cut, layer);
+        // Only here: a datagram that is given up may hold a fragment of its own, and so on down to the bottom of the stack.
+        while let Some(datagram) = self.fragments.pop_excess() {
+            self.counters.fragment_evictions += 1;
+            self.walk(frame.stamp, sink).incomplete(&datagram);
+        }
     }
 
     /// Gives up fragments that waited too long. What is known of them still counts: it is pushed into `sink`.

@@ -411,6 +411,35 @@ fn seventeen_layers_are_too_many() {
 }
 
 #[test]
+fn fragment_headers_within_each_other_are_layers() {
+    let atomic = [44, 0, 0, 0, 0, 0, 0, 1].repeat(200_000);
+    let mut decoder = Decoder::new();
+    let frame = with(&ipv6(44, &[]), &atomic);
+    assert!(decode_all(&mut decoder, LinkType::RAW, &[&frame]).is_empty());
+    assert_eq!(decoder.counters().too_many_layers, 1);
+}
+
+#[test]
+fn datagrams_that_are_given_up_one_within_the_other_do_not_fill_the_stack() {
+    let flood = || {
+        let mut decoder = Decoder::new();
+        for number in 0..(fragments::MAX_DATAGRAMS as u32 * 3) {
+            let mut inner = ipv4_fragment(0, true, &[0; 8]);
+            inner[12..16].copy_from_slice(&number.to_be_bytes());
+            inner.resize(32, 0);
+            let mut frame = ipv4_fragment(0, true, &inner);
+            frame[9] = 4;
+            frame[12..16].copy_from_slice(&number.to_be_bytes());
+            decode_all(&mut decoder, LinkType::RAW, &[&frame]);
+        }
+        decoder.counters().fragment_evictions
+    };
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let evictions = thread.spawn(flood).unwrap().join().unwrap();
+    assert!(evictions > fragments::MAX_DATAGRAMS as u64 * 2);
+}
+
+#[test]
 fn an_icmp_error_tells_whose_packet_it_quotes() {
     let quoted = ipv4(6, &[0x30, 0x39, 0, 80, 0, 0, 0, 1]);
     let packet = ipv4(1, &with(&[3, 3, 0, 0, 0, 0, 0, 0], &quoted));

@@ -112,7 +112,8 @@ impl Fragments {
         if end > MAX_LENGTH || body.wire == 0 || (fragment.more && !body.wire.is_multiple_of(8)) {
             return Outcome::Broken;
         }
-        if !self.waiting.contains_key(&key) {
+        let is_new = !self.waiting.contains_key(&key);
+        if is_new {
             self.order.push_back((key, stamp.number));
             let bytes = std::mem::take(&mut self.spare);
             self.waiting
@@ -121,7 +122,8 @@ impl Fragments {
         let Some(datagram) = self.waiting.get_mut(&key) else {
             return Outcome::Broken;
         };
-        let before = datagram.bytes.capacity();
+        // A buffer that is used again counts anew.
+        let before = if is_new { 0 } else { datagram.bytes.capacity() };
         let outcome = datagram.add(
             fragment,
             Piece {

@@ -440,6 +440,27 @@ fn datagrams_that_are_given_up_one_within_the_other_do_not_fill_the_stack() {
 }
 
 #[test]
+fn buffers_used_again_count_for_the_bytes_that_wait() {
+    let mut decoder = Decoder::new();
+    let big = [0; 60_000];
+    for number in 0..300_u32 {
+        let mut whole = [
+            ipv4_fragment(0, true, &big),
+            ipv4_fragment(60_000, false, &[0; 8]),
+        ];
+        whole
+            .iter_mut()
+            .for_each(|frame| frame[16..20].copy_from_slice(&number.to_be_bytes()));
+        let mut waiting = ipv4_fragment(0, true, &big);
+        waiting[12..16].copy_from_slice(&number.to_be_bytes());
+        let frames = [whole[0].as_slice(), whole[1].as_slice(), &waiting];
+        decode_all(&mut decoder, LinkType::RAW, &frames);
+    }
+    let most = fragments::MAX_BYTES / big.len();
+    assert!(decoder.counters().fragment_evictions >= 300 - most as u64);
+}
+
+#[test]
 fn an_icmp_error_tells_whose_packet_it_quotes() {
     let quoted = ipv4(6, &[0x30, 0x39, 0, 80, 0, 0, 0, 1]);
     let packet = ipv4(1, &with(&[3, 3, 0, 0, 0, 0, 0, 0], &quoted));

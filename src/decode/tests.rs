@@ -461,6 +461,26 @@ fn buffers_used_again_count_for_the_bytes_that_wait() {
 }
 
 #[test]
+fn a_wireless_aggregate_counts_no_more_than_it_holds() {
+    let snap = with(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &ipv4(17, &UDP));
+    let head = with(&[0x88, 0x01], &with(&[0; 22], &[0x80, 0]));
+    let frame = |length: u16| {
+        let part = with(&with(&[0; 12], &length.to_be_bytes()), &snap);
+        with(&head, &part)
+    };
+    let wire_bytes = 14 + snap.len() as u64;
+    for length in [snap.len() as u16, u16::MAX] {
+        assert_eq!(
+            decode(LinkType::IEEE802_11, &frame(length)),
+            [plain(wire_bytes)]
+        );
+    }
+    let mut decoder = Decoder::new();
+    assert!(decode_all(&mut decoder, LinkType::IEEE802_11, &[&head]).is_empty());
+    assert_eq!(decoder.counters().short_link, 1);
+}
+
+#[test]
 fn an_icmp_error_tells_whose_packet_it_quotes() {
     let quoted = ipv4(6, &[0x30, 0x39, 0, 80, 0, 0, 0, 1]);
     let packet = ipv4(1, &with(&[3, 3, 0, 0, 0, 0, 0, 0], &quoted));

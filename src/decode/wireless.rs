@@ -80,16 +80,19 @@ impl Walk<'_, '_> {
     /// Several frames in one: each with addresses and length, padded to four bytes.
     fn aggregate(&mut self, mut body: Cut<'_>, layer: Layer) -> Option<()> {
         let mut layer = layer;
+        // One frame at least; what is too short behind it is padding.
+        body.integer16(12)?;
         while let Some(length) = body.integer16(12) {
             let length = usize::from(length);
             let Some(deeper) = self.deeper(layer) else {
                 return Some(());
             };
             layer.depth = deeper.depth;
+            let frame = body.skip(14)?.limit(length);
             self.llc(
-                body.skip(14)?.limit(length),
+                frame,
                 Layer {
-                    wire_bytes: 14 + length as u64,
+                    wire_bytes: 14 + frame.wire as u64,
                     ..layer
                 },
             )?;

@@ -160,6 +160,10 @@ impl Stream {
     fn end_if_reached(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
         if !self.ended && !self.stopped && self.end.is_some_and(|end| self.next >= end) {
             self.ended = true;
+            // What came for behind the end was never part of the stream.
+            self.waiting = VecDeque::new();
+            self.waiting_bytes = 0;
+            self.hole = None;
             on(Chunk::End);
         }
     }
@@ -377,6 +381,15 @@ mod tests {
             .stream
             .push(piece, Timestamp::EPOCH, &mut |chunk| tell(seen, chunk));
         assert_eq!(reader.finish(), "ab [8] <end>");
+    }
+
+    #[test]
+    fn nothing_is_told_behind_the_end() {
+        let mut reader = Reader::default();
+        reader.push(5, b"behind", false);
+        reader.push(0, b"ab", true);
+        reader.acknowledged(9, 1);
+        assert_eq!(reader.finish(), "ab <end>");
     }
 
     #[test]

@@ -218,13 +218,16 @@ impl Connection {
         let side = self.side(direction);
         let before = side.head.len();
         side.head.extend_from_slice(bytes);
-        let Some(end) = head::end(&side.head, before) else {
-            if side.head.len() > MAX_HEAD
-                || head::probe(head::without_leading_lines(&side.head)) == Probe::No
-            {
-                side.state = State::Stopped;
-                side.head = Vec::new();
-            }
+        let end = head::end(&side.head, before);
+        // Whole or not: what a connection is must not depend on how it was cut into segments.
+        if end.unwrap_or(side.head.len()) > MAX_HEAD
+            || head::probe(head::without_leading_lines(&side.head)) == Probe::No
+        {
+            side.state = State::Stopped;
+            side.head = Vec::new();
+            return &[];
+        }
+        let Some(end) = end else {
             return &[];
         };
         let mut gathered = std::mem::take(&mut side.head);

@@ -277,6 +277,19 @@ fn other_protocols_are_not_taken_for_http() {
 }
 
 #[test]
+fn what_is_no_request_is_none_in_one_piece_either() {
+    let bytes = b"\0GET / HTTP/1.1\r\n\r\n";
+    for size in [1, bytes.len()] {
+        let mut connection = Connection::new();
+        let mut none = |_: Transaction, _: Stamp| panic!("a transaction in pieces of {size}");
+        for piece in bytes.chunks(size) {
+            connection.data(UP, piece, Stamp::default(), &mut none);
+        }
+        connection.finish(Stamp::default(), &mut none);
+    }
+}
+
+#[test]
 fn every_prefix_and_every_changed_byte_is_harmless() {
     let up = b"GET /a?cacheHostOrigin=%41 HTTP/1.1\r\nHost: [::1]:5\r\nRange: bytes=0-1\r\n\r\n";
     let down = b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-1/2\r\n\r\n5\r\nhello\r\n0\r\n\r\n";

@@ -36,6 +36,9 @@ impl Limits {
     }
 }
 
+/// No limit cuts text of ours below this: it holds every word of a closed list.
+const LEAST_TEXT: usize = 32;
+
 /// A JSON object under construction at the end of a buffer.
 #[derive(Debug)]
 pub struct Line<'b> {
@@ -44,6 +47,8 @@ pub struct Line<'b> {
     limits: Limits,
     /// Whether the next key or element needs a comma before it.
     comma: bool,
+    /// Elements that the list being written was given so far.
+    elements: usize,
 }
 
 /// Buffers that outlive a line, so that writing one allocates nothing.
@@ -68,6 +73,7 @@ pub fn write_line(
             cuts: &mut scratch.cuts,
             limits,
             comma: false,
+            elements: 0,
         };
         fields(&mut line);
         buffer.extend_from_slice(b"}\n");
@@ -95,19 +101,26 @@ impl Line<'_> {
         self.comma = true;
     }
 
-    /// A field that is a list; `elements` writes them with the `element…` calls.
+    /// A field that is a list; `elements` writes them with the `element…` calls. What exceeds the limit is left out, and told.
     pub fn list(&mut self, key: &str, elements: impl FnOnce(&mut Self)) {
         self.key(key);
         self.buffer.push(b'[');
         self.comma = false;
+        let outer = std::mem::take(&mut self.elements);
         elements(self);
+        let all = std::mem::replace(&mut self.elements, outer);
+        if all > self.limits.list {
+            self.note_cut(key, self.limits.list, all);
+        }
         self.buffer.push(b']');
         self.comma = true;
     }
 
     /// An element of a list that is an object.
     pub fn element_object(&mut self, fields: impl FnOnce(&mut Self)) {
-        self.separate();
+        if !self.begins_element() {
+            return;
+        }
         self.buffer.push(b'{');
         self.comma = false;
         fields(self);
@@ -117,38 +130,45 @@ impl Line<'_> {
 
     /// An element of a list that is text of ours (printable ASCII).
     pub fn element_text(&mut self, text: &str) {
-        self.separate();
-        self.quoted(text);
+        if self.begins_element() {
+            self.quoted(cut_presentation(text, self.text_limit()));
+        }
     }
 
     /// An element of a list that is bytes from the wire.
     pub fn element_wire(&mut self, bytes: &[u8]) {
-        self.separate();
-        self.wire_quoted(bytes, self.limits.value);
+        if self.begins_element() {
+            self.wire_quoted(bytes, self.limits.value);
+        }
     }
 
     /// An element of a list that is an integer.
     pub fn element_integer(&mut self, value: u64) {
-        self.separate();
-        self.push_integer(value);
+        if self.begins_element() {
+            self.push_integer(value);
+        }
     }
 
     /// An element of a list that is an address or other value which displays as plain ASCII.
     pub fn element_display(&mut self, value: impl std::fmt::Display) {
-        self.separate();
-        let _ = write!(self.buffer, "\"{value}\"");
+        if self.begins_element() {
+            let _ = write!(self.buffer, "\"{value}\"");
+        }
     }
 
     /// A field with text: ours, or from a config file; escaped as JSON needs, non-ASCII as `\u`.
     pub fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
-        self.quoted(text);
+        self.text_limited(key, key, text, self.text_limit());
     }
 
     /// A field with presentation text that may be longer than a value may be; `path` names it when it is cut.
     pub fn long_text(&mut self, key: &str, path: &str, text: &str) {
+        self.text_limited(key, path, text, self.limits.value);
+    }
+
+    fn text_limited(&mut self, key: &str, path: &str, text: &str, limit: usize) {
         self.key(key);
-        let kept = cut_presentation(text, self.limits.value);
+        let kept = cut_presentation(text, limit);
         if kept.len() < text.len() {
             self.note_cut(path, kept.len(), text.len());
         }
@@ -235,6 +255,20 @@ impl Line<'_> {
         self.buffer.push(b'"');
         self.buffer.extend_from_slice(key.as_bytes());
         self.buffer.extend_from_slice(b"\":");
+    }
+
+    fn text_limit(&self) -> usize {
+        self.limits.value.max(LEAST_TEXT)
+    }
+
+    /// Counts an element; whether the list still has room for it.
+    fn begins_element(&mut self) -> bool {
+        self.elements += 1;
+        let fits = self.elements <= self.limits.list;
+        if fits {
+            self.separate();
+        }
+        fits
     }
 
     fn separate(&mut self) {
@@ -328,14 +362,11 @@ fn cut_presentation(text: &str, limit: usize) -> &str {
     }
     let bytes = text.as_bytes();
     let mut end = 0;
-    while let Some(&byte) = bytes.get(end) {
-        let size = match (byte, bytes.get(end + 1)) {
-            (b'\\', Some(b'0'..=b'9')) => 4,
-            (b'\\', Some(_)) => 2,
-            (0xf0.., _) => 4,
-            (0xe0.., _) => 3,
-            (0x80.., _) => 2,
-            _ => 1,
+    while let Some(character) = text.get(end..).and_then(|rest| rest.chars().next()) {
+        let size = match (character, bytes.get(end + 1)) {
+            ('\\', Some(b'0'..=b'9')) => 4,
+            ('\\', Some(0..=0x7f)) => 2,
+            _ => character.len_utf8(),
         };
         if end + size > limit {
             break;
@@ -403,6 +434,8 @@ mod tests {
         assert_eq!(cut_presentation("ab\\255c", 6), "ab\\255");
         assert_eq!(cut_presentation("ab\\.c", 3), "ab");
         assert_eq!(cut_presentation("ab日本", 7), "ab日");
+        assert_eq!(cut_presentation("aé\\é", 3), "aé");
+        assert_eq!(cut_presentation("aé\\é", 4), "aé\\");
     }
 
     #[test]
@@ -414,6 +447,23 @@ mod tests {
         });
         assert!(text.len() <= crate::records::MAX_LINE);
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn a_line_of_long_texts_and_lists_is_written_smaller_too() {
+        let text = line(|l| {
+            for key in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
+                l.text(key, &"\u{202e}".repeat(1_000));
+                l.list(key, |l| (0..5_000).for_each(|n| l.element_integer(n)));
+            }
+            l.text("word", "accepted_likely");
+            l.object("patchspan", Line::cuts);
+        });
+        assert!(text.len() <= crate::records::MAX_LINE);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["word"], "accepted_likely");
+        let cut = value["patchspan"]["cut"].as_array().unwrap();
+        assert!(cut[1].as_str().unwrap().ends_with("/5000"), "{cut:?}");
     }
 
     #[test]

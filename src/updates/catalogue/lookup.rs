@@ -11,7 +11,7 @@ type Map<V> = HashMap<String, V, foldhash::fast::FixedState>;
 #[derive(Clone, Debug, Default)]
 pub struct Lookup {
     exact: Map<EndpointId>,
-    /// By the last two labels; within those, more literal characters first.
+    /// By the last two labels (see [`last_two_labels`]); within those, more literal characters first.
     globs: Map<Vec<(String, EndpointId)>>,
     suffixes: Map<EndpointId>,
     /// Most labels of a suffix: no longer one is probed.
@@ -37,9 +37,7 @@ impl Lookup {
                     .find(|(other, _)| *other == glob)
                     .map(|(_, endpoint)| *endpoint);
                 globs.push((glob, endpoint));
-                globs.sort_by_key(|(glob, _)| {
-                    std::cmp::Reverse(glob.bytes().filter(|byte| *byte != b'*').count())
-                });
+                globs.sort_by_key(|(glob, _)| std::cmp::Reverse(literals(glob)));
                 earlier
             }
         }
@@ -50,16 +48,8 @@ impl Lookup {
         if let Some(endpoint) = self.exact.get(name) {
             return Some(*endpoint);
         }
-        let globs = self
-            .globs
-            .get(last_two_labels(name))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        if let Some((_, endpoint)) = globs
-            .iter()
-            .find(|(glob, _)| glob_matches_labels(glob, name))
-        {
-            return Some(*endpoint);
+        if let Some(endpoint) = self.find_glob(name) {
+            return Some(endpoint);
         }
         let dots: Vec<usize> = name
             .bytes()
@@ -72,11 +62,36 @@ impl Lookup {
             .skip(probed)
             .find_map(|dot| self.suffixes.get(name.get(dot + 1..)?).copied())
     }
+
+    /// The glob with the most literal characters.
+    fn find_glob(&self, name: &str) -> Option<EndpointId> {
+        let first = |labels| {
+            let mut globs = self.globs.get(labels)?.iter();
+            globs.find(|(glob, _)| glob_matches_labels(glob, name))
+        };
+        let (usual, starred) = (first(last_two_labels(name)), first(STARRED));
+        let best = match (usual, starred) {
+            (Some(usual), Some(starred)) if literals(&starred.0) > literals(&usual.0) => starred,
+            (usual, starred) => usual.or(starred)?,
+        };
+        Some(best.1)
+    }
 }
 
-/// Globs are told apart by their last two labels, which therefore hold no star in a glob that is found fast.
+fn literals(glob: &str) -> usize {
+    glob.bytes().filter(|byte| *byte != b'*').count()
+}
+
+/// Where globs stand that have a star in their last two labels.
+const STARRED: &str = "*";
+
+/// Globs are told apart by their last two labels; the few that have a star there are tried for every name.
 fn last_two_labels(name: &str) -> &str {
     let start = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
     let labels = name.get(start..).unwrap_or(name);
-    if labels.contains('*') { "*" } else { labels }
+    if labels.contains('*') {
+        STARRED
+    } else {
+        labels
+    }
 }

@@ -43,6 +43,18 @@ fn the_most_specific_pattern_wins() {
 }
 
 #[test]
+fn a_star_near_the_end_of_a_glob_is_found_as_well() {
+    let catalogue = catalogue(&[
+        endpoint("country", "www.example.co*", "check"),
+        endpoint("any", "w*.example.com", "download"),
+    ])
+    .unwrap();
+    assert_eq!(rule(&catalogue, "www.example.com"), Some("v/p/country"));
+    assert_eq!(rule(&catalogue, "ww2.example.com"), Some("v/p/any"));
+    assert_eq!(rule(&catalogue, "www.example.coop"), Some("v/p/country"));
+}
+
+#[test]
 fn every_error_has_its_place() {
     let errors = catalogue(&[
         endpoint("a", "UPPER.example", "check"),

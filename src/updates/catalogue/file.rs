@@ -381,6 +381,7 @@ fn error_at(file: &SourceFile, offset: usize, what: String) -> CatalogueError {
         file: file.name.clone(),
         line,
         column,
-        what,
+        // A terminal shall not obey what a file says.
+        what: what.replace(char::is_control, "?"),
     }
 }

@@ -55,6 +55,12 @@ fn a_star_near_the_end_of_a_glob_is_found_as_well() {
 }
 
 #[test]
+fn a_message_holds_nothing_that_a_terminal_would_obey() {
+    let errors = catalogue(&[endpoint("a", "\\u001b[31m.example", "check")]).unwrap_err();
+    assert!(errors[0].what.contains("\"?[31m.example\""), "{errors:?}");
+}
+
+#[test]
 fn every_error_has_its_place() {
     let errors = catalogue(&[
         endpoint("a", "UPPER.example", "check"),

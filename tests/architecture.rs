@@ -74,7 +74,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("include_dir", &["updates"]),
     ("base64", &["records"]),
     ("toml", &["updates", "config"]),
-    ("ipnet", &["updates", "config"]),
+    ("ipnet", &["updates", "records", "config"]),
     ("csv", &["config"]),
     ("jiff", &["records", "config", "cli"]),
     ("crossbeam_channel", &["sinks", "sensor"]),

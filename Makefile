@@ -1,0 +1,37 @@
+# `make` tells what there is. A fresh Debian machine needs Rust and make; the rest is installed where it is missing.
+.DEFAULT_GOAL := help
+.PHONY: help install-deps build demo test check bench fuzz
+
+# Seconds that `make fuzz` gives each target.
+SECONDS_EACH ?= 60
+
+help: ## this text
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
+
+install-deps: ## install what builds, tests and fuzzing need (apt-get, only what is missing)
+	@tools/needs build test fuzz
+
+build: ## the program, as target/release/patchspan
+	@tools/needs build
+	cargo build --release --locked
+
+demo: build ## build, then show the prototype's two cases
+	@tools/demo
+
+test: ## the whole test suite, comparisons with tshark included
+	@tools/needs build test
+	@tools/test
+
+check: ## formatting and lints
+	@tools/needs build
+	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --all-targets --locked -- -D warnings
+
+bench: ## one benchmark a stage, compared with the last run
+	@tools/needs build
+	cargo bench --bench stages
+
+fuzz: ## every fuzz target for SECONDS_EACH (60) seconds
+	@tools/needs build fuzz
+	fuzz/run $(SECONDS_EACH)

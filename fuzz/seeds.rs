@@ -178,6 +178,7 @@ impl Connections {
         for (number, (head, data)) in (1..).zip(frames) {
             let stamp = Stamp {
                 timestamp: head.timestamp,
+                recorded: head.timestamp,
                 number,
                 number_in_origin: number,
                 origin: 0,

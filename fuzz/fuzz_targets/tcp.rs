@@ -243,6 +243,7 @@ impl Bench {
         let stamp = stamp(self.number, self.now);
         let packet = Packet {
             timestamp: stamp.timestamp,
+            recorded: stamp.recorded,
             number: stamp.number,
             origin: stamp.origin,
             number_in_origin: stamp.number_in_origin,

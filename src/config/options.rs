@@ -28,10 +28,16 @@ impl Config {
             icmp: self.flows.icmp,
             other: self.flows.other,
             max_flows: count(per_worker(shares.flows) / FLOW_BYTES),
+            max_waiting: count(per_worker(shares.streams) / 2),
             service_ports: self.flows.service_ports.clone(),
             key_vlan: self.flows.key_vlan,
             seed,
         }
+    }
+
+    /// Bytes that one of `workers` workers keeps for what is incomplete: heads, hellos, messages, and names of flows.
+    pub fn max_buffered(&self, workers: usize) -> usize {
+        count(Shares::of(self.memory).streams / 2 / workers.max(1) as u64)
     }
 
     /// The names table: three quarters of its share for entries, the rest for the text of names and its index.

@@ -94,10 +94,12 @@ pub trait Observer<A> {
     fn alarm(&mut self, flow: &mut Flow<A>, now: Timestamp);
 
     /// Whether a flow whose 5-tuple is in use again may end now; else it ends at its alarm.
-    fn may_end(&self, flow: &Flow<A>) -> bool;
+    fn may_end(&self, _flow: &Flow<A>) -> bool {
+        true
+    }
 
     /// A flow is about to end: what its streams still hold is told after this, and before [`Observer::ended`].
-    fn ending(&mut self, flow: &mut Flow<A>, reason: EndReason, at: Timestamp);
+    fn ending(&mut self, _flow: &mut Flow<A>, _reason: EndReason, _at: Timestamp) {}
 
     /// A flow ended; `at` is when that was decided.
     fn ended(

@@ -21,6 +21,8 @@ pub struct FlowOptions {
     pub other: Duration,
     /// Most flows at once.
     pub max_flows: usize,
+    /// Most bytes of segments that wait for earlier ones, in all flows together.
+    pub max_waiting: usize,
     /// Ports of servers beside those below 1024.
     pub service_ports: Vec<u16>,
     /// Whether the outermost VLAN id belongs to a flow's key.
@@ -40,6 +42,7 @@ impl Default for FlowOptions {
             icmp: Duration::from_secs(30),
             other: Duration::from_secs(120),
             max_flows: 1 << 20,
+            max_waiting: 64 << 20,
             service_ports: vec![
                 1_080, 3_128, 7_680, 8_000, 8_008, 8_080, 8_443, 8_530, 8_531, 8_888,
             ],

@@ -21,7 +21,7 @@ use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 /// How long an ended flow is remembered for one that continues on its 5-tuple.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 /// Most ended flows that are remembered.
-const MAX_REMEMBERED: usize = 1 << 16;
+const MAX_REMEMBERED: usize = 1 << 15;
 /// Watched flows that are passed over when a full table looks for one to give up.
 const SPARED: usize = 8;
 /// Flows whose 5-tuple is in use again and that wait for their alarm; beyond, they end without it.
@@ -46,11 +46,20 @@ counters! {
         reused: "flow.tcp_reuse",
         /// Flows that ended before their alarm, because too many waited for theirs.
         hurried: "flow.hurried",
+        /// Streams in which what came early was handed on behind its gaps, because too much waited in all.
+        streams_refused: "streams.refused",
         /// Packets that the mirror showed twice.
         duplicates: "flow.duplicates",
         /// TCP segments whose sequence number was not believed.
         unbelieved: "flow.unbelieved_sequence",
     }
+}
+
+/// Bytes of early segments, of all flows together.
+#[derive(Debug)]
+struct Waiting {
+    bytes: usize,
+    max: usize,
 }
 
 /// The flows of one worker. `A`: what the observer keeps with each; `M`: what it remembers of ended ones.
@@ -60,6 +69,7 @@ pub struct FlowTable<A, M> {
     index: HashTable<u32>,
     slab: Slab<A>,
     leaving: usize,
+    waiting: Waiting,
     timers: Timers,
     duplicates: Duplicates,
     remembered: HashMap<FlowKey, (Timestamp, M), FixedState>,
@@ -75,6 +85,10 @@ impl<A: Default, M> FlowTable<A, M> {
             index: HashTable::new(),
             slab: Slab::default(),
             leaving: 0,
+            waiting: Waiting {
+                bytes: 0,
+                max: options.max_waiting,
+            },
             timers: Timers::default(),
             duplicates: Duplicates::new(options.seed),
             remembered: HashMap::with_hasher(FixedState::with_seed(options.seed)),
@@ -111,7 +125,7 @@ impl<A: Default, M> FlowTable<A, M> {
                     side,
                     &segment,
                     packet.stamp(),
-                    &mut self.counters,
+                    (&mut self.counters, &mut self.waiting),
                     observer,
                 ),
                 Transport::Udp(datagram) => {
@@ -379,7 +393,7 @@ impl<A: Default, M> FlowTable<A, M> {
             recorded: flow.last_recorded(),
             ..flow.first()
         };
-        finish_streams(&mut flow, stamp, observer);
+        finish_streams(&mut flow, stamp, &mut self.waiting, observer);
         if let Some(tcp) = &mut flow.tcp {
             tcp.settle();
         }
@@ -424,7 +438,7 @@ fn follow_segment<A, O: Observer<A>>(
     side: Side,
     segment: &TcpSegment<'_>,
     stamp: Stamp,
-    counters: &mut FlowCounters,
+    (counters, waiting): (&mut FlowCounters, &mut Waiting),
     observer: &mut O,
 ) {
     let Some(tcp) = &mut flow.tcp else {
@@ -437,30 +451,30 @@ fn follow_segment<A, O: Observer<A>>(
         counters.unbelieved += 1;
     }
     if let Some(mut streams) = streams {
-        let mut hand_on =
-            |flow: &mut Flow<A>, side: Side, streams: &mut Streams, piece: Option<Piece<'_>>| {
-                let mut on = |chunk: Chunk<'_>| {
-                    observer.stream(flow, side, chunk, stamp) == Interest::Continue
-                };
-                match piece {
-                    Some(piece) => streams.side(side).push(piece, stamp.timestamp, &mut on),
-                    None => streams
-                        .side(side)
-                        .acknowledged(acknowledged, stamp.timestamp, &mut on),
-                }
-            };
-        hand_on(flow, side.reversed(), &mut streams, None);
-        if let Some(position) = change.position {
-            let is_last = segment.flags.has(TcpFlags::FIN);
-            let piece = Piece {
-                position,
-                bytes: segment.payload,
-                wire: segment.payload_length.into(),
-                is_last,
-            };
-            hand_on(flow, side, &mut streams, Some(piece));
+        let piece = change.position.map(|position| Piece {
+            position,
+            bytes: segment.payload,
+            wire: segment.payload_length.into(),
+            is_last: segment.flags.has(TcpFlags::FIN),
+        });
+        let before = streams.memory();
+        follow_streams(
+            flow,
+            side,
+            (piece, acknowledged),
+            &mut streams,
+            stamp,
+            observer,
+        );
+        waiting.bytes = waiting.bytes + streams.memory() - before;
+        if waiting.bytes > waiting.max {
+            counters.streams_refused += 1;
+            waiting.bytes -= streams.memory();
+            give_up_streams(flow, &mut streams, stamp, observer);
         }
-        if let Some(tcp) = flow.tcp.as_mut().filter(|_| !streams.is_stopped()) {
+        if streams.is_stopped() {
+            waiting.bytes -= streams.memory();
+        } else if let Some(tcp) = &mut flow.tcp {
             tcp.streams = Some(streams);
         }
     }
@@ -470,6 +484,43 @@ fn follow_segment<A, O: Observer<A>>(
                 observer.delivered(flow, side, bytes, stamp);
             }
         }
+    }
+}
+
+/// What a segment brings to the stream of its own side, and what it acknowledges of the other.
+fn follow_streams<A>(
+    flow: &mut Flow<A>,
+    side: Side,
+    (piece, acknowledged): (Option<Piece<'_>>, u64),
+    streams: &mut Streams,
+    stamp: Stamp,
+    observer: &mut impl Observer<A>,
+) {
+    let other = side.reversed();
+    let now = stamp.timestamp;
+    streams
+        .side(other)
+        .acknowledged(acknowledged, now, &mut |chunk| {
+            observer.stream(flow, other, chunk, stamp) == Interest::Continue
+        });
+    if let Some(piece) = piece {
+        streams.side(side).push(piece, now, &mut |chunk| {
+            observer.stream(flow, side, chunk, stamp) == Interest::Continue
+        });
+    }
+}
+
+/// Too much waits in all flows together: this one waits no longer.
+fn give_up_streams<A>(
+    flow: &mut Flow<A>,
+    streams: &mut Streams,
+    stamp: Stamp,
+    observer: &mut impl Observer<A>,
+) {
+    for side in [Side::LowToHigh, Side::HighToLow] {
+        streams
+            .side(side)
+            .give_up(&mut |chunk| observer.stream(flow, side, chunk, stamp) == Interest::Continue);
     }
 }
 
@@ -488,10 +539,16 @@ fn follow_datagram<A>(
     }
 }
 
-fn finish_streams<A>(flow: &mut Flow<A>, stamp: Stamp, observer: &mut impl Observer<A>) {
+fn finish_streams<A>(
+    flow: &mut Flow<A>,
+    stamp: Stamp,
+    waiting: &mut Waiting,
+    observer: &mut impl Observer<A>,
+) {
     let Some(mut streams) = flow.tcp.as_mut().and_then(|tcp| tcp.streams.take()) else {
         return;
     };
+    waiting.bytes -= streams.memory();
     let client = flow.client_side();
     for side in [client, client.reversed()] {
         let mut on =

@@ -55,12 +55,6 @@ impl Observer<()> for Log {
         self.0.push(format!("alarm {now:?}"));
     }
 
-    fn may_end(&self, _: &Flow<()>) -> bool {
-        true
-    }
-
-    fn ending(&mut self, _: &mut Flow<()>, _: EndReason, _: Timestamp) {}
-
     fn ended(&mut self, flow: &mut Flow<()>, reason: EndReason, at: Timestamp) -> Option<u64> {
         self.0.push(format!(
             "end {} {} {:?} {} {} {}/{}",

@@ -115,10 +115,12 @@ impl Names {
         self.insert(Key::new(client, server), entry, time);
         self.insert(Key::of_name(name_hash, server), entry, time);
         let server_alone = Key::new(NOBODY, server);
-        if self
-            .table
-            .distinct(self.table_hash(&server_alone), &server_alone, name_hash)
-            < MAX_NAMES_OF_A_SERVER
+        if self.table.distinct(
+            self.table_hash(&server_alone),
+            &server_alone,
+            name_hash,
+            time,
+        ) < MAX_NAMES_OF_A_SERVER
         {
             self.insert(server_alone, entry, time);
         }

@@ -152,10 +152,14 @@ impl Table {
             })
     }
 
-    /// How many names other than `name_hash` are stored under `key`.
-    pub fn distinct(&self, hash: u64, key: &Key, name_hash: u64) -> usize {
+    /// How many names other than `name_hash` were stored under `key` two ticks before `time` or earlier. What is newer does not count:
+    /// workers may be that far apart.
+    pub fn distinct(&self, hash: u64, key: &Key, name_hash: u64, time: Timestamp) -> usize {
+        let settled = time.tick().0.saturating_sub(2);
+        let is_settled = |word: &u64| *word != NO_TIME && time_of(*word).tick().0 <= settled;
         self.walk(hash)
             .filter(|node| node.key == *key && node.entry.name_hash != name_hash)
+            .filter(|node| node.times.iter().any(is_settled))
             .count()
     }
 
@@ -240,25 +244,20 @@ impl Table {
         }
     }
 
-    /// Replaces the oldest kept time by a newer one; another writer that wins a slot makes the next oldest be tried.
+    /// Notes a time in an entry; where another writer was faster, what it left is looked at again.
     fn note_time(&self, node: &Node, time: Timestamp) {
-        let new = word_of(time);
-        for _ in 0..KEPT_TIMES {
+        for _ in 0..2 * KEPT_TIMES {
             let times: [u64; KEPT_TIMES] = std::array::from_fn(|index| {
                 self.word(node.position, TIMES + index)
                     .load(Ordering::Relaxed)
             });
-            let oldest = times.into_iter().enumerate().min_by_key(|(_, time)| *time);
-            let Some((index, oldest)) =
-                oldest.filter(|(_, oldest)| *oldest < new && !times.contains(&new))
-            else {
+            let Some((index, old)) = slot_for(&times, time) else {
                 return;
             };
             let slot = self.word(node.position, TIMES + index);
-            if slot
-                .compare_exchange(oldest, new, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-            {
+            let outcome =
+                slot.compare_exchange(old, word_of(time), Ordering::Relaxed, Ordering::Relaxed);
+            if outcome.is_ok() {
                 return;
             }
         }
@@ -301,15 +300,26 @@ const fn time_of(word: u64) -> Timestamp {
     Timestamp::from_nanos((word ^ (1 << 63)) as i64)
 }
 
-fn newest_times(mut times: [u64; KEPT_TIMES], time: Timestamp) -> [u64; KEPT_TIMES] {
+/// The slot that `time` belongs into, with what it holds; `None`: it is to be forgotten.
+///
+/// Of a tick the earliest time is kept, and of all times those of the newest ticks: whatever the order in which they come.
+fn slot_for(times: &[u64; KEPT_TIMES], time: Timestamp) -> Option<(usize, u64)> {
     let new = word_of(time);
-    if times.contains(&new) {
-        return times;
+    let of_its_tick =
+        |(_, word): &(usize, &u64)| **word != NO_TIME && time_of(**word).tick() == time.tick();
+    let slots = || times.iter().enumerate();
+    if let Some((index, known)) = slots().find(of_its_tick) {
+        return (new < *known).then_some((index, *known));
     }
-    if let Some(oldest) = times.iter_mut().min()
-        && *oldest < new
+    let (index, oldest) = slots().min_by_key(|(_, word)| **word)?;
+    (*oldest < new).then_some((index, *oldest))
+}
+
+fn newest_times(mut times: [u64; KEPT_TIMES], time: Timestamp) -> [u64; KEPT_TIMES] {
+    if let Some((index, _)) = slot_for(&times, time)
+        && let Some(slot) = times.get_mut(index)
     {
-        *oldest = new;
+        *slot = word_of(time);
     }
     times
 }

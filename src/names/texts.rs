@@ -192,10 +192,9 @@ fn word_of(chunk: &[u8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
+/// Words that the kernel gives zeroed, a page at its first use: a table that is hardly used takes hardly any memory.
 pub(super) fn zeroed(length: usize) -> Box<[AtomicU64]> {
-    std::iter::repeat_with(|| AtomicU64::new(0))
-        .take(length)
-        .collect()
+    bytemuck::zeroed_slice_box(length)
 }
 
 #[cfg(test)]

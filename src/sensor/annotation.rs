@@ -41,8 +41,24 @@ pub(super) struct Annotation {
     pub tls_waits: bool,
     /// Community ID, once it was needed.
     pub community_id: Option<Box<str>>,
+    /// Bytes that were last counted for this flow: see [`Annotation::memory`].
+    pub weight: usize,
     /// Inherited from an earlier flow on the 5-tuple.
     pub inherited: Option<Box<Naming>>,
+}
+
+impl Annotation {
+    /// Bytes of what is incomplete, of names, and of what waits for a name.
+    pub fn memory(&self) -> usize {
+        let names = [&self.naming, &self.inherited];
+        let names: usize = names
+            .into_iter()
+            .flatten()
+            .map(|naming| naming.memory())
+            .sum();
+        let pending: usize = self.pending.iter().map(PendingActivity::memory).sum();
+        self.application.memory() + names + pending
+    }
 }
 
 /// A name that the client sent.
@@ -68,12 +84,29 @@ pub(super) struct Naming {
     pub ech_accepted: bool,
 }
 
+impl Naming {
+    fn memory(&self) -> usize {
+        let others = self.chain.iter().chain(&self.alternatives);
+        self.name.len()
+            + others
+                .map(|name| size_of::<String>() + name.len())
+                .sum::<usize>()
+    }
+}
+
 /// An activity whose contact is not known yet.
 #[derive(Clone, Debug)]
 pub(super) struct PendingActivity {
     /// The name of its own, on plain HTTP.
     pub name: Option<String>,
     pub activity: ActivityParts,
+}
+
+impl PendingActivity {
+    fn memory(&self) -> usize {
+        let exchange = self.activity.exchange.as_ref();
+        size_of::<Self>() + exchange.map_or(0, |exchange| exchange.memory())
+    }
 }
 
 /// An activity without its contact.

@@ -45,6 +45,20 @@ pub(super) enum AppProtocol {
     Tls,
 }
 
+impl Application {
+    /// Bytes that wait for more.
+    pub fn memory(&self) -> usize {
+        match self {
+            Self::Probing(heads) => heads.iter().map(Vec::len).sum(),
+            Self::DnsStream(framers) => framers.iter().map(dns::Framer::memory).sum(),
+            Self::Tls(session) => session.memory(),
+            Self::Http(connection) => connection.memory(),
+            Self::Quic(connection) => connection.memory(),
+            Self::Unknown | Self::Searching(_) | Self::ProbingDatagrams(_) | Self::Done => 0,
+        }
+    }
+}
+
 impl AppProtocol {
     /// EVE's word.
     pub const fn as_str(self) -> &'static str {

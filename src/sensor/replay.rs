@@ -250,6 +250,7 @@ fn settings(job: &ReplayJob) -> Settings {
         burst_pause: config.updates.burst_pause,
         unanswered_after: config.updates.unanswered_after,
         download_bytes: config.updates.download_bytes,
+        max_buffered: config.max_buffered(job.workers.get()),
         flows: config.flow_options(job.workers.get(), SEED),
     }
 }

@@ -64,7 +64,7 @@ impl Counts {
 
     /// What has to be told a person: tables that were full.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        const FULL: [(&str, &str); 5] = [
+        const FULL: [(&str, &str); 6] = [
             (
                 "flow.forced",
                 "flows ended early because the flow table was full",
@@ -73,6 +73,10 @@ impl Counts {
             (
                 "streams.refused",
                 "streams were given up because too much of others waited",
+            ),
+            (
+                "streams.buffers_refused",
+                "streams were read no further because too much of others was incomplete",
             ),
             (
                 "updates.evicted",

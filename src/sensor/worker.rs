@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{Annotation, Naming};
+use super::application::Application;
 use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::counters;
@@ -61,6 +62,8 @@ counters! {
         disagreed: "naming.disagreed",
         /// Activities dropped because a flow had too many before its name was known.
         pending_dropped: "updates.pending_dropped",
+        /// Flows of which nothing more was read, because too much of others was incomplete.
+        buffers_refused: "streams.buffers_refused",
     }
 }
 
@@ -75,6 +78,8 @@ pub(super) struct Settings {
     pub burst_pause: Duration,
     pub unanswered_after: Duration,
     pub download_bytes: u64,
+    /// Most bytes of what is incomplete, of all flows together.
+    pub max_buffered: usize,
     pub flows: FlowOptions,
 }
 
@@ -92,6 +97,8 @@ pub(super) struct Core {
     pub names: Arc<Names>,
     pub catalogue: Arc<Catalogue>,
     pub counters: WorkerCounters,
+    /// Bytes of what is incomplete, of all flows together.
+    buffered: usize,
     made: Made,
     scratch: Scratch,
     time: TimeText,
@@ -122,6 +129,7 @@ impl Worker {
             names,
             catalogue,
             counters: WorkerCounters::default(),
+            buffered: 0,
             made: Made::default(),
             scratch: Scratch::default(),
             time: TimeText::default(),
@@ -183,6 +191,29 @@ impl Core {
             packet @ Cause::Packet(_) => packet,
         };
         self.ordinal = 0;
+    }
+
+    /// Counts what the flow keeps; where all flows together keep too much, this one gives up what is incomplete.
+    fn weigh(&mut self, flow: &mut Flow<Annotation>, interest: Interest) -> Interest {
+        let annotation = &mut flow.annotation;
+        let weight = annotation.memory();
+        self.buffered = self.buffered + weight - std::mem::replace(&mut annotation.weight, weight);
+        if self.buffered <= self.settings.max_buffered || weight == 0 {
+            return interest;
+        }
+        self.counters.buffers_refused += 1;
+        annotation.application = Application::Done;
+        annotation.pending = Vec::new();
+        for naming in [&mut annotation.naming, &mut annotation.inherited]
+            .into_iter()
+            .flatten()
+        {
+            naming.chain = Vec::new();
+            naming.alternatives = Vec::new();
+        }
+        let weight = annotation.memory();
+        self.buffered = self.buffered + weight - std::mem::replace(&mut annotation.weight, weight);
+        Interest::Stop
     }
 
     /// The place in the order of the next record or fact of `flow`.
@@ -306,7 +337,8 @@ impl Observer<Annotation> for Core {
             flow.annotation.last = stamp;
         }
         let stamp = flow.annotation.last;
-        self.stream_chunk(flow, side, chunk, stamp)
+        let interest = self.stream_chunk(flow, side, chunk, stamp);
+        self.weigh(flow, interest)
     }
 
     fn datagram(
@@ -317,7 +349,8 @@ impl Observer<Annotation> for Core {
         stamp: Stamp,
     ) -> Interest {
         flow.annotation.last = stamp;
-        self.flow_datagram(flow, side, datagram, stamp)
+        let interest = self.flow_datagram(flow, side, datagram, stamp);
+        self.weigh(flow, interest)
     }
 
     fn delivered(&mut self, flow: &mut Flow<Annotation>, side: Side, _: u64, stamp: Stamp) {
@@ -327,6 +360,7 @@ impl Observer<Annotation> for Core {
     fn alarm(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
         self.set_cause(Cause::Boundary(now));
         self.run_alarms(flow, now);
+        self.weigh(flow, Interest::Continue);
     }
 
     fn may_end(&self, flow: &Flow<Annotation>) -> bool {
@@ -348,6 +382,7 @@ impl Observer<Annotation> for Core {
         reason: EndReason,
         _: Timestamp,
     ) -> Option<Box<Naming>> {
+        self.buffered -= std::mem::take(&mut flow.annotation.weight);
         self.end_flow(flow, reason)
     }
 }

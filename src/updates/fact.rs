@@ -173,6 +173,14 @@ pub struct Exchange {
     pub is_complete: bool,
 }
 
+impl Exchange {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let validator = self.validator.as_ref().map_or(0, Vec::len);
+        size_of::<Self>() + self.method.len() + self.path.len() + validator
+    }
+}
+
 /// A flow to a catalogue name ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {

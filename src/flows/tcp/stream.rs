@@ -89,6 +89,11 @@ impl Streams {
         }
     }
 
+    /// Memory that early segments take.
+    pub fn memory(&self) -> usize {
+        self.sides.iter().map(Stream::memory).sum()
+    }
+
     /// Whether nobody wants either direction.
     pub fn is_stopped(&self) -> bool {
         self.sides
@@ -121,6 +126,19 @@ impl Stream {
             }
         }
         if self.waiting_bytes > MAX_WAITING || self.waiting.len() > MAX_SEGMENTS {
+            self.give_up_hole(on);
+        }
+        self.end_if_reached(on);
+    }
+
+    /// Memory that early segments take.
+    fn memory(&self) -> usize {
+        self.waiting_bytes + self.waiting.len() * size_of::<Waiting>()
+    }
+
+    /// Too much waits elsewhere: what waits here is handed on, behind its gaps.
+    pub fn give_up(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+        while !self.stopped && !self.waiting.is_empty() {
             self.give_up_hole(on);
         }
         self.end_if_reached(on);

@@ -39,6 +39,11 @@ impl Framer {
         self.pending.clear();
     }
 
+    /// Bytes that wait.
+    pub const fn memory(&self) -> usize {
+        self.pending.len()
+    }
+
     /// How many bytes the pending message still needs, or its length field does.
     fn needed(&self) -> usize {
         match self.pending.first_chunk::<LENGTH>() {

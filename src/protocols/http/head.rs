@@ -139,6 +139,13 @@ pub(super) fn without_leading_lines(bytes: &[u8]) -> &[u8] {
 }
 
 impl Request {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let fields = [&self.host, &self.user_agent, &self.range];
+        let fields: usize = fields.into_iter().flatten().map(Vec::len).sum();
+        size_of::<Self>() + self.method.len() + self.target.len() + self.version.len() + fields
+    }
+
     /// Reads a whole head. `None`: its start line is no request's.
     pub(super) fn parse(head: &[u8], stamp: Stamp) -> Option<Self> {
         let mut lines = lines(without_leading_lines(head));

@@ -45,6 +45,8 @@ pub struct Connection {
     client: Side,
     server: Side,
     waiting: VecDeque<Request>,
+    /// Bytes of the requests that wait.
+    waiting_bytes: usize,
     /// The response whose body is coming.
     current: Option<Transaction>,
     tunnel: bool,
@@ -169,6 +171,7 @@ impl Connection {
         if let Some(transaction) = self.current.take() {
             out(transaction, stamp);
         }
+        self.waiting_bytes = 0;
         for request in std::mem::take(&mut self.waiting) {
             out(
                 Transaction {
@@ -178,6 +181,17 @@ impl Connection {
                 stamp,
             );
         }
+    }
+
+    /// Bytes of heads that wait for their end, and of requests that wait for their responses.
+    pub const fn memory(&self) -> usize {
+        self.client.head.len() + self.server.head.len() + self.waiting_bytes
+    }
+
+    fn first_of_waiting(&mut self) -> Option<Request> {
+        let request = self.waiting.pop_front()?;
+        self.waiting_bytes -= request.memory();
+        Some(request)
     }
 
     /// The transaction whose response is coming, as far as it has come.
@@ -258,7 +272,7 @@ impl Connection {
                 let request = Request::parse(head, stamp)?;
                 let body = Body::of_request(&request);
                 if self.waiting.len() >= MAX_PIPELINE
-                    && let Some(oldest) = self.waiting.pop_front()
+                    && let Some(oldest) = self.first_of_waiting()
                 {
                     out(
                         Transaction {
@@ -268,6 +282,7 @@ impl Connection {
                         stamp,
                     );
                 }
+                self.waiting_bytes += request.memory();
                 self.waiting.push_back(request);
                 Some(AfterHead::Body(body))
             }
@@ -285,7 +300,7 @@ impl Connection {
         if (100..200).contains(&response.status) && response.status != SWITCHING_PROTOCOLS {
             return Some(AfterHead::Body(Body::none()));
         }
-        let request = self.waiting.pop_front();
+        let request = self.first_of_waiting();
         let is_connect = request
             .as_ref()
             .is_some_and(|request| request.method == b"CONNECT");

@@ -20,6 +20,11 @@ pub struct Crypto {
 }
 
 impl Crypto {
+    /// Bytes that wait.
+    pub const fn memory(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Takes in the frames of an opened packet, up to the first that is not of a client's Initial.
     pub fn take_in(&mut self, payload: &[u8]) {
         let mut offset = 0;

@@ -99,6 +99,13 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait for more of a handshake.
+    pub fn memory(&self) -> usize {
+        self.attempt
+            .as_ref()
+            .map_or(0, |attempt| attempt.crypto.memory())
+    }
+
     /// The newest hello that is whole.
     pub fn hello(&self) -> Option<&Hello> {
         self.hello.as_deref()

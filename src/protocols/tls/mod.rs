@@ -105,6 +105,11 @@ impl Session {
         Self::default()
     }
 
+    /// Bytes that wait for more of a handshake.
+    pub const fn memory(&self) -> usize {
+        self.client.memory() + self.server.memory()
+    }
+
     /// Takes in the next bytes of a direction.
     pub fn push(&mut self, direction: Direction, bytes: &[u8]) -> Progress {
         match direction {

@@ -42,6 +42,11 @@ pub(super) struct Handshakes {
 }
 
 impl Handshakes {
+    /// Bytes that wait.
+    pub const fn memory(&self) -> usize {
+        self.gathered.len()
+    }
+
     /// Takes in the next bytes; `step` says whether to go on.
     pub fn push(&mut self, bytes: &[u8], mut step: impl FnMut(Step<'_>) -> ControlFlow<()>) {
         let mut rest = bytes;

@@ -421,4 +421,23 @@ lab6,,2001:db8:b::/48,,,,,
         assert!(error("id,id,mac\n").contains("twice"));
         assert!(error("").contains("no column id"));
     }
+
+    #[test]
+    fn every_prefix_and_every_changed_byte_is_harmless() {
+        let read = |text: &str| match parse(text) {
+            Ok(list) => assert!(list.hosts().iter().all(|host| !host.id.is_empty())),
+            Err(errors) => assert!(!errors.errors.is_empty()),
+        };
+        for length in 0..LIST.len() {
+            read(&LIST[..length]);
+        }
+        for at in 0..LIST.len() {
+            let byte = LIST.as_bytes()[at];
+            for value in [0, b'"', b',', b'\n', b'9', 0x7f, byte ^ 1] {
+                let mut changed = LIST.to_owned().into_bytes();
+                changed[at] = value;
+                read(&String::from_utf8(changed).unwrap());
+            }
+        }
+    }
 }

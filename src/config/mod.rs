@@ -394,7 +394,8 @@ mod tests {
             let _ = parse(&example[..length]);
         }
         for at in 0..example.len() {
-            for byte in [b'"', b'[', b'\n', b'9', 0x01] {
+            let other = example.as_bytes()[at] ^ 1;
+            for byte in [b'"', b'[', b'\n', 0x00, other] {
                 let mut changed = example.clone().into_bytes();
                 changed[at] = byte;
                 let _ = parse(&String::from_utf8(changed).unwrap());

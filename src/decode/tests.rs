@@ -503,22 +503,104 @@ fn an_icmp_error_tells_whose_packet_it_quotes() {
     );
 }
 
+/// Packets that no other sample has: extension headers, fragments, errors that quote, tunnels of less use.
+fn odd_samples() -> Vec<Vec<u8>> {
+    let packet = ipv4(17, &UDP);
+    let frame = ethernet(0x0800, &packet);
+    let tcp = [
+        0, 80, 0x30, 0x39, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 0x18, 0, 0, 0, 0, 0, 0, 2, 4, 5, 0xb4,
+    ];
+    let quoted = ipv4(6, &tcp);
+    let options = with(&[44, 0, 1, 4, 0, 0, 0, 0], &[17, 0, 0, 1, 0, 0, 0, 9]);
+    let jumbo = with(&[60, 0, 0xc2, 4, 0, 0, 0, 26], &[17, 0, 1, 4, 0, 0, 0, 0]);
+    let mut jumbogram = ipv6(0, &with(&jumbo, &UDP));
+    jumbogram[4..6].copy_from_slice(&[0, 0]);
+    vec![
+        with(&ipv4(6, &tcp), b"data"),
+        ipv4(1, &with(&[3, 3, 0, 0, 0, 0, 0, 0], &quoted)),
+        ipv6(58, &with(&[1, 4, 0, 0, 0, 0, 0, 0], &ipv6(17, &UDP))),
+        ipv6(60, &with(&options, &UDP)),
+        jumbogram,
+        ipv4(51, &with(&[17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1], &UDP)),
+        ipv4_fragment(0, true, &[0; 16]),
+        ipv4_fragment(16, false, &[0; 5]),
+        ipv4(137, &with(&[0, 1, 0, 64, 0, 2, 1, 64], &packet)),
+        ipv4(
+            47,
+            &with(
+                &[0x30, 1, 0x88, 0x0b, 0, 0, 0, 1, 0, 0, 0, 2, 0x21],
+                &packet,
+            ),
+        ),
+        ipv4(47, &with(&[0, 0, 0x88, 0x3e, 1, 0, 0, 0], &packet)),
+        ipv4(17, &udp(4_790, &with(&[0x0c, 0, 0, 3, 0, 0, 5, 0], &frame))),
+        ipv4(
+            17,
+            &udp(4_790, &with(&[0x0c, 0, 0, 1, 0, 0, 5, 0], &packet)),
+        ),
+        ipv4(
+            17,
+            &udp(
+                3_544,
+                &with(&[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &ipv6(17, &UDP)),
+            ),
+        ),
+    ]
+}
+
+/// Every prefix, and every byte changed to a few values.
+fn disturbed(frame: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let prefixes = (0..frame.len()).map(|length| frame[..length].to_vec());
+    let changes = (0..frame.len()).flat_map(|at| {
+        let byte = frame[at];
+        let values = [0, 1, 0x7f, 0x80, 0xff, byte ^ 1, byte ^ 0x40, byte ^ 0x80];
+        values.map(|value| {
+            let mut changed = frame.to_vec();
+            changed[at] = value;
+            changed
+        })
+    });
+    prefixes.chain(changes)
+}
+
 #[test]
 fn every_prefix_and_every_changed_byte_is_harmless() {
-    let frames = link_samples().into_iter();
-    let packets = tunnel_samples()
-        .into_iter()
-        .map(|(_, packet, _)| (LinkType::RAW, packet));
-    for (link_type, frame) in frames.chain(packets) {
-        for length in 0..frame.len() {
-            decode(link_type, &frame[..length]);
+    let packets = tunnel_samples().into_iter().map(|(_, packet, _)| packet);
+    let packets = packets
+        .chain(odd_samples())
+        .map(|packet| (LinkType::RAW, packet));
+    for (link_type, frame) in link_samples().into_iter().chain(packets) {
+        for frame in disturbed(&frame) {
+            decode(link_type, &frame);
         }
-        for at in 0..frame.len() {
-            for value in [0, 1, 0x7f, 0x80, 0xff, frame[at] ^ 1, frame[at] ^ 0x40] {
-                let mut changed = frame.clone();
-                changed[at] = value;
-                decode(link_type, &changed);
+    }
+}
+
+#[test]
+fn frames_of_one_link_type_are_harmless_as_any_other() {
+    for (_, frame) in link_samples() {
+        for link_type in (0..300).filter(|number| Decoder::supports(*number)) {
+            for length in 0..=frame.len() {
+                decode(LinkType(link_type), &frame[..length]);
             }
         }
+    }
+}
+
+#[test]
+fn a_disturbed_fragment_harms_no_other_datagram() {
+    let datagram = udp(2_000, b"0123456789abcdef");
+    let first = ipv4_fragment(0, true, &datagram[..16]);
+    let last = ipv4_fragment(16, false, &datagram[16..]);
+    let mut other = [first.clone(), last.clone()];
+    other
+        .iter_mut()
+        .for_each(|frame| frame[12..16].copy_from_slice(&[198, 51, 100, 1]));
+    for disturbed in disturbed(&first) {
+        let frames = [&disturbed, &other[0], &last, &other[1]];
+        let frames = frames.map(|frame| frame.as_slice());
+        let seen = decode_all(&mut Decoder::new(), LinkType::RAW, &frames);
+        let whole = seen.iter().filter(|packet| packet.2 == b"0123456789abcdef");
+        assert!(whole.count() >= 1);
     }
 }

@@ -219,4 +219,19 @@ mod tests {
             assert_eq!(read(plain.to_vec()).0, plain);
         }
     }
+
+    #[test]
+    fn one_changed_byte_is_never_a_crash() {
+        for compress in [gzip, xz, zstd] {
+            let whole = compress(b"some text, and some text again");
+            for at in 0..whole.len() {
+                for value in [0, 0xff, whole[at] ^ 1, whole[at] ^ 0x80] {
+                    let mut changed = whole.clone();
+                    changed[at] = value;
+                    let (plain, _) = read(changed);
+                    assert!(plain.len() < 1 << 20);
+                }
+            }
+        }
+    }
 }

@@ -86,8 +86,8 @@ fn forged_counts_reserve_nothing() {
     );
 }
 
-#[test]
-fn an_https_record_gives_hints_and_ech() {
+/// `a HTTPS`: protocols, an address hint, an ECH configuration.
+fn https_response() -> Vec<u8> {
     let config =
         b"\xfe\x0d\x00\x1b\x07\x00\x20\x00\x03key\x00\x04\x00\x01\x00\x01\x00\x0bpub.example";
     let mut list = ((config.len()) as u16).to_be_bytes().to_vec();
@@ -101,6 +101,42 @@ fn an_https_record_gives_hints_and_ech() {
     bytes.extend(b"\x01a\x00\x00\x41\x00\x01\x00\x00\x00\x01");
     bytes.extend((data.len() as u16).to_be_bytes());
     bytes.extend(data);
+    bytes
+}
+
+/// Records of the other types that are read.
+fn odd_response() -> Vec<u8> {
+    let mut bytes = vec![0, 1, 0x84, 0, 0, 1, 0, 4, 0, 1, 0, 0];
+    bytes.extend(b"\x01a\x07example\x00\x00\xff\x00\x01");
+    bytes.extend(b"\xc0\x0c\x00\x0f\x00\x01\x00\x00\x00\x01\x00\x06\x00\x05\x01m\xc0\x0e");
+    bytes.extend(b"\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x01\x00\x05\x01x\x02yz");
+    bytes.extend(
+        b"\xc0\x0c\x00\x21\x00\x01\x00\x00\x00\x01\x00\x08\x00\x01\x00\x02\x00\x50\xc0\x0c",
+    );
+    bytes.extend(b"\xc0\x0c\x00\x2c\x00\x01\x00\x00\x00\x01\x00\x04\x01\x02\xab\xcd");
+    bytes.extend(b"\xc0\x0e\x00\x06\x00\x01\x00\x00\x00\x01\x00\x18\xc0\x0c\xc0\x0e");
+    bytes.extend([0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 6, 0, 0, 0, 5]);
+    bytes
+}
+
+#[test]
+fn records_of_many_types_are_read() {
+    let bytes = odd_response();
+    let message = Message::parse(&bytes).unwrap();
+    let answers: Vec<_> = message.answers().map(|record| record.data()).collect();
+    assert!(matches!(&answers[0], Data::Mx(name) if text(*name).unwrap() == "m.example"));
+    assert!(matches!(&answers[1], Data::Txt(strings) if strings.iter().eq([&b"x"[..], b"yz"])));
+    assert!(
+        matches!(&answers[2], Data::Srv(1, 2, 80, name) if text(*name).unwrap() == "a.example")
+    );
+    assert!(matches!(&answers[3], Data::Sshfp(1, 2, [0xab, 0xcd])));
+    let authority = message.authorities().next().unwrap().data();
+    assert!(matches!(authority, Data::Soa(_, _, [9, 8, 7, 6, 5])));
+}
+
+#[test]
+fn an_https_record_gives_hints_and_ech() {
+    let bytes = https_response();
     let message = Message::parse(&bytes).unwrap();
     let Data::Service(service) = message.answers().next().unwrap().data() else {
         panic!("not read")
@@ -133,33 +169,47 @@ fn messages_over_tcp_come_in_any_pieces() {
     }
 }
 
+/// Everything that records and the resolver ask of a message.
+fn walk(bytes: &[u8]) {
+    let _ = is_plausible(bytes);
+    let Ok(message) = Message::parse(bytes) else {
+        return;
+    };
+    message
+        .questions()
+        .for_each(|question| drop(text(question.name)));
+    let sections = message.answers().chain(message.authorities());
+    for record in sections.chain(message.additionals()) {
+        let _ = text(record.name);
+        match record.data() {
+            Data::Name(name) | Data::Mx(name) | Data::Srv(_, _, _, name) => drop(text(name)),
+            Data::Soa(first, second, _) => drop((text(first), text(second))),
+            Data::Txt(strings) => strings.iter().for_each(drop),
+            Data::Service(service) => {
+                let _ = (text(service.target), service.alpn().count());
+                let _ = (service.ipv4_hints().count(), service.ipv6_hints().count());
+                svcb::ech_configs(service.ech().unwrap_or_default()).for_each(drop);
+            }
+            _ => {}
+        }
+    }
+    let mut stream = Framer::default();
+    stream.push(bytes, |_| {});
+    stream.push(bytes, |_| {});
+}
+
 #[test]
 fn every_prefix_and_every_changed_byte_is_harmless() {
-    let walk = |bytes: &[u8]| {
-        let Ok(message) = Message::parse(bytes) else {
-            return;
-        };
-        message
-            .questions()
-            .for_each(|question| drop(text(question.name)));
-        for record in message
-            .answers()
-            .chain(message.authorities())
-            .chain(message.additionals())
-        {
-            let _ = (text(record.name), format!("{:?}", record.data()));
+    for whole in [response(), https_response(), odd_response()] {
+        for length in 0..whole.len() {
+            walk(&whole[..length]);
         }
-        let _ = is_plausible(bytes);
-    };
-    let whole = response();
-    for length in 0..whole.len() {
-        walk(&whole[..length]);
-    }
-    for at in 0..whole.len() {
-        for value in 0..=255 {
-            let mut changed = whole.clone();
-            changed[at] = value;
-            walk(&changed);
+        for at in 0..whole.len() {
+            for value in 0..=255 {
+                let mut changed = whole.clone();
+                changed[at] = value;
+                walk(&changed);
+            }
         }
     }
 }

@@ -212,12 +212,17 @@ fn a_flood_of_initials_is_given_up() {
     assert!(connection.derivations <= MAX_DERIVATIONS);
 }
 
-#[test]
-fn the_old_google_hello_is_read() {
+fn google_hello() -> Vec<u8> {
     let mut datagram = vec![0x0d];
     datagram.extend(b"12345678Q043\x01");
     datagram.extend([0; 16]);
     datagram.extend(b"CHLO\x02\x00\x00\x00PAD\0\x04\0\0\0SNI\0\x12\0\0\0....dl.example.net");
+    datagram
+}
+
+#[test]
+fn the_old_google_hello_is_read() {
+    let datagram = google_hello();
     let mut connection = Connection::new();
     assert_eq!(connection.datagram(&datagram), Progress::Hello);
     assert_eq!(
@@ -228,15 +233,29 @@ fn the_old_google_hello_is_read() {
 
 #[test]
 fn every_prefix_and_every_changed_byte_is_harmless() {
-    let whole = seal(1, b"12345678", b"12345678", 0, &crypto(0, &hello_message()));
-    for length in 0..whole.len() {
-        Connection::new().datagram(&whole[..length]);
-    }
-    for at in 0..whole.len() {
-        for value in [0, 1, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xff] {
-            let mut changed = whole.clone();
-            changed[at] = value;
-            let _ = (probe(&changed), Connection::new().datagram(&changed));
+    let sealed = seal(1, b"12345678", b"12345678", 0, &crypto(0, &hello_message()));
+    for whole in [sealed, google_hello()] {
+        for length in 0..whole.len() {
+            Connection::new().datagram(&whole[..length]);
+        }
+        for at in 0..whole.len() {
+            let byte = whole[at];
+            for value in [
+                0,
+                1,
+                0x3f,
+                0x40,
+                0x7f,
+                0x80,
+                0xc0,
+                0xff,
+                byte ^ 1,
+                byte ^ 0x80,
+            ] {
+                let mut changed = whole.clone();
+                changed[at] = value;
+                let _ = (probe(&changed), Connection::new().datagram(&changed));
+            }
         }
     }
     let frames = [

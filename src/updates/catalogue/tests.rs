@@ -123,3 +123,48 @@ fn the_embedded_catalogue_is_whole() {
         }
     );
 }
+
+/// A file with every key.
+const WHOLE: &str = r#"[vendor]
+id = "v"
+title = "V"
+[[product]]
+id = "p"
+title = "P"
+platform = "any"
+security = "mixed"
+download_threshold = 1_000
+[[product.endpoint]]
+id = "a"
+patterns = ["a.example.com", "d*.example.com", "*.example.net"]
+role = "check"
+by_volume = true
+shared_host = false
+alternatives = ["w/q"]
+examples = ["a.example.com"]
+not = ["example.net"]
+paths = [{ path = "/d/*", role = "download" }]
+"#;
+
+#[test]
+fn every_prefix_and_every_changed_byte_is_harmless() {
+    let read = |text: &str| {
+        let read = Catalogue::from_files("test", &[file(text)]);
+        let errors = read.err().unwrap_or_default();
+        let lines = text.matches('\n').count() + 1;
+        let has_place = |error: &CatalogueError| (1..=lines).contains(&error.line);
+        assert!(errors.iter().all(has_place), "{errors:?}");
+    };
+    assert!(Catalogue::from_files("test", &[file(WHOLE)]).is_ok());
+    for length in 0..WHOLE.len() {
+        read(&WHOLE[..length]);
+    }
+    for at in 0..WHOLE.len() {
+        let byte = WHOLE.as_bytes()[at];
+        for value in [0, b'"', b'[', b'\n', b'*', b'.', 0x7f, byte ^ 1] {
+            let mut changed = WHOLE.to_owned().into_bytes();
+            changed[at] = value;
+            read(&String::from_utf8(changed).unwrap());
+        }
+    }
+}

@@ -341,6 +341,12 @@ impl Observer<Pieces> for Connections {
 
     fn alarm(&mut self, _: &mut Flow<Pieces>, _: Timestamp) {}
 
+    fn may_end(&self, _: &Flow<Pieces>) -> bool {
+        true
+    }
+
+    fn ending(&mut self, _: &mut Flow<Pieces>, _: EndReason, _: Timestamp) {}
+
     fn ended(&mut self, flow: &mut Flow<Pieces>, _: EndReason, _: Timestamp) -> Option<()> {
         let input = std::mem::take(&mut flow.annotation.input);
         match (flow.key().protocol(), flow.server().port) {

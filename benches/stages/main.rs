@@ -105,6 +105,12 @@ impl Observer<()> for Counting {
 
     fn alarm(&mut self, _: &mut Flow<()>, _: Timestamp) {}
 
+    fn may_end(&self, _: &Flow<()>) -> bool {
+        true
+    }
+
+    fn ending(&mut self, _: &mut Flow<()>, _: EndReason, _: Timestamp) {}
+
     fn ended(&mut self, _: &mut Flow<()>, _: EndReason, _: Timestamp) -> Option<()> {
         None
     }
@@ -117,6 +123,7 @@ fn segment(number: u64, flows: u64) -> Packet<'static> {
     let client = Ipv4Addr::from_bits(0x0a00_0000 + (number % flows) as u32);
     Packet {
         timestamp: Timestamp::from_nanos(number as i64 * 1_000),
+        recorded: Timestamp::from_nanos(number as i64 * 1_000),
         number,
         origin: 0,
         number_in_origin: number,

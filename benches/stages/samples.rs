@@ -37,6 +37,7 @@ pub(crate) fn frames(capture: &str) -> Vec<Frame> {
         frames.push(Frame {
             stamp: Stamp {
                 timestamp: head.timestamp,
+                recorded: head.timestamp,
                 number,
                 number_in_origin: number,
                 origin: 0,

@@ -83,6 +83,7 @@ fn line(
         source: endpoint("2001:db8::1", 50_000),
         destination: endpoint("2001:db8::2", 443),
         protocol,
+        has_ports: true,
         icmp: (protocol == Protocol::ICMPV6).then_some((128, 0)),
         vlan: &vlan,
         tunnel: Some(&tunnel),
@@ -270,10 +271,10 @@ fn access(catalogue: &Catalogue) -> Access {
         evidence: Evidence::ALL.to_vec(),
         bytes_expected: Some(3_050_000),
         ranges_percent: Some(100),
-        payload: Some(PayloadId {
+        payloads: vec![PayloadId {
             kind: "kb",
             value: "KB4343899".to_owned(),
-        }),
+        }],
         count: Some(3),
         session: Some(u64::MAX),
         flow_ids: vec![1, 2],
@@ -297,7 +298,7 @@ fn update_lines(style: &Style) -> [String; 2] {
         offered: Offered::Yes,
         offered_evidence: vec!["download_contact"],
         outcome: Outcome::Downloaded,
-        payloads: access.payload.clone().into_iter().collect(),
+        payloads: access.payloads.clone(),
         flow_ids: vec![1, 2],
     };
     let context = Context {

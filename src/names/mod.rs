@@ -82,7 +82,7 @@ impl Names {
     /// An empty table.
     pub fn new(options: NamesOptions) -> Self {
         Self {
-            table: Table::new(options.entries),
+            table: Table::new(options.entries, options.retention),
             texts: Texts::new(options.text_bytes, options.seed),
             retention: options.retention,
             hasher: FixedState::with_seed(options.seed),
@@ -174,9 +174,9 @@ impl Names {
             .any(|found| self.texts.is(found.entry.name, public_name.as_bytes()))
     }
 
-    /// Entries written so far, refreshed ones included; above the ceiling the oldest are gone.
-    pub fn written(&self) -> u64 {
-        self.table.written()
+    /// Entries that the ceiling took although they would still have named flows.
+    pub fn evicted(&self) -> u64 {
+        self.table.evicted()
     }
 
     /// Most entries.

@@ -102,17 +102,22 @@ pub struct Table {
     heads: Box<[AtomicU64]>,
     /// Next free position.
     head: AtomicU64,
+    /// Entries that were overwritten although their last answer was younger than the retention: the ceiling took them.
+    evicted: AtomicU64,
+    retention: Duration,
     capacity: u64,
 }
 
 impl Table {
-    /// An empty table of `entries` entries, rounded up to a power of two.
-    pub fn new(entries: usize) -> Self {
+    /// An empty table of `entries` entries, rounded up to a power of two. `retention`: how long an answer is wanted.
+    pub fn new(entries: usize, retention: Duration) -> Self {
         let capacity = entries.max(MAX_HOPS).next_power_of_two();
         Self {
             words: zeroed(capacity * WORDS),
             heads: zeroed(capacity),
             head: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+            retention,
             capacity: capacity as u64,
         }
     }
@@ -126,7 +131,12 @@ impl Table {
             Some(node) if !self.in_older_half(node.position) && node.entry.chain == entry.chain => {
                 self.note_time(&node, time);
             }
-            Some(node) => self.append(hash, key, entry, newest_times(node.times, time)),
+            Some(node) => {
+                self.append(hash, key, entry, newest_times(node.times, time));
+                if node.entry.chain == entry.chain {
+                    self.forget_times(&node);
+                }
+            }
             None => self.append(hash, key, entry, newest_times([NO_TIME; KEPT_TIMES], time)),
         }
     }
@@ -163,8 +173,12 @@ impl Table {
             .count()
     }
 
-    /// Entries written so far.
-    pub fn written(&self) -> u64 {
+    /// Entries that the ceiling took before their time.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    fn written(&self) -> u64 {
         self.head.load(Ordering::Relaxed)
     }
 
@@ -209,6 +223,7 @@ impl Table {
 
     fn append(&self, hash: u64, key: &Key, entry: Entry, times: [u64; KEPT_TIMES]) {
         let position = self.head.fetch_add(1, Ordering::Relaxed);
+        self.count_evicted(position, &times);
         fence(Ordering::Release);
         let store =
             |index: usize, value: u64| self.word(position, index).store(value, Ordering::Relaxed);
@@ -223,6 +238,25 @@ impl Table {
             store(TIMES + index, time);
         }
         self.publish(hash, position);
+    }
+
+    /// The entry that is about to be overwritten is counted, where it would still have named flows.
+    fn count_evicted(&self, position: u64, times: &[u64; KEPT_TIMES]) {
+        let newest = |words: &[u64; KEPT_TIMES]| words.iter().copied().max().unwrap_or(NO_TIME);
+        let old =
+            std::array::from_fn(|index| self.word(position, TIMES + index).load(Ordering::Relaxed));
+        let (old, new) = (newest(&old), newest(times));
+        if old != NO_TIME && time_of(new).since(time_of(old)) < self.retention {
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// An entry was written anew elsewhere.
+    fn forget_times(&self, node: &Node) {
+        for index in 0..KEPT_TIMES {
+            self.word(node.position, TIMES + index)
+                .store(NO_TIME, Ordering::Relaxed);
+        }
     }
 
     fn publish(&self, hash: u64, position: u64) {

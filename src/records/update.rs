@@ -52,7 +52,7 @@ pub fn write_access(
         if let Some(percent) = access.ranges_percent {
             line.integer("ranges_percent", u64::from(percent));
         }
-        if let Some(payload) = &access.payload {
+        if let Some(payload) = access.payloads.first() {
             line.object("payload_id", |line| write_payload(line, payload));
         }
         if let Some(count) = access.count {

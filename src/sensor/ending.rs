@@ -88,6 +88,8 @@ impl Core {
             contact,
             refused: failed == Failed::Refused,
             time: self.now(),
+            bytes_toserver: flow.wire_bytes(Direction::ToServer),
+            bytes_toclient: flow.wire_bytes(Direction::ToClient),
         };
         self.tell(flow, Fact::Failed(failure));
     }

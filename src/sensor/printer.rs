@@ -17,6 +17,7 @@ use crate::types::{Fqdn, Networks, Timestamp, VlanTags};
 use crate::updates::Catalogue;
 use crate::updates::engine::Cause;
 use crate::updates::output::{Access, Output, Session};
+use crate::updates::verdict::Verdict;
 
 /// Writes what the updates stage gives.
 #[derive(Debug)]
@@ -121,7 +122,8 @@ impl Printer {
                 .internal_names
                 .iter()
                 .any(|name| name.as_str() == &*access.name);
-        let community_id = if self.style.community_id {
+        let has_ports = access.verdict != Verdict::Resolved;
+        let community_id = if self.style.community_id && has_ports {
             community_id(access.client, access.server, access.protocol)
         } else {
             String::new()
@@ -134,6 +136,7 @@ impl Printer {
                 source: access.client,
                 destination: access.server,
                 protocol: access.protocol,
+                has_ports,
                 icmp: None,
                 vlan: &VlanTags::default(),
                 tunnel: None,

@@ -179,11 +179,9 @@ impl<'e> Reader<'e> {
         counts.add(self.decoder.counters().iter());
         counts.add(self.timeline.counters().iter());
         counts.add(self.timeline.replay().counters().iter());
-        let (written, ceiling) = (names.written(), names.ceiling());
         counts.add([
-            ("names.written", written),
-            ("names.ceiling", ceiling),
-            ("names.overwritten", written.saturating_sub(ceiling)),
+            ("names.ceiling", names.ceiling()),
+            ("names.evicted", names.evicted()),
         ]);
     }
 }

@@ -118,6 +118,7 @@ impl Core {
         }
         let found = resolved(message, &question);
         let client = flow.client().address;
+        self.counters.names_answered += found.addresses.len() as u64;
         for (address, chain) in &found.addresses {
             self.names.learn(client, *address, chain, stamp.timestamp);
         }
@@ -145,6 +146,7 @@ impl Core {
                     question,
                     chain,
                     addresses,
+                    is_cut: message.is_cut(),
                 }),
             );
         }

@@ -83,7 +83,7 @@ impl Counts {
                 "accesses ended early because too many were open",
             ),
             (
-                "names.overwritten",
+                "names.evicted",
                 "answers of DNS were forgotten early because the names table was full",
             ),
         ];

@@ -67,13 +67,14 @@ impl Core {
             },
             _ => (None, None),
         };
+        let told = flow.annotation.told;
         let activity = ActivityParts {
             start: burst.start,
             end: burst.last,
-            delivered_toclient: 0,
+            delivered_toclient: burst.bytes,
             largest_burst: if is_large { burst.bytes } else { 0 },
-            bytes_toserver: 0,
-            bytes_toclient: 0,
+            bytes_toserver: flow.wire_bytes(Direction::ToServer) - told.bytes_toserver,
+            bytes_toclient: flow.wire_bytes(Direction::ToClient) - told.bytes_toclient,
             is_ongoing: true,
             exchange,
         };

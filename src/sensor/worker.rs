@@ -34,6 +34,8 @@ counters! {
         dns_queries: "dns.queries",
         /// DNS responses.
         dns_responses: "dns.responses",
+        /// Addresses that answers named.
+        names_answered: "names.answered",
         /// Responses whose query was not seen: they teach no name.
         dns_unasked: "dns.unasked_responses",
         /// Payload on a DNS port that is no message.
@@ -280,6 +282,7 @@ impl Core {
                         source,
                         destination,
                         protocol: flow.key().protocol(),
+                        has_ports: true,
                         icmp: flow.icmp(),
                         vlan: flow.vlan(),
                         tunnel: flow.tunnel(),

@@ -26,6 +26,8 @@ pub struct AccessKey {
     pub endpoint: EndpointId,
     /// The role.
     pub role: Role,
+    /// Whether the name is only one of several candidates of different products: a guess never joins what is sure.
+    pub is_guess: bool,
 }
 
 /// What is known from DNS when an access begins.
@@ -37,6 +39,8 @@ pub struct Asked {
     pub addresses: Vec<IpAddr>,
     /// The chain answered.
     pub chain: Vec<String>,
+    /// An answer was captured in part: which addresses it held is not known.
+    pub is_cut: bool,
 }
 
 /// An access that goes on.
@@ -65,7 +69,7 @@ pub struct OpenAccess {
     files: Vec<File>,
     by_path: bool,
     burst_download: bool,
-    payload: Option<PayloadId>,
+    payloads: Vec<PayloadId>,
     count: u64,
     flow_ids: Vec<u64>,
     reported_ongoing: bool,
@@ -115,7 +119,7 @@ impl OpenAccess {
             files: Vec::new(),
             by_path: false,
             burst_download: false,
-            payload: None,
+            payloads: Vec::new(),
             count: 0,
             flow_ids: Vec::new(),
             reported_ongoing: false,
@@ -132,7 +136,6 @@ impl OpenAccess {
         self.delivered_toclient += activity.delivered_toclient;
         self.largest_burst = self.largest_burst.max(activity.largest_burst);
         self.count += 1;
-        self.by_path |= role.by_path;
         self.note_flow(activity.contact.flow_id);
         self.ongoing
             .retain(|flow| *flow != activity.contact.flow_id);
@@ -140,11 +143,7 @@ impl OpenAccess {
             self.source = activity.contact.source;
             self.corroborated = activity.contact.corroborated;
         }
-        self.note(if role.by_path {
-            Evidence::HttpPath
-        } else {
-            Evidence::Role
-        });
+        self.note_role(role);
         match &activity.exchange {
             Some(exchange) => self.take_in_status(exchange),
             None if role.role == Role::Download && activity.largest_burst > threshold => {
@@ -154,6 +153,16 @@ impl OpenAccess {
             None if role.role == Role::Download => self.note(Evidence::BelowThreshold),
             None => {}
         }
+    }
+
+    /// Notes what told the role.
+    pub fn note_role(&mut self, role: RoleOf) {
+        self.by_path |= role.by_path;
+        self.note(if role.by_path {
+            Evidence::HttpPath
+        } else {
+            Evidence::Role
+        });
     }
 
     fn take_in_status(&mut self, exchange: &Exchange) {
@@ -171,7 +180,12 @@ impl OpenAccess {
         if was_inferred {
             self.note(Evidence::Inferred);
         }
-        self.payload = self.payload.take().or_else(|| payload::of_path(path));
+        if let Some(payload) = payload::of_path(path)
+            && self.payloads.len() < MAX_FILES
+            && !self.payloads.contains(&payload)
+        {
+            self.payloads.push(payload);
+        }
         let is_complete = part.size.map_or(part.ended, |size| part.covered >= size);
         if let Some(file) = self.files.iter_mut().find(|file| file.key == part.key) {
             file.covered = file.covered.max(part.covered);
@@ -295,7 +309,7 @@ impl OpenAccess {
             evidence,
             bytes_expected: expected,
             ranges_percent: percent,
-            payload: self.payload.clone(),
+            payloads: self.payloads.clone(),
             count: role.is_hourly().then_some(self.count),
             session: self.session,
             flow_ids: self.flow_ids.clone(),

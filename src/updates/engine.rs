@@ -18,6 +18,7 @@ use super::fact::{
 };
 use super::options::UpdateOptions;
 use super::output::{Access, Output};
+use super::payload;
 use super::session::OpenSession;
 use super::verdict::{Confidence, Evidence, Verdict};
 use crate::counters;
@@ -74,8 +75,8 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum TimerKey {
     Access(AccessKey),
-    Window(IpAddr, EndpointId),
     Failure(IpAddr, EndpointId),
+    Window(IpAddr, EndpointId),
     Session(IpAddr, ProductId),
 }
 
@@ -154,7 +155,7 @@ impl Engine {
             .is_some_and(|(last, _)| now.since(*last) > FILE_MEMORY)
             || self.files.len() > MAX_FILES
         {
-            self.forget_file();
+            self.forget_file(now);
         }
     }
 
@@ -259,7 +260,7 @@ impl Engine {
             .catalogue
             .endpoint(question.endpoint)
             .map(|endpoint| endpoint.role);
-        let Some(role) = role.filter(|role| *role != Role::Ignore && !role.is_hourly()) else {
+        let Some(role) = role.filter(|role| *role != Role::Ignore) else {
             return;
         };
         let client = question.client.address;
@@ -303,6 +304,7 @@ impl Engine {
             return;
         };
         window.last = window.last.max(answer.question.time);
+        window.asked.is_cut |= answer.is_cut;
         if window.asked.chain.len() < answer.chain.len() {
             window.asked.chain.clone_from(&answer.chain);
         }
@@ -372,9 +374,10 @@ impl Engine {
             client: activity.contact.client.address,
             endpoint: activity.contact.endpoint,
             role: role.role,
+            is_guess: self.is_guess(&activity.contact),
         };
         if activity.is_ongoing {
-            return self.ongoing(key, activity, threshold, out);
+            return self.ongoing(key, activity, role, threshold, out);
         }
         let is_apart = self.accesses.get(&key).is_some_and(|open| {
             !key.role.is_hourly() && activity.start.since(open.end) >= self.options.gap
@@ -395,6 +398,9 @@ impl Engine {
         });
         if let Some(open) = self.accesses.get_mut(&key) {
             open.take_in(activity, role, threshold);
+            if part.is_none() && is_small_file(role, activity.exchange.as_deref()) {
+                open.note(Evidence::BelowThreshold);
+            }
             if let (Some((part, ranged)), Some(exchange)) = (part, &activity.exchange) {
                 open.take_in_file(part, &exchange.path, exchange.body_missing > 0);
                 if ranged {
@@ -411,6 +417,7 @@ impl Engine {
         &mut self,
         key: AccessKey,
         activity: &Activity,
+        role: RoleOf,
         threshold: u64,
         out: &mut OutputSink<'_>,
     ) {
@@ -435,13 +442,16 @@ impl Engine {
         };
         open.end = open.end.max(activity.end);
         if open.begins_download(activity.contact.flow_id) {
-            let record = open.record(
-                key.role,
-                &self.catalogue,
-                Verdict::Downloading,
-                false,
-                activity.time,
-            );
+            open.note_role(role);
+            let verdict = Verdict::Downloading;
+            let mut record = open.record(key.role, &self.catalogue, verdict, false, activity.time);
+            if activity.exchange.is_none() {
+                record.evidence.push(Evidence::BurstVolume);
+            }
+            record.largest_burst = record.largest_burst.max(activity.largest_burst);
+            record.delivered_toclient += activity.delivered_toclient;
+            record.bytes_toserver += activity.bytes_toserver;
+            record.bytes_toclient += activity.bytes_toclient;
             out(Cause::Fact, Output::Access(Box::new(record)));
         }
         self.rearm_access(key);
@@ -485,6 +495,24 @@ impl Engine {
         )
     }
 
+    /// Whether the name of a contact is only one of several candidates, of different products.
+    fn is_guess(&self, contact: &Contact) -> bool {
+        let own = self.product(contact.endpoint);
+        let others = contact.alternatives.iter();
+        others
+            .map(|other| self.product(*other))
+            .any(|other| other != own)
+    }
+
+    /// A contact may have been one with these endpoints: none of them is only resolved.
+    fn contact_alternatives(&mut self, client: IpAddr, endpoints: &[EndpointId]) {
+        for endpoint in endpoints {
+            if let Some(window) = self.windows.get_mut(&(client, *endpoint)) {
+                window.was_contacted = true;
+            }
+        }
+    }
+
     fn product(&self, endpoint: EndpointId) -> Option<ProductId> {
         self.catalogue
             .endpoint(endpoint)
@@ -508,7 +536,7 @@ impl Engine {
             .map(|endpoint| endpoint.rule.as_str())
             .unwrap_or_default();
         let mut open = OpenAccess::new(
-            hash(&(key.client, rule, key.role.as_str(), start)),
+            hash(&(key.client, rule, key.role.as_str(), key.is_guess, start)),
             contact,
             start,
             asked,
@@ -516,7 +544,10 @@ impl Engine {
         if self.failures.remove(&(key.client, key.endpoint)).is_some() {
             open.note(Evidence::Fallback);
         }
-        if key.role.opens_session() {
+        if key.is_guess {
+            self.contact_alternatives(key.client, &contact.alternatives);
+        }
+        if key.role.opens_session() && !key.is_guess {
             open.session = self.join_session(key, start);
         }
         self.accesses.insert(key, open);
@@ -591,7 +622,8 @@ impl Engine {
             .as_ref()
             .and_then(|range| range.size)
             .or_else(|| exchange.content_length.filter(|_| range.is_none()));
-        if !role.by_path && got.max(size.unwrap_or(0)) <= threshold {
+        let is_known = role.by_path || payload::of_path(&exchange.path).is_some();
+        if !is_known && got.max(size.unwrap_or(0)) <= threshold {
             return None;
         }
         let query = memchr::memchr(b'?', &exchange.path).unwrap_or(exchange.path.len());
@@ -601,11 +633,13 @@ impl Engine {
             exchange.path.get(..query),
             size,
         ));
-        let known = self.files.entry(file).or_default();
+        let known = self.files.entry(file).or_insert_with(|| {
+            self.file_order.push_back((now, file));
+            KnownFile::default()
+        });
         let start = range.map_or(0, |(start, _)| start);
         known.ranges.add(start, start.saturating_add(got));
         known.last = now;
-        self.file_order.push_back((now, file));
         let covered = known.ranges.covered();
         let ended =
             exchange.is_complete && exchange.content_length.is_none_or(|length| got >= length);
@@ -620,16 +654,19 @@ impl Engine {
         ))
     }
 
-    fn forget_file(&mut self) {
-        let Some((last, file)) = self.file_order.pop_front() else {
+    fn forget_file(&mut self, now: Timestamp) {
+        let Some((_, file)) = self.file_order.pop_front() else {
             return;
         };
-        if self
-            .files
-            .get(&file)
-            .is_some_and(|known| known.last <= last)
-        {
-            self.files.remove(&file);
+        match self.files.get(&file) {
+            Some(known)
+                if now.since(known.last) <= FILE_MEMORY && self.files.len() <= MAX_FILES =>
+            {
+                self.file_order.push_back((known.last, file));
+            }
+            _ => {
+                self.files.remove(&file);
+            }
         }
     }
 
@@ -676,8 +713,15 @@ impl Engine {
         else {
             return;
         };
+        if self
+            .catalogue
+            .endpoint(endpoint)
+            .is_some_and(|endpoint| endpoint.role.is_hourly())
+        {
+            return;
+        }
         let mut evidence = Vec::new();
-        if window.asked.addresses.is_empty() {
+        if window.asked.addresses.is_empty() && !window.asked.is_cut {
             evidence.push(Evidence::NoAddress);
         }
         if is_end {
@@ -712,6 +756,7 @@ impl Engine {
             window.asked,
             Verdict::Resolved,
             (question.time, window.last),
+            (0, 0),
             &evidence,
             at,
             out,
@@ -745,6 +790,7 @@ impl Engine {
             asked,
             verdict,
             span,
+            (failure.bytes_toserver, failure.bytes_toclient),
             &[Evidence::Role],
             at,
             out,
@@ -759,6 +805,7 @@ impl Engine {
         asked: Asked,
         verdict: Verdict,
         span: (Timestamp, Timestamp),
+        bytes: (u64, u64),
         evidence: &[Evidence],
         at: Timestamp,
         out: &mut OutputSink<'_>,
@@ -775,6 +822,7 @@ impl Engine {
         let id = hash(&(contact.client.address, rule, verdict.as_str(), span.0));
         let mut open = OpenAccess::new(id, contact, span.0, asked);
         open.end = span.1;
+        open.take_in_rest(bytes.0, bytes.1);
         evidence.iter().for_each(|evidence| open.note(*evidence));
         let mut access = open.record(role, &self.catalogue, verdict, true, at);
         access.flow_ids.push(contact.flow_id);
@@ -801,11 +849,23 @@ impl Engine {
 
 /// The keys of all roles of one client and endpoint.
 fn keys_of((client, endpoint): (IpAddr, EndpointId)) -> impl Iterator<Item = AccessKey> {
-    Role::WORDS.iter().map(move |(role, _)| AccessKey {
-        client,
-        endpoint,
-        role: *role,
+    let roles = Role::WORDS.iter().map(|(role, _)| *role);
+    roles.flat_map(move |role| {
+        [false, true].map(|is_guess| AccessKey {
+            client,
+            endpoint,
+            role,
+            is_guess,
+        })
     })
+}
+
+/// Whether a download endpoint gave something that is too small to be an update.
+fn is_small_file(role: RoleOf, exchange: Option<&Exchange>) -> bool {
+    role.role == Role::Download
+        && exchange.is_some_and(|exchange| {
+            exchange.method != b"HEAD" && matches!(exchange.status, Some(200..=299))
+        })
 }
 
 /// A hash with a fixed seed: ids are equal in every replay.

@@ -112,6 +112,8 @@ pub struct Answer {
     pub chain: Vec<String>,
     /// Addresses that one can connect to.
     pub addresses: Vec<IpAddr>,
+    /// The message was captured in part: there may be more.
+    pub is_cut: bool,
 }
 
 /// A contact that came to nothing.
@@ -123,6 +125,10 @@ pub struct Failure {
     pub refused: bool,
     /// When it was known.
     pub time: Timestamp,
+    /// Bytes on the wire, toward the server.
+    pub bytes_toserver: u64,
+    /// Toward the client.
+    pub bytes_toclient: u64,
 }
 
 /// What went over a flow: a burst, or an HTTP transaction.
@@ -136,7 +142,7 @@ pub struct Activity {
     pub end: Timestamp,
     /// When this fact was made.
     pub time: Timestamp,
-    /// Payload bytes toward the client, of this activity.
+    /// Payload bytes toward the client, of this activity; while it goes on, so far.
     pub delivered_toclient: u64,
     /// The largest burst within it.
     pub largest_burst: u64,

@@ -65,7 +65,7 @@ pub struct Access {
     /// Share of the file that came, in percent.
     pub ranges_percent: Option<u8>,
     /// What was fetched.
-    pub payload: Option<PayloadId>,
+    pub payloads: Vec<PayloadId>,
     /// Contacts of the hour, for roles that are told once an hour.
     pub count: Option<u64>,
     /// The session it belongs to.

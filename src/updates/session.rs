@@ -91,12 +91,10 @@ impl OpenSession {
         }
         self.not_modified |=
             access.role == Role::Check && access.evidence.contains(&Evidence::NotModified);
-        if let Some(payload) = access
-            .payload
-            .as_ref()
-            .filter(|payload| !self.payloads.contains(payload))
-        {
-            self.payloads.push(payload.clone());
+        for payload in &access.payloads {
+            if !self.payloads.contains(payload) {
+                self.payloads.push(payload.clone());
+            }
         }
         self.payloads.truncate(MOST);
         for flow in &access.flow_ids {

@@ -126,6 +126,11 @@ impl<'a> Message<'a> {
         Resources::new(self.bytes, self.after_questions(), self.header.answers)
     }
 
+    /// Whether there are fewer answers than announced: a snap length cut the message, or its sender did.
+    pub fn is_cut(&self) -> bool {
+        self.answers().count() < usize::from(self.header.answers)
+    }
+
     /// The authority section.
     pub fn authorities(&self) -> Resources<'a> {
         let mut answers = self.answers();

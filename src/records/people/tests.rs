@@ -77,6 +77,7 @@ impl Script {
             question: self.question(moment, chain[0]),
             chain: chain.iter().map(|name| (*name).to_owned()).collect(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            is_cut: false,
         }));
         self
     }
@@ -171,6 +172,8 @@ impl Script {
             contact: Arc::clone(contact),
             refused,
             time: at(moment),
+            bytes_toserver: 180,
+            bytes_toclient: 0,
         }));
         self
     }

@@ -173,7 +173,7 @@ fn a_check_and_then_a_download_are_two_accesses_of_one_session() {
             ("download", "downloaded", "high")
         ]
     );
-    assert_eq!(accesses[1].payload.as_ref().unwrap().value, "KB4343899");
+    assert_eq!(accesses[1].payloads[0].value, "KB4343899");
     assert_eq!(
         (accesses[1].bytes_expected, accesses[1].ranges_percent),
         (Some(3_050_000), Some(100))
@@ -341,6 +341,7 @@ fn answer(name: &str, time: f64, addresses: &[&str]) -> Fact {
         question: question(name, time),
         chain: vec![name.to_owned()],
         addresses,
+        is_cut: false,
     })
 }
 
@@ -382,6 +383,8 @@ fn another_way_to_the_same_name_makes_a_failure_a_fallback() {
             contact: contact(CHECK, 9, time),
             refused: true,
             time: at(time),
+            bytes_toserver: 180,
+            bytes_toclient: 0,
         })
     };
     let (accesses, _) = run(&[failure(0.0)]);

@@ -1,0 +1,609 @@
+//! What holds of `patchspan replay` on every stored capture: the same bytes with any number of workers, lines that keep the limits of
+//! the format, and the `update` records that follow from what the programs in the capture did.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{of_kind, text};
+use serde_json::Value;
+
+/// Longest line, its end included.
+const LONGEST_LINE: usize = 8 * 1_024;
+/// Largest integer that every reader of JSON holds exactly.
+const LARGEST_INTEGER: u64 = (1 << 53) - 1;
+
+#[test]
+fn one_two_and_four_workers_write_the_same_bytes() {
+    let found = common::on_every_capture(|capture| {
+        let one = common::replay(&capture.path, &["--workers", "1"]);
+        let differs =
+            |workers: &&str| common::replay(&capture.path, &["--workers", workers]) != one;
+        ["2", "4"]
+            .iter()
+            .filter(differs)
+            .map(|workers| format!("{workers} workers write other bytes"))
+            .collect()
+    });
+    common::assert_explained(&found, &[]);
+}
+
+#[test]
+fn every_line_is_ascii_short_and_an_object_without_null() {
+    let found = common::on_every_capture(|capture| {
+        let output = common::replay(&capture.path, &[]);
+        let mut found: Vec<String> = output
+            .split_inclusive('\n')
+            .filter_map(wrong_in_line)
+            .collect();
+        if output.is_empty() {
+            found.push("no line".to_owned());
+        }
+        found
+    });
+    common::assert_explained(&found, &[]);
+}
+
+/// What is wrong with a line.
+fn wrong_in_line(line: &str) -> Option<String> {
+    if !line.is_ascii() || !line.ends_with('\n') {
+        return Some(format!("not ASCII, or not ended: {line}"));
+    }
+    if line.len() > LONGEST_LINE {
+        return Some(format!("{} bytes: {line}", line.len()));
+    }
+    let Ok(value @ Value::Object(_)) = serde_json::from_str(line) else {
+        return Some(format!("no object: {line}"));
+    };
+    wrong_in_value(&value).map(|what| format!("{what}: {line}"))
+}
+
+fn wrong_in_value(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some("null".to_owned()),
+        Value::Number(number)
+            if number
+                .as_u64()
+                .is_some_and(|number| number > LARGEST_INTEGER) =>
+        {
+            Some(format!("{number} is too large"))
+        }
+        Value::Array(all) => all.iter().find_map(wrong_in_value),
+        Value::Object(fields) => fields.values().find_map(wrong_in_value),
+        _ => None,
+    }
+}
+
+#[test]
+fn update_records_tell_what_the_hosts_did() {
+    let table: BTreeMap<&str, &[&str]> = UPDATES.iter().copied().collect();
+    let found = common::on_every_capture(|capture| {
+        let records = common::records(&common::replay(&capture.path, &["--events", "update"]));
+        let mut told: Vec<String> = of_kind(&records, "update")
+            .map(|record| &record["update"])
+            .filter(is_final)
+            .map(summary)
+            .collect();
+        told.sort();
+        let Some(expected) = table.get(capture.name.as_str()) else {
+            return vec!["stands not in the table".to_owned()];
+        };
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        if told == *expected {
+            Vec::new()
+        } else {
+            vec![format!("updates are\n  {}", told.join("\n  "))]
+        }
+    });
+    common::assert_explained(&found, &[]);
+}
+
+fn is_final(update: &&Value) -> bool {
+    update["final"] == true
+}
+
+fn summary(update: &Value) -> String {
+    let word = |key: &str| text(&update[key]);
+    let (product, role, verdict) = (word("product"), word("role"), word("verdict"));
+    format!(
+        "{product} {role}: {verdict} {} by {}",
+        word("fqdn"),
+        word("name_source")
+    )
+}
+
+/// Every access of every capture: product, role, verdict, name and where the name came from.
+///
+/// Most downloads of the laboratory are far below the 256 KiB that make a download where no path tells: they are contacts.
+const UPDATES: &[(&str, &[&str])] = &[
+    (
+        "apt",
+        &[
+            "apt check: checked ftp.jp.debian.org by http",
+            "apt download: downloaded ftp.jp.debian.org by http",
+        ],
+    ),
+    (
+        "apt-unchanged",
+        &["apt check: checked ftp.jp.debian.org by http"],
+    ),
+    (
+        "browser-hellos",
+        &["firefox download: checked download.mozilla.org by tls"],
+    ),
+    (
+        "chromium-ipv6",
+        &[
+            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by quic",
+            "firefox download: checked download.mozilla.org by tls",
+        ],
+    ),
+    (
+        "chromium-quic",
+        &[
+            "chrome-omaha-updater check: checked update.googleapis.com by quic",
+            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by quic",
+        ],
+    ),
+    (
+        "chromium-tcp",
+        &[
+            "chrome-omaha-updater check: checked clients2.google.com by tls",
+            "chrome-omaha-updater check: checked update.googleapis.com by tls",
+            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by tls",
+        ],
+    ),
+    (
+        "cooked-sll",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "cooked-sll2",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "curl-http",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "curl-tls12",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by tls",
+        ],
+    ),
+    (
+        "curl-tls13",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by tls",
+        ],
+    ),
+    (
+        "delivery-optimization",
+        &["windows-update download: downloaded tlu.dl.delivery.mp.microsoft.com by http"],
+    ),
+    (
+        "dns-fragments",
+        &["firefox download: checked archive.mozilla.org by http"],
+    ),
+    (
+        "dns-fragments-ipv6",
+        &["firefox download: checked archive.mozilla.org by http"],
+    ),
+    ("dns-https-record", &[]),
+    (
+        "dns-mixed-case",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "dns-tcp",
+        &["firefox download: checked archive.mozilla.org by http"],
+    ),
+    (
+        "dnssec",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "doh-curl",
+        &["firefox download: checked download.mozilla.org by tls"],
+    ),
+    ("doh-firefox-ech", &[]),
+    (
+        "dot",
+        &["firefox download: checked download.mozilla.org by tls"],
+    ),
+    (
+        "doubled",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "doubled-routed",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "doubled-vlan",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "dual-stack",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    ("ech", &["firefox check: checked aus5.mozilla.org by dns"]),
+    (
+        "ech-grease",
+        &["firefox check: checked aus5.mozilla.org by tls"],
+    ),
+    (
+        "ech-quic",
+        &["firefox check: checked aus5.mozilla.org by dns"],
+    ),
+    (
+        "ech-stale-key",
+        &["firefox check: checked aus5.mozilla.org by tls"],
+    ),
+    (
+        "erspan1",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "erspan2",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "erspan3",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "family-fallback",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "firefox",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox connectivity: checked detectportal.firefox.com by http",
+        ],
+    ),
+    (
+        "firefox-plugin",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked ciscobinary.openh264.org by tls",
+        ],
+    ),
+    (
+        "firefox-quic",
+        &["firefox download: checked download.mozilla.org by quic"],
+    ),
+    (
+        "geneve",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "gtpu",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "hello-two-records",
+        &["firefox check: checked aus5.mozilla.org by tls"],
+    ),
+    (
+        "host-evidence",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "http-answers",
+        &[
+            "firefox download: checked download.mozilla.org by http",
+            "windows-update download: checked download.windowsupdate.com by http",
+        ],
+    ),
+    (
+        "http-chunked",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "http-keepalive",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "http-partial",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "http-pipelined",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "http-ranges",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "http-reset",
+        &["firefox download: checked download.mozilla.org by http"],
+    ),
+    (
+        "http2-coalescing",
+        &["firefox download: resolved download.mozilla.org by dns"],
+    ),
+    (
+        "keepalive-gap",
+        &[
+            "firefox download: checked download.mozilla.org by http",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "late-use",
+        &["firefox download: checked addons.mozilla.org by dns"],
+    ),
+    (
+        "loss",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    ("midstream", &[]),
+    (
+        "nanoseconds",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "offloads",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: downloaded download.mozilla.org by http",
+        ],
+    ),
+    (
+        "one-sided-client",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    ("one-sided-server", &[]),
+    (
+        "port-reuse",
+        &[
+            "acrobat-reader download: checked ardownload.adobe.com by http",
+            "defender-antivirus download: checked definitionupdates.microsoft.com by http",
+        ],
+    ),
+    (
+        "prototype-host-a",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: downloaded download.mozilla.org by http",
+        ],
+    ),
+    (
+        "prototype-host-b",
+        &[
+            "windows-update check: checked fe2.update.microsoft.com by tls",
+            "windows-update download: downloaded download.windowsupdate.com by http",
+        ],
+    ),
+    (
+        "proxy",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "proxy-both-legs",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "qinq",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "quic-late-hello",
+        &["firefox download: checked download.mozilla.org by quic"],
+    ),
+    (
+        "quic-migration",
+        &["firefox download: checked download.mozilla.org by quic"],
+    ),
+    (
+        "quic-resumption",
+        &["firefox download: checked download.mozilla.org by quic"],
+    ),
+    (
+        "quic-retry",
+        &["firefox download: checked download.mozilla.org by quic"],
+    ),
+    (
+        "quic-versions",
+        &[
+            "firefox check: checked aus5.mozilla.org by quic",
+            "firefox download: checked download.mozilla.org by quic",
+        ],
+    ),
+    (
+        "raw-ip",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "refused",
+        &[
+            "firefox check: refused aus5.mozilla.org by dns",
+            "firefox download: refused download.mozilla.org by dns",
+        ],
+    ),
+    (
+        "reordered",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "resolved-only",
+        &[
+            "firefox check: resolved aus5.mozilla.org by dns",
+            "firefox download: resolved download.mozilla.org by dns",
+        ],
+    ),
+    (
+        "retransmitted",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "shared-address",
+        &["acrobat-reader download: checked ardownload.adobe.com by http"],
+    ),
+    (
+        "shared-by-server",
+        &[
+            "firefox check: checked aus5.mozilla.org by dns_shared",
+            "firefox check: checked aus5.mozilla.org by tls",
+        ],
+    ),
+    (
+        "snaplen",
+        &[
+            "firefox check: checked aus5.mozilla.org by dns",
+            "firefox download: checked download.mozilla.org by dns",
+        ],
+    ),
+    ("starttls", &[]),
+    (
+        "tiny-segments",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "tls-hello-retry",
+        &["firefox check: checked aus5.mozilla.org by tls"],
+    ),
+    (
+        "tls-resumption",
+        &["firefox check: checked aus5.mozilla.org by tls"],
+    ),
+    (
+        "two-interfaces",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "two-interfaces-unsorted",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "unanswered",
+        &["firefox download: unanswered download.mozilla.org by dns"],
+    ),
+    (
+        "vlan",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "vxlan",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "wget",
+        &[
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: checked download.mozilla.org by http",
+        ],
+    ),
+    (
+        "windows-unchanged",
+        &[
+            "connectivity-check connectivity: checked www.msftconnecttest.com by http",
+            "windows-update check: checked fe2.update.microsoft.com by tls",
+            "windows-update revocation: checked ctldl.windowsupdate.com by http",
+        ],
+    ),
+    (
+        "windows-update",
+        &[
+            "connectivity-check connectivity: checked www.msftconnecttest.com by http",
+            "windows-update check: checked fe2.update.microsoft.com by tls",
+            "windows-update download: downloaded download.windowsupdate.com by http",
+            "windows-update revocation: checked ctldl.windowsupdate.com by http",
+        ],
+    ),
+    ("wsus", &[]),
+];

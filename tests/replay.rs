@@ -20,7 +20,7 @@ fn one_two_and_four_workers_write_the_same_bytes() {
     let found = common::on_every_capture(|capture| {
         let one = common::replay(&capture.path, &["--workers", "1"]);
         let differs =
-            |workers: &&str| common::replay(&capture.path, &["--workers", workers]) != one;
+            |workers: &&&str| common::replay(&capture.path, &["--workers", workers]) != one;
         ["2", "4"]
             .iter()
             .filter(differs)

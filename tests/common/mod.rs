@@ -114,21 +114,18 @@ pub(crate) type Exception = (&'static str, &'static str, &'static str);
 
 /// Every difference must stand in the table, and every exception must have happened.
 pub(crate) fn assert_explained(found: &[Difference], exceptions: &[Exception]) {
-    let fits = |(capture, what): &Difference, exception: &Exception| {
-        matches(exception.0, capture) && matches(exception.1, what)
+    let is_explained = |difference: &&Difference| {
+        exceptions
+            .iter()
+            .any(|exception| fits(difference, exception))
     };
-    let mut wrong: Vec<String> = found
-        .iter()
-        .filter(|difference| {
-            !exceptions
-                .iter()
-                .any(|exception| fits(difference, exception))
-        })
+    let unexplained = found.iter().filter(|difference| !is_explained(difference));
+    let mut wrong: Vec<String> = unexplained
         .map(|(capture, what)| format!("{capture}: {what}"))
         .collect();
     let unused = exceptions
         .iter()
-        .filter(|exception| !found.iter().any(|difference| fits(difference, exception)));
+        .filter(|exception| !happened(found, exception));
     wrong
         .extend(unused.map(|(capture, what, _)| format!("{capture}: no longer different: {what}")));
     assert!(
@@ -139,8 +136,17 @@ pub(crate) fn assert_explained(found: &[Difference], exceptions: &[Exception]) {
     );
 }
 
+/// Whether an exception explains anything.
+pub(crate) fn happened(found: &[Difference], exception: &Exception) -> bool {
+    found.iter().any(|difference| fits(difference, exception))
+}
+
+fn fits((capture, what): &Difference, exception: &Exception) -> bool {
+    matches(exception.0, capture) && matches(exception.1, what)
+}
+
 /// Whether `text` is `pattern`, in which `*` stands for anything.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

@@ -130,8 +130,10 @@ impl Connection {
         stamp: Stamp,
         out: &mut TransactionSink<'_>,
     ) {
+        if matches!(self.side(direction).state, State::Head) {
+            return self.cut_head(direction, stamp, out);
+        }
         let side = self.side(direction);
-        side.head = Vec::new();
         let survived = match &mut side.state {
             State::Body(body) => body.miss(length),
             State::Stopped => return,
@@ -258,6 +260,17 @@ impl Connection {
         gathered.clear();
         self.side(direction).head = gathered;
         bytes.get(end - before..).unwrap_or_default()
+    }
+
+    /// Bytes were lost between messages or within a head: what came of a head counts, up to its last whole line. A snap
+    /// length cuts most heads.
+    fn cut_head(&mut self, direction: Direction, stamp: Stamp, out: &mut TransactionSink<'_>) {
+        let mut head = std::mem::take(&mut self.side(direction).head);
+        head.truncate(memchr::memrchr(b'\n', &head).map_or(0, |last| last + 1));
+        self.side(direction).state = match self.understand(direction, &head, stamp, out) {
+            Some(AfterHead::Stop) => State::Stopped,
+            _ => State::Lost,
+        };
     }
 
     fn understand(

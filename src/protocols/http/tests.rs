@@ -165,7 +165,7 @@ fn after_a_gap_in_a_head_the_next_start_line_counts() {
     let (mut seen, mut connection) = run(
         &[
             (UP, b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"),
-            (DOWN, b"HTTP/1.1 200 OK\r\nConte"),
+            (DOWN, b"HTTP/1.1 203 OK\r\nConte"),
         ],
         100,
     );
@@ -178,7 +178,57 @@ fn after_a_gap_in_a_head_the_next_start_line_counts() {
         Stamp::default(),
         &mut sink,
     );
-    assert_eq!(seen.len(), 1);
+    assert_eq!(
+        summary(&seen),
+        [
+            (203, "/a".to_owned(), 0, false),
+            (200, "/b".to_owned(), 0, true)
+        ]
+    );
+}
+
+#[test]
+fn a_head_that_is_cut_tells_its_whole_lines() {
+    let (mut seen, mut connection) = run(
+        &[(UP, b"GET /a HTTP/1.1\r\nHost: a.example\r\nUser-Agent: cu")],
+        100,
+    );
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(UP, 60, Stamp::default(), &mut sink);
+    connection.data(
+        DOWN,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX",
+        Stamp::default(),
+        &mut sink,
+    );
+    connection.gap(DOWN, 60, Stamp::default(), &mut sink);
+    connection.finish(Stamp::default(), &mut sink);
+    let (request, response) = (
+        seen[0].request.as_ref().unwrap(),
+        seen[0].response.as_ref().unwrap(),
+    );
+    assert_eq!(request.host.as_deref(), Some(&b"a.example"[..]));
+    assert_eq!(
+        (request.user_agent.as_deref(), response.content_length),
+        (None, Some(9))
+    );
+    assert_eq!(
+        (
+            response.body_bytes,
+            response.body_missing,
+            response.is_complete
+        ),
+        (0, 0, false)
+    );
+}
+
+#[test]
+fn a_gap_before_the_first_line_is_whole_tells_nothing() {
+    let (mut seen, mut connection) = run(&[(UP, b"GET /a HTT")], 100);
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(UP, 60, Stamp::default(), &mut sink);
+    connection.finish(Stamp::default(), &mut sink);
+    assert_eq!(seen, []);
 }
 
 #[test]

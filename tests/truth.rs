@@ -96,8 +96,8 @@ const EXCEPTIONS: &[Exception] = &[
     ),
     (
         "snaplen",
-        "GET /pub/update.mar: 200 with 6000 bytes, told is none",
-        "the request is cut behind its first line",
+        "GET /pub/update.mar: 200 with 6000 bytes, told is 200 with 0 bytes",
+        "every segment is cut within the head, or before it",
     ),
     (
         "snaplen",

@@ -167,10 +167,15 @@ impl Table {
     pub fn distinct(&self, hash: u64, key: &Key, name_hash: u64, time: Timestamp) -> usize {
         let settled = time.tick().0.saturating_sub(2);
         let is_settled = |word: &u64| *word != NO_TIME && time_of(*word).tick().0 <= settled;
-        self.walk(hash)
+        let mut names: Vec<u64> = self
+            .walk(hash)
             .filter(|node| node.key == *key && node.entry.name_hash != name_hash)
             .filter(|node| node.times.iter().any(is_settled))
-            .count()
+            .map(|node| node.entry.name_hash)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.len()
     }
 
     /// Entries that the ceiling took before their time.

@@ -1,6 +1,6 @@
 //! What the README shows is what the program prints.
 //!
-//! A command stands in a comment right above the block that shows its output: `<!-- patchspan ... -->`.
+//! In a block, a line that begins with `$ patchspan` is a command; below it stands its output, up to the next command or the end.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,24 +19,17 @@ struct Shown {
 /// Every command of `text` with what is shown below it.
 fn shown(text: &str) -> Vec<Shown> {
     let lines: Vec<&str> = text.lines().collect();
-    let command = |line: &str| {
-        let inner = line.strip_prefix("<!-- patchspan ")?;
-        Some(inner.strip_suffix(" -->")?.to_owned())
-    };
-    let below = |at: usize| {
-        assert!(
-            lines[at + 1].starts_with("```"),
-            "line {}: no block below",
-            at + 1
-        );
-        let block = lines[at + 2..].iter().take_while(|line| **line != "```");
-        block.map(|line| format!("{line}\n")).collect()
+    let output = |at: usize| {
+        let below = lines.get(at..).unwrap_or_default().iter();
+        let output = below.take_while(|line| !line.starts_with("$ ") && **line != "```");
+        let output: String = output.map(|line| format!("{line}\n")).collect();
+        format!("{}\n", output.trim_end())
     };
     let found = lines.iter().enumerate().filter_map(|(at, line)| {
         Some(Shown {
             line: at + 1,
-            command: command(line)?,
-            output: below(at),
+            command: line.strip_prefix("$ patchspan ")?.to_owned(),
+            output: output(at + 1),
         })
     });
     found.collect()
@@ -59,7 +52,7 @@ fn read(file: &str) -> String {
 #[test]
 fn the_readme_shows_what_the_program_prints() {
     let shown = shown(&read("README.md"));
-    assert!(shown.len() >= 2, "{shown:?}");
+    assert_eq!(shown.len(), 3, "{shown:?}");
     for Shown {
         line,
         command,
@@ -72,7 +65,7 @@ fn the_readme_shows_what_the_program_prints() {
             .output()
             .unwrap();
         assert!(ran.status.success(), "README.md:{line}: {ran:?}");
-        assert!(!output.is_empty(), "README.md:{line} shows nothing");
+        assert!(output.len() > 1, "README.md:{line} shows nothing");
         assert_eq!(
             output,
             String::from_utf8(ran.stdout).unwrap(),
@@ -106,13 +99,15 @@ fn what_the_readme_links_to_is_there() {
 }
 
 #[test]
-fn a_command_is_read_with_the_block_below_it() {
-    let text = "# A\n<!-- patchspan replay -x \"a b\" c -->\n```json\none\ntwo\n```\n```\nno output\n```\n";
-    let expected = Shown {
-        line: 2,
-        command: "replay -x \"a b\" c".to_owned(),
-        output: "one\ntwo\n".to_owned(),
-    };
-    assert_eq!(shown(text), [expected]);
-    assert_eq!(words("replay -x \"a b\" c"), ["replay", "-x", "a b", "c"]);
+fn a_command_is_read_with_what_stands_below_it() {
+    let text =
+        "# A\n```console\n$ patchspan a \"b c\" d\none\ntwo\n\n$ patchspan e\nthree\n```\nfour\n";
+    let expected = [(3, "a \"b c\" d", "one\ntwo\n"), (7, "e", "three\n")];
+    let expected = expected.map(|(line, command, output)| Shown {
+        line,
+        command: command.to_owned(),
+        output: output.to_owned(),
+    });
+    assert_eq!(shown(text), expected);
+    assert_eq!(words("a \"b c\" d"), ["a", "b c", "d"]);
 }

@@ -75,6 +75,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "foldhash",
         &["decode", "flows", "names", "updates", "sensor"],
     ),
+    // Tables whose pages the kernel zeroes at their first use.
+    ("bytemuck", &["names"]),
     ("include_dir", &["updates"]),
     ("base64", &["records"]),
     ("toml", &["updates", "config"]),

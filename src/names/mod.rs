@@ -19,7 +19,8 @@
 pub mod table;
 pub mod texts;
 
-use std::hash::{BuildHasher, Hasher};
+use std::cmp::Reverse;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -106,11 +107,13 @@ impl Names {
         let Some(name) = self.texts.intern(name.as_bytes()) else {
             return;
         };
+        let chain_hash = self.chain_hash(chain);
         let chain = self.intern_chain(chain);
         let entry = Entry {
             name,
             name_hash,
             chain,
+            chain_hash,
         };
         self.insert(Key::new(client, server), entry, time);
         self.insert(Key::of_name(name_hash, server), entry, time);
@@ -154,6 +157,7 @@ impl Names {
                     name,
                     name_hash,
                     chain: None,
+                    chain_hash: 0,
                 },
                 time,
             );
@@ -193,13 +197,25 @@ impl Names {
             .table
             .find(self.table_hash(key), key, moment, self.retention)
             .collect();
-        found.sort_by_key(|found| (std::cmp::Reverse(found.answered), found.entry.name_hash));
+        // Of one tick the earliest answer counts, as within an entry: there may be several of one name.
+        let place = |found: &table::Found| {
+            let tick = found.answered.tick();
+            let entry = &found.entry;
+            (
+                Reverse(tick),
+                found.answered,
+                entry.name_hash,
+                entry.chain_hash,
+            )
+        };
+        found.sort_by_key(place);
         let mut seen = Vec::with_capacity(found.len());
         found.retain(|found| {
             let new = !seen.contains(&found.entry.name_hash);
             seen.push(found.entry.name_hash);
             new
         });
+        found.sort_by_key(|found| (Reverse(found.answered), found.entry.name_hash));
         found
             .iter()
             .filter_map(|found| self.candidate(found))
@@ -238,6 +254,14 @@ impl Names {
             .iter()
             .map(|id| self.texts.text(TextId::from_bytes(*id)))
             .collect()
+    }
+
+    fn chain_hash(&self, chain: &[impl AsRef<str>]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        for name in chain {
+            name.as_ref().hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     fn hash(&self, name: &str) -> u64 {

@@ -3,7 +3,7 @@
 //! ```text
 //! heads[hash]  ->  entry at position p  ->  older entry of the bucket  ->  ...
 //!
-//! entry words: seal | key x4 | name | name hash | chain | next | times x4
+//! entry words: seal | key x4 | name | name hash | chain | chain hash | next | times x4
 //! ```
 //!
 //! Positions only grow; an entry lies at its position modulo the ring's length, and `seal` names the position whose words these
@@ -26,14 +26,15 @@ pub const MAX_HOPS: usize = 64;
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = WORDS * 8;
 
-const WORDS: usize = 13;
+const WORDS: usize = 14;
 const SEAL: usize = 0;
 const KEY: usize = 1;
 const NAME: usize = 5;
 const NAME_HASH: usize = 6;
 const CHAIN: usize = 7;
-const NEXT: usize = 8;
-const TIMES: usize = 9;
+const CHAIN_HASH: usize = 8;
+const NEXT: usize = 9;
+const TIMES: usize = 10;
 /// The newest answers whose times an entry keeps, so that a look back *as of* a moment finds the one before it.
 const KEPT_TIMES: usize = 4;
 
@@ -83,6 +84,14 @@ pub struct Entry {
     pub name_hash: u64,
     /// The chain's ids, where it has more than the name.
     pub chain: Option<TextId>,
+    /// Hash of the chain's text: two workers may have stored one text twice.
+    pub chain_hash: u64,
+}
+
+impl Entry {
+    fn is_same(&self, other: &Self) -> bool {
+        self.name_hash == other.name_hash && self.chain_hash == other.chain_hash
+    }
 }
 
 /// An entry that a look-up found.
@@ -126,16 +135,12 @@ impl Table {
     pub fn insert(&self, hash: u64, key: &Key, entry: Entry, time: Timestamp) {
         let known = self
             .walk(hash)
-            .find(|node| node.key == *key && node.entry.name_hash == entry.name_hash);
+            .find(|node| node.key == *key && node.entry.is_same(&entry));
         match known {
-            Some(node) if !self.in_older_half(node.position) && node.entry.chain == entry.chain => {
-                self.note_time(&node, time);
-            }
+            Some(node) if !self.in_older_half(node.position) => self.note_time(&node, time),
             Some(node) => {
                 self.append(hash, key, entry, newest_times(node.times, time));
-                if node.entry.chain == entry.chain {
-                    self.forget_times(&node);
-                }
+                self.forget_times(&node);
             }
             None => self.append(hash, key, entry, newest_times([NO_TIME; KEPT_TIMES], time)),
         }
@@ -216,6 +221,7 @@ impl Table {
                 chain: Some(word(CHAIN))
                     .filter(|chain| *chain != 0)
                     .map(TextId::from_word),
+                chain_hash: word(CHAIN_HASH),
             },
             next: word(NEXT),
             times: std::array::from_fn(|index| word(TIMES + index)),
@@ -238,6 +244,7 @@ impl Table {
         }
         store(NAME, entry.name.to_word());
         store(NAME_HASH, entry.name_hash);
+        store(CHAIN_HASH, entry.chain_hash);
         store(CHAIN, entry.chain.map_or(0, TextId::to_word));
         for (index, time) in times.into_iter().enumerate() {
             store(TIMES + index, time);

@@ -162,19 +162,19 @@ const UPDATES: &[(&str, &[&str])] = &[
         "cooked-sll",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "cooked-sll2",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "curl-http",
-        &["firefox download: checked download.mozilla.org by http"],
+        &["firefox download: downloaded download.mozilla.org by http"],
     ),
     (
         "curl-tls12",
@@ -196,13 +196,13 @@ const UPDATES: &[(&str, &[&str])] = &[
     ),
     (
         "dns-fragments",
-        &["firefox download: checked archive.mozilla.org by http"],
+        &["firefox download: downloaded archive.mozilla.org by http"],
     ),
     // Asked over IPv6, reached over IPv4, as above.
     (
         "dns-fragments-ipv6",
         &[
-            "firefox download: checked archive.mozilla.org by http",
+            "firefox download: downloaded archive.mozilla.org by http",
             "firefox download: resolved archive.mozilla.org by dns",
         ],
     ),
@@ -210,17 +210,17 @@ const UPDATES: &[(&str, &[&str])] = &[
     ("dns-https-record", &[]),
     (
         "dns-mixed-case",
-        &["firefox download: checked download.mozilla.org by http"],
+        &["firefox download: downloaded download.mozilla.org by http"],
     ),
     (
         "dns-tcp",
-        &["firefox download: checked archive.mozilla.org by http"],
+        &["firefox download: downloaded archive.mozilla.org by http"],
     ),
     (
         "dnssec",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -231,35 +231,35 @@ const UPDATES: &[(&str, &[&str])] = &[
     ("doh-firefox-ech", &[]),
     (
         "dot",
-        &["firefox download: checked download.mozilla.org by tls"],
+        &["firefox download: downloaded download.mozilla.org by tls"],
     ),
     (
         "doubled",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "doubled-routed",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "doubled-vlan",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "dual-stack",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     ("ech", &["firefox check: checked aus5.mozilla.org by dns"]),
@@ -279,21 +279,21 @@ const UPDATES: &[(&str, &[&str])] = &[
         "erspan1",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "erspan2",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "erspan3",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     // Asked over IPv4, tried over IPv6, as above; so the fallback cannot be seen as one.
@@ -302,7 +302,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         &[
             "firefox check: checked aus5.mozilla.org by tls",
             "firefox check: refused aus5.mozilla.org by dns_shared",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
             "firefox download: unanswered download.mozilla.org by dns_shared",
         ],
     ),
@@ -330,14 +330,14 @@ const UPDATES: &[(&str, &[&str])] = &[
         "geneve",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "gtpu",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -350,23 +350,23 @@ const UPDATES: &[(&str, &[&str])] = &[
         &[
             "firefox check: checked aus5.mozilla.org by tls",
             "firefox check: resolved aus5.mozilla.org by dns",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "http-answers",
         &[
-            "firefox download: checked download.mozilla.org by http",
-            "windows-update download: checked download.windowsupdate.com by http",
+            "firefox download: downloaded download.mozilla.org by http",
+            "windows-update download: downloaded download.windowsupdate.com by http",
         ],
     ),
     (
         "http-chunked",
-        &["firefox download: checked download.mozilla.org by http"],
+        &["firefox download: downloaded download.mozilla.org by http"],
     ),
     (
         "http-keepalive",
-        &["firefox download: checked download.mozilla.org by http"],
+        &["firefox download: downloaded download.mozilla.org by http"],
     ),
     // 40,960 of 400,000 bytes.
     (
@@ -375,11 +375,11 @@ const UPDATES: &[(&str, &[&str])] = &[
     ),
     (
         "http-pipelined",
-        &["firefox download: checked download.mozilla.org by http"],
+        &["firefox download: downloaded download.mozilla.org by http"],
     ),
     (
         "http-ranges",
-        &["firefox download: checked download.mozilla.org by http"],
+        &["firefox download: downloaded download.mozilla.org by http"],
     ),
     // 60,816 of 400,000 bytes.
     (
@@ -396,7 +396,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "keepalive-gap",
         &[
             "firefox download: checked download.mozilla.org by http",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     // Nothing for 40 minutes after the answer, then a contact.
@@ -411,7 +411,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "loss",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     // As above.
@@ -420,7 +420,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "nanoseconds",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -442,8 +442,8 @@ const UPDATES: &[(&str, &[&str])] = &[
     (
         "port-reuse",
         &[
-            "acrobat-reader download: checked ardownload.adobe.com by http",
-            "defender-antivirus download: checked definitionupdates.microsoft.com by http",
+            "acrobat-reader download: downloaded ardownload.adobe.com by http",
+            "defender-antivirus download: downloaded definitionupdates.microsoft.com by http",
         ],
     ),
     (
@@ -464,7 +464,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "proxy",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -472,15 +472,15 @@ const UPDATES: &[(&str, &[&str])] = &[
         &[
             "firefox check: checked aus5.mozilla.org by tls",
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "qinq",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -511,7 +511,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "raw-ip",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -525,7 +525,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "reordered",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -539,15 +539,15 @@ const UPDATES: &[(&str, &[&str])] = &[
         "retransmitted",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     // The second contact shows no name, and DNS alone cannot tell which of two it meant: the newer stands first.
     (
         "shared-address",
         &[
-            "acrobat-reader download: checked ardownload.adobe.com by http",
-            "defender-antivirus download: resolved definitionupdates.microsoft.com by dns",
+            "acrobat-reader download: checked ardownload.adobe.com by dns",
+            "acrobat-reader download: downloaded ardownload.adobe.com by http",
         ],
     ),
     (
@@ -570,7 +570,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "tiny-segments",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -585,14 +585,14 @@ const UPDATES: &[(&str, &[&str])] = &[
         "two-interfaces",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "two-interfaces-unsorted",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
@@ -603,21 +603,21 @@ const UPDATES: &[(&str, &[&str])] = &[
         "vlan",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "vxlan",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (
         "wget",
         &[
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked download.mozilla.org by http",
+            "firefox download: downloaded download.mozilla.org by http",
         ],
     ),
     (

@@ -180,11 +180,11 @@ impl OpenAccess {
         if was_inferred {
             self.note(Evidence::Inferred);
         }
-        if let Some(payload) = payload::of_path(path)
-            && self.payloads.len() < MAX_FILES
-            && !self.payloads.contains(&payload)
-        {
-            self.payloads.push(payload);
+        if let Some(payload) = payload::of_path(path) {
+            self.note(Evidence::HttpPath);
+            if self.payloads.len() < MAX_FILES && !self.payloads.contains(&payload) {
+                self.payloads.push(payload);
+            }
         }
         let is_complete = part.size.map_or(part.ended, |size| part.covered >= size);
         if let Some(file) = self.files.iter_mut().find(|file| file.key == part.key) {

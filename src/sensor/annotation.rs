@@ -16,6 +16,8 @@ pub(super) struct Annotation {
     pub claimed: Option<Box<Claimed>>,
     /// What the flow is called, once that was looked up.
     pub naming: Option<Box<Naming>>,
+    /// Whether a claimed name was compared with those of DNS.
+    pub is_compared: bool,
     /// Whether names were looked up.
     pub is_resolved: bool,
     /// The contact with a catalogue name.

@@ -9,6 +9,7 @@ use super::annotation::{Annotation, Claimed, Naming};
 use super::ending::Failed;
 use super::worker::Core;
 use crate::flows::Flow;
+use crate::names::Candidate;
 use crate::types::{Fqdn, Tick, Timestamp};
 use crate::updates::catalogue::Role;
 use crate::updates::fact::{Contact, Fact, NameSource};
@@ -93,6 +94,7 @@ impl Core {
         flow.annotation.contact = naming
             .as_ref()
             .and_then(|naming| self.contact(flow, naming));
+        flow.annotation.is_compared |= flow.annotation.claimed.is_some();
         flow.annotation.naming = naming.map(Box::new);
         let is_http = matches!(
             flow.annotation.application,
@@ -109,13 +111,10 @@ impl Core {
         }
     }
 
+    /// What the flow is called, by the most trusted source that says anything.
     fn naming(&mut self, flow: &Flow<Annotation>, is_first: bool) -> Option<Naming> {
-        let (client, server, start) = (
-            flow.client().address,
-            flow.server().address,
-            flow.first().timestamp,
-        );
-        let candidates = self.names.of_client(client, server, start);
+        let (client, server) = (flow.client().address, flow.server().address);
+        let candidates = self.names.of_client(client, server, flow.first().timestamp);
         let claimed = flow.annotation.claimed.as_deref().and_then(|claimed| {
             let name = Fqdn::from_presentation(&claimed.name)?;
             Some((name, claimed))
@@ -123,75 +122,95 @@ impl Core {
         let ech_accepted = claimed
             .as_ref()
             .is_some_and(|(name, claimed)| self.is_outer_name(flow, name, claimed));
-        if let Some((name, claimed)) = claimed.filter(|_| !ech_accepted) {
-            let own = candidates
-                .iter()
-                .find(|candidate| candidate.name == name.as_str());
-            if is_first {
-                self.counters.named_claimed += 1;
-                match (candidates.is_empty(), own.is_some()) {
-                    (true, _) => {}
-                    (false, true) => self.counters.agreed += 1,
-                    (false, false) => self.counters.disagreed += 1,
-                }
-            }
-            return Some(Naming {
-                corroborated: own.is_some()
-                    || self.names.corroborates(server, name.as_str(), start),
-                chain: own.map(|own| own.chain.clone()).unwrap_or_default(),
-                answered: own.map(|own| own.answered),
-                name: name.as_str().to_owned(),
-                source: claimed.source,
-                alternatives: Vec::new(),
-                inherited: false,
-                ech_accepted: false,
-            });
+        let naming = match claimed.filter(|_| !ech_accepted) {
+            Some((name, claimed)) => Some(self.claimed_naming(flow, &name, claimed, &candidates)),
+            None => self.resolved_naming(flow, candidates, ech_accepted),
+        };
+        if is_first {
+            self.count_naming(naming.as_ref());
         }
+        naming
+    }
+
+    /// By the name that the client itself sent.
+    fn claimed_naming(
+        &mut self,
+        flow: &Flow<Annotation>,
+        name: &Fqdn,
+        claimed: &Claimed,
+        candidates: &[Candidate],
+    ) -> Naming {
+        let (server, start) = (flow.server().address, flow.first().timestamp);
+        let own = candidates
+            .iter()
+            .find(|candidate| candidate.name == name.as_str());
+        if !candidates.is_empty() && !flow.annotation.is_compared {
+            *(if own.is_some() {
+                &mut self.counters.agreed
+            } else {
+                &mut self.counters.disagreed
+            }) += 1;
+        }
+        Naming {
+            corroborated: own.is_some() || self.names.corroborates(server, name.as_str(), start),
+            chain: own.map(|own| own.chain.clone()).unwrap_or_default(),
+            answered: own.map(|own| own.answered),
+            name: name.as_str().to_owned(),
+            source: claimed.source,
+            alternatives: Vec::new(),
+            inherited: false,
+            ech_accepted: false,
+        }
+    }
+
+    /// By DNS: for this client, else for anybody where only one name is live, else by an earlier flow on the 5-tuple.
+    fn resolved_naming(
+        &self,
+        flow: &Flow<Annotation>,
+        candidates: Vec<Candidate>,
+        ech_accepted: bool,
+    ) -> Option<Naming> {
         let (found, source) = if candidates.is_empty() {
-            (
-                Some(self.names.of_server(server, start))
-                    .filter(|names| names.len() == 1)
-                    .unwrap_or_default(),
-                NameSource::DnsShared,
-            )
+            let server = flow.server().address;
+            let names = self.names.of_server(server, flow.first().timestamp);
+            let only = Some(names).filter(|names| names.len() == 1);
+            (only.unwrap_or_default(), NameSource::DnsShared)
         } else {
             (candidates, NameSource::Dns)
         };
         let mut found = found.into_iter();
         let Some(best) = found.next() else {
             let inherited = flow.annotation.inherited.as_deref().cloned();
-            if is_first {
-                *(if inherited.is_some() {
-                    &mut self.counters.named_dns
-                } else {
-                    &mut self.counters.named_none
-                }) += 1;
-            }
             return inherited.map(|naming| Naming {
                 inherited: true,
                 ..naming
             });
         };
-        if is_first {
-            *(if source == NameSource::Dns {
-                &mut self.counters.named_dns
-            } else {
-                &mut self.counters.named_dns_shared
-            }) += 1;
-        }
+        let others = found.take(MAX_ALTERNATIVES);
         Some(Naming {
             name: best.name,
             source,
             corroborated: true,
             chain: best.chain,
             answered: Some(best.answered),
-            alternatives: found
-                .take(MAX_ALTERNATIVES)
-                .map(|candidate| candidate.name)
-                .collect(),
+            alternatives: others.map(|candidate| candidate.name).collect(),
             inherited: false,
             ech_accepted,
         })
+    }
+
+    fn count_naming(&mut self, naming: Option<&Naming>) {
+        *match naming {
+            None => &mut self.counters.named_none,
+            Some(naming) if naming.inherited => &mut self.counters.named_inherited,
+            Some(naming) => match naming.source {
+                NameSource::Dns => &mut self.counters.named_dns,
+                NameSource::DnsShared => &mut self.counters.named_dns_shared,
+                NameSource::Http | NameSource::Quic | NameSource::Tls => {
+                    &mut self.counters.named_claimed
+                }
+            },
+        } += 1;
     }
 
     /// Whether a server name is only the public name of an accepted ECH: it is one of a configuration that this client received,

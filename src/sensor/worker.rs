@@ -56,6 +56,8 @@ counters! {
         named_dns: "naming.dns",
         /// Flows that were named by DNS for another client.
         named_dns_shared: "naming.dns_shared",
+        /// Flows that kept the name of an earlier flow on the 5-tuple.
+        named_inherited: "naming.inherited",
         /// Flows without a name.
         named_none: "naming.none",
         /// Flows with a claimed name and DNS candidates that hold it.

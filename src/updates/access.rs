@@ -68,6 +68,7 @@ pub struct OpenAccess {
     evidence: Vec<Evidence>,
     files: Vec<File>,
     by_path: bool,
+    in_ranges: bool,
     burst_download: bool,
     payloads: Vec<PayloadId>,
     count: u64,
@@ -97,6 +98,8 @@ pub struct FilePart {
     pub size: Option<u64>,
     /// Whether the body came to its end without a length.
     pub ended: bool,
+    /// Whether it is a range of the file.
+    pub is_range: bool,
 }
 
 impl OpenAccess {
@@ -118,6 +121,7 @@ impl OpenAccess {
             evidence: Vec::new(),
             files: Vec::new(),
             by_path: false,
+            in_ranges: false,
             burst_download: false,
             payloads: Vec::new(),
             count: 0,
@@ -177,6 +181,7 @@ impl OpenAccess {
 
     /// Takes in what an exchange brought of a file.
     pub fn take_in_file(&mut self, part: FilePart, path: &[u8], was_inferred: bool) {
+        self.in_ranges |= part.is_range;
         if was_inferred {
             self.note(Evidence::Inferred);
         }
@@ -248,8 +253,7 @@ impl OpenAccess {
         match verdict {
             Verdict::Partial => self.note(Evidence::Incomplete),
             Verdict::Downloaded if self.files.iter().any(|file| file.size.is_some()) => {
-                let in_ranges = self.evidence.contains(&Evidence::RangesCovered);
-                self.note(if in_ranges {
+                self.note(if self.in_ranges {
                     Evidence::RangesCovered
                 } else {
                     Evidence::ContentLengthReached

@@ -1,7 +1,8 @@
 //! The engine on scripted facts.
 
 use super::*;
-use crate::types::Protocol;
+use crate::types::{Endpoint, Protocol};
+use crate::updates::fact::{Answer, Exchange, Failure, NameSource, Question};
 use crate::updates::verdict::{Offered, Outcome};
 
 fn at(second: f64) -> Timestamp {

@@ -1,0 +1,109 @@
+//! Which parts of a file a client has, over connections and accesses.
+
+use std::time::Duration;
+
+use super::super::access::{AccessKey, FilePart, KnownFile};
+use super::super::catalogue::{Role, RoleOf};
+use super::super::fact::{Contact, Exchange};
+use super::super::payload;
+use super::{Engine, hash};
+use crate::types::Timestamp;
+
+/// How long the parts of a file are remembered.
+const FILE_MEMORY: Duration = Duration::from_secs(6 * 3_600);
+/// Most files of which parts are remembered.
+const MAX_FILES: usize = 1 << 14;
+
+impl Engine {
+    /// Forgets files that are old, or too many.
+    pub(super) fn forget_files(&mut self, now: Timestamp) {
+        while self
+            .file_order
+            .front()
+            .is_some_and(|(last, _)| now.since(*last) > FILE_MEMORY)
+            || self.files.len() > MAX_FILES
+        {
+            self.forget_file(now);
+        }
+    }
+
+    /// What an exchange with a download endpoint brought of a file; `None`: it is no download.
+    pub(super) fn file_part(
+        &mut self,
+        key: AccessKey,
+        contact: &Contact,
+        exchange: &Exchange,
+        role: RoleOf,
+        threshold: u64,
+        now: Timestamp,
+    ) -> Option<FilePart> {
+        let is_file = role.role == Role::Download
+            && exchange.method != b"HEAD"
+            && matches!(exchange.status, Some(200..=299));
+        if !is_file {
+            return None;
+        }
+        let got = exchange.body_bytes.saturating_add(exchange.body_missing);
+        let range = exchange
+            .content_range
+            .as_ref()
+            .and_then(|range| range.range);
+        let size = exchange
+            .content_range
+            .as_ref()
+            .and_then(|range| range.size)
+            .or_else(|| exchange.content_length.filter(|_| range.is_none()));
+        let is_known = role.by_path || payload::of_path(&exchange.path).is_some();
+        if !is_known && got.max(size.unwrap_or(0)) <= threshold {
+            return None;
+        }
+        let query = memchr::memchr(b'?', &exchange.path).unwrap_or(exchange.path.len());
+        let file = hash(&(
+            key.client,
+            contact.name.as_str(),
+            exchange.path.get(..query),
+            size,
+        ));
+        let known = self.files.entry(file).or_insert_with(|| {
+            self.file_order.push_back((now, file));
+            KnownFile::default()
+        });
+        let start = range.map_or(0, |(start, _)| start);
+        known.ranges.add(start, start.saturating_add(got));
+        known.last = now;
+        let covered = known.ranges.covered();
+        let ended =
+            exchange.is_complete && exchange.content_length.is_none_or(|length| got >= length);
+        Some(FilePart {
+            key: file,
+            covered,
+            size,
+            ended,
+            is_range: range.is_some(),
+        })
+    }
+
+    fn forget_file(&mut self, now: Timestamp) {
+        let Some((_, file)) = self.file_order.pop_front() else {
+            return;
+        };
+        match self.files.get(&file) {
+            Some(known)
+                if now.since(known.last) <= FILE_MEMORY && self.files.len() <= MAX_FILES =>
+            {
+                self.file_order.push_back((known.last, file));
+            }
+            _ => {
+                self.files.remove(&file);
+            }
+        }
+    }
+}
+
+/// Whether a download endpoint gave something that is too small to be an update.
+pub(super) fn is_small_file(role: RoleOf, exchange: Option<&Exchange>) -> bool {
+    role.role == Role::Download
+        && exchange.is_some_and(|exchange| {
+            exchange.method != b"HEAD" && matches!(exchange.status, Some(200..=299))
+        })
+}

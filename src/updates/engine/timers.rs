@@ -1,0 +1,163 @@
+//! What is due when: the timers of accesses, windows, failures and sessions, in one order.
+
+use std::net::IpAddr;
+
+use super::super::access::AccessKey;
+use super::super::catalogue::{EndpointId, ProductId};
+use super::{Cause, Engine, OutputSink};
+use crate::types::{Tick, Timestamp};
+
+/// What a timer belongs to. At the end of input, what is open ends in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TimerKey {
+    Access(AccessKey),
+    Failure(IpAddr, EndpointId),
+    Window(IpAddr, EndpointId),
+    Session(IpAddr, ProductId),
+}
+
+/// What closes something, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closing {
+    pub(super) cause: Cause,
+    pub(super) at: Timestamp,
+    /// The end of input.
+    pub(super) is_end: bool,
+}
+
+impl Engine {
+    /// Runs what is due up to `now`.
+    pub fn advance(&mut self, now: Timestamp, out: &mut OutputSink<'_>) {
+        while let Some((due, _)) = self.timers.first() {
+            let at = Tick::boundary_at_or_after(*due).start();
+            if at > now {
+                break;
+            }
+            let cause = Cause::Boundary(at);
+            self.run_first(
+                Closing {
+                    cause,
+                    at,
+                    is_end: false,
+                },
+                out,
+            );
+        }
+        self.forget_files(now);
+    }
+
+    /// Too much is open: what would end first ends now.
+    pub(super) fn evict(&mut self, now: Timestamp, out: &mut OutputSink<'_>) {
+        while self.timers.len() > self.options.max_open
+            && let Some((_, key)) = self.timers.pop_first()
+        {
+            self.counters.evicted += 1;
+            let cause = Cause::Fact;
+            self.close(
+                key,
+                Closing {
+                    cause,
+                    at: now,
+                    is_end: false,
+                },
+                out,
+            );
+        }
+    }
+
+    /// The end of input: everything that is open ends.
+    pub fn finish(&mut self, at: Timestamp, out: &mut OutputSink<'_>) {
+        let mut keys: Vec<TimerKey> = self.timers.iter().map(|(_, key)| *key).collect();
+        keys.sort_unstable();
+        let cause = Cause::Boundary(at);
+        for key in keys {
+            self.close(
+                key,
+                Closing {
+                    cause,
+                    at,
+                    is_end: true,
+                },
+                out,
+            );
+        }
+        self.timers.clear();
+    }
+
+    /// Sets the timer of `key`.
+    pub(super) fn set_timer(&mut self, key: TimerKey, at: Timestamp) {
+        self.timers.insert((at, key));
+    }
+
+    /// The first timer came up: what it belongs to ends, or is due later by now.
+    fn run_first(&mut self, closing: Closing, out: &mut OutputSink<'_>) {
+        let Some((due, key)) = self.timers.pop_first() else {
+            return;
+        };
+        match self.real_due(key, due) {
+            Some(real) if real > due => {
+                self.rearm(key, real);
+                self.set_timer(key, real);
+            }
+            Some(_) => self.close(key, closing, out),
+            None => {}
+        }
+    }
+
+    /// When `key` is due by now; `None` where another timer was set for it since, or it is gone.
+    fn real_due(&self, key: TimerKey, due: Timestamp) -> Option<Timestamp> {
+        let (armed, real) = match key {
+            TimerKey::Access(key) => {
+                let access = self.accesses.get(&key)?;
+                (access.armed, access.due(key.role, &self.options))
+            }
+            TimerKey::Failure(client, endpoint) => {
+                let due = self.failures.get(&(client, endpoint))?.due;
+                (due, due)
+            }
+            TimerKey::Window(client, endpoint) => {
+                let window = self.windows.get(&(client, endpoint))?;
+                (window.armed, window.last.plus(self.options.window))
+            }
+            TimerKey::Session(client, product) => {
+                let session = self.sessions.get(&(client, product))?;
+                let real = if session.open_accesses > 0 {
+                    session.due().max(due.plus(self.options.gap))
+                } else {
+                    session.due()
+                };
+                (session.armed, real)
+            }
+        };
+        (armed == due).then_some(real)
+    }
+
+    fn rearm(&mut self, key: TimerKey, at: Timestamp) {
+        let armed = match key {
+            TimerKey::Access(key) => self.accesses.get_mut(&key).map(|open| &mut open.armed),
+            TimerKey::Failure(..) => None,
+            TimerKey::Window(client, endpoint) => self
+                .windows
+                .get_mut(&(client, endpoint))
+                .map(|window| &mut window.armed),
+            TimerKey::Session(client, product) => self
+                .sessions
+                .get_mut(&(client, product))
+                .map(|session| &mut session.armed),
+        };
+        if let Some(armed) = armed {
+            *armed = at;
+        }
+    }
+
+    fn close(&mut self, key: TimerKey, closing: Closing, out: &mut OutputSink<'_>) {
+        match key {
+            TimerKey::Access(key) => self.close_access(key, closing.cause, closing.at, out),
+            TimerKey::Failure(client, endpoint) => {
+                self.close_failure(client, endpoint, closing, out)
+            }
+            TimerKey::Window(client, endpoint) => self.close_window(client, endpoint, closing, out),
+            TimerKey::Session(client, product) => self.close_session(client, product, closing, out),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Names that were asked, and contacts that failed: what never came to payload.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::super::access::{Asked, OpenAccess};
+use super::super::catalogue::{EndpointId, Role};
+use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
+use super::super::verdict::{Confidence, Evidence, Verdict};
+use super::timers::{Closing, TimerKey};
+use super::{Engine, OutputSink, hash, keys_of};
+use crate::types::{Endpoint, Timestamp};
+
+/// A name that was asked.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) question: Question,
+    pub(super) asked: Asked,
+    pub(super) last: Timestamp,
+    pub(super) was_contacted: bool,
+    /// When the name was last reached.
+    pub(super) reached: Option<Timestamp>,
+    pub(super) armed: Timestamp,
+}
+
+/// A contact that failed and may yet be a fallback.
+#[derive(Debug)]
+pub(super) struct PendingFailure {
+    pub(super) failure: Failure,
+    pub(super) due: Timestamp,
+}
+
+/// An access that never came to payload.
+struct Uncontacted {
+    contact: Arc<Contact>,
+    asked: Asked,
+    verdict: Verdict,
+    /// Begin and end.
+    span: (Timestamp, Timestamp),
+    /// Bytes on the wire, toward the server and toward the client.
+    bytes: (u64, u64),
+    evidence: Vec<Evidence>,
+}
+
+impl Window {
+    /// The contact that did not come: its server is the first address answered.
+    fn as_contact(&self) -> Contact {
+        let question = &self.question;
+        let first = self.asked.addresses.first().copied();
+        Contact {
+            flow_id: question.flow_id,
+            client: question.client,
+            server: Endpoint {
+                address: first.unwrap_or(question.resolver.address),
+                port: question.resolver.port,
+            },
+            protocol: question.protocol,
+            start: question.time,
+            endpoint: question.endpoint,
+            name: question.name.clone(),
+            source: NameSource::Dns,
+            corroborated: false,
+            chain: self.asked.chain.clone(),
+            answered: None,
+            alternatives: Vec::new(),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn asked(&mut self, question: &Question) {
+        let role = self
+            .catalogue
+            .endpoint(question.endpoint)
+            .map(|endpoint| endpoint.role);
+        let Some(role) = role.filter(|role| *role != Role::Ignore) else {
+            return;
+        };
+        let client = question.client.address;
+        let key = (client, question.endpoint);
+        if let Some(window) = self.windows.get_mut(&key) {
+            window.last = window.last.max(question.time);
+            return;
+        }
+        if role == Role::Download
+            && let Some(session) = self
+                .product(question.endpoint)
+                .and_then(|product| self.sessions.get_mut(&(client, product)))
+        {
+            session.download_asked();
+        }
+        let asked = Asked {
+            time: Some(question.time),
+            ..Asked::default()
+        };
+        let armed = question.time.plus(self.options.window);
+        let window = Window {
+            question: question.clone(),
+            asked,
+            last: question.time,
+            was_contacted: false,
+            reached: None,
+            armed,
+        };
+        self.windows.insert(key, window);
+        self.timers
+            .insert((armed, TimerKey::Window(client, question.endpoint)));
+    }
+
+    pub(super) fn answered(&mut self, answer: &Answer) {
+        const MOST_ADDRESSES: usize = 16;
+        self.asked(&answer.question);
+        let Some(window) = self
+            .windows
+            .get_mut(&(answer.question.client.address, answer.question.endpoint))
+        else {
+            return;
+        };
+        window.last = window.last.max(answer.question.time);
+        window.asked.is_cut |= answer.is_cut;
+        if window.asked.chain.len() < answer.chain.len() {
+            window.asked.chain.clone_from(&answer.chain);
+        }
+        for address in &answer.addresses {
+            if window.asked.addresses.len() < MOST_ADDRESSES
+                && !window.asked.addresses.contains(address)
+            {
+                window.asked.addresses.push(*address);
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        let key = (failure.contact.client.address, failure.contact.endpoint);
+        if self.role(&failure.contact, None).role == Role::Ignore {
+            return;
+        }
+        let tried = failure.contact.start;
+        let fallback = self.options.fallback;
+        let was_reached = self.windows.get_mut(&key).is_some_and(|window| {
+            window.was_contacted = true;
+            window.reached.is_some_and(|reached| {
+                reached.since(tried) <= fallback && tried.since(reached) <= fallback
+            })
+        });
+        let first = keys_of(key)
+            .filter(|key| self.accesses.contains_key(key))
+            .min_by_key(|key| self.accesses.get(key).map(|open| open.start));
+        if let Some(open) = first.and_then(|key| self.accesses.get_mut(&key)) {
+            return open.note(Evidence::Fallback);
+        }
+        if !was_reached && !self.failures.contains_key(&key) {
+            let due = failure.time.max(tried.plus(fallback));
+            self.timers.insert((due, TimerKey::Failure(key.0, key.1)));
+            self.failures.insert(
+                key,
+                PendingFailure {
+                    failure: failure.clone(),
+                    due,
+                },
+            );
+        }
+    }
+
+    /// A contact may have been one with these endpoints: none of them is only resolved.
+    pub(super) fn contact_alternatives(&mut self, client: IpAddr, endpoints: &[EndpointId]) {
+        for endpoint in endpoints {
+            if let Some(window) = self.windows.get_mut(&(client, *endpoint)) {
+                window.was_contacted = true;
+            }
+        }
+    }
+
+    /// The name was not contacted in time; roles that are told once an hour are told by their contacts alone.
+    pub(super) fn close_window(
+        &mut self,
+        client: IpAddr,
+        endpoint: EndpointId,
+        closing: Closing,
+        out: &mut OutputSink<'_>,
+    ) {
+        let window = self.windows.remove(&(client, endpoint));
+        let role = self
+            .catalogue
+            .endpoint(endpoint)
+            .map(|endpoint| endpoint.role);
+        let is_told = role.is_some_and(|role| !role.is_hourly());
+        let Some(window) = window.filter(|window| is_told && !window.was_contacted) else {
+            return;
+        };
+        let mut evidence = Vec::new();
+        if window.asked.addresses.is_empty() && !window.asked.is_cut {
+            evidence.push(Evidence::NoAddress);
+        }
+        if closing.is_end {
+            evidence.push(Evidence::CaptureEnd);
+        }
+        let uncontacted = Uncontacted {
+            contact: Arc::new(window.as_contact()),
+            span: (window.question.time, window.last),
+            asked: window.asked,
+            verdict: Verdict::Resolved,
+            bytes: (0, 0),
+            evidence,
+        };
+        self.give_uncontacted(uncontacted, closing, out);
+    }
+
+    /// No other way led to the name.
+    pub(super) fn close_failure(
+        &mut self,
+        client: IpAddr,
+        endpoint: EndpointId,
+        closing: Closing,
+        out: &mut OutputSink<'_>,
+    ) {
+        let Some(pending) = self.failures.remove(&(client, endpoint)) else {
+            return;
+        };
+        let failure = pending.failure;
+        let window = self.windows.get(&(client, endpoint));
+        let uncontacted = Uncontacted {
+            asked: window
+                .map(|window| window.asked.clone())
+                .unwrap_or_default(),
+            verdict: if failure.refused {
+                Verdict::Refused
+            } else {
+                Verdict::Unanswered
+            },
+            span: (failure.contact.start, failure.time.min(pending.due)),
+            bytes: (failure.bytes_toserver, failure.bytes_toclient),
+            evidence: vec![Evidence::Role],
+            contact: failure.contact,
+        };
+        self.give_uncontacted(uncontacted, closing, out);
+    }
+
+    /// A record of an access that never came to payload.
+    fn give_uncontacted(&mut self, what: Uncontacted, closing: Closing, out: &mut OutputSink<'_>) {
+        let (contact, start) = (&what.contact, what.span.0);
+        let role = self.role(contact, None).role;
+        if role == Role::Ignore {
+            return;
+        }
+        let rule = self
+            .catalogue
+            .endpoint(contact.endpoint)
+            .map(|endpoint| endpoint.rule.as_str())
+            .unwrap_or_default();
+        let id = hash(&(contact.client.address, rule, what.verdict.as_str(), start));
+        let mut open = OpenAccess::new(id, contact, start, what.asked);
+        open.end = what.span.1;
+        open.take_in_rest(what.bytes.0, what.bytes.1);
+        what.evidence
+            .iter()
+            .for_each(|evidence| open.note(*evidence));
+        let mut access = open.record(role, &self.catalogue, what.verdict, true, closing.at);
+        access.flow_ids.push(contact.flow_id);
+        access.confidence = access.confidence.min(Confidence::Medium);
+        self.give(closing.cause, access, out);
+    }
+}

@@ -4,10 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "support/schema.rs"]
+mod schema;
 
 use std::collections::BTreeMap;
 
 use common::{of_kind, text};
+use std::fs;
+
+use patchspan::records::schema::Form;
 use serde_json::Value;
 
 /// Longest line, its end included.
@@ -43,6 +48,27 @@ fn every_line_is_ascii_short_and_an_object_without_null() {
         }
         found
     });
+    common::assert_explained(&found, &[]);
+}
+
+#[test]
+fn every_line_validates_against_the_shipped_schema() {
+    let strict = std::env::temp_dir().join(format!("patchspan-strict-{}.toml", std::process::id()));
+    fs::write(&strict, "[records]\neve_strict = true\n").unwrap();
+    let strict_flags = ["--config", strict.to_str().unwrap()];
+    let found = common::on_every_capture(|capture| {
+        let runs: [(Form, &[&str]); 2] = [(Form::Full, &[]), (Form::EveStrict, &strict_flags)];
+        let wrong = runs.into_iter().flat_map(|(form, flags)| {
+            let output = common::replay(&capture.path, flags);
+            let lines: Vec<String> = output.lines().map(str::to_owned).collect();
+            lines.into_iter().filter_map(move |line| {
+                let error = schema::check(form, &line).err()?;
+                Some(format!("{error}: {line}"))
+            })
+        });
+        wrong.collect()
+    });
+    fs::remove_file(&strict).unwrap();
     common::assert_explained(&found, &[]);
 }
 

@@ -83,7 +83,6 @@ fn line(
         source: endpoint("2001:db8::1", 50_000),
         destination: endpoint("2001:db8::2", 443),
         protocol,
-        has_ports: true,
         icmp: (protocol == Protocol::ICMPV6).then_some((128, 0)),
         vlan: &vlan,
         tunnel: Some(&tunnel),

@@ -243,7 +243,6 @@ fn keys(vlan: &VlanTags) -> FlowKeys<'_> {
         source: endpoint(20, 50_000),
         destination: endpoint(53, 443),
         protocol: Protocol::TCP,
-        has_ports: true,
         icmp: None,
         vlan,
         tunnel: None,

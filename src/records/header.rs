@@ -50,8 +50,6 @@ pub struct FlowKeys<'a> {
     pub destination: Endpoint,
     /// Transport protocol.
     pub protocol: Protocol,
-    /// Whether the ports are told: what was never contacted has none.
-    pub has_ports: bool,
     /// ICMP type and code of the flow's first packet.
     pub icmp: Option<(u8, u8)>,
     /// Tags of the flow's first frame.
@@ -128,7 +126,7 @@ impl FlowKeys<'_> {
     }
 
     fn write_port(&self, line: &mut Line<'_>, key: &str, port: u16) {
-        if self.has_ports && matches!(self.protocol, Protocol::TCP | Protocol::UDP) {
+        if matches!(self.protocol, Protocol::TCP | Protocol::UDP) {
             line.integer(key, u64::from(port));
         }
     }
@@ -233,7 +231,6 @@ mod tests {
                 port: 0,
             },
             protocol: Protocol::ICMPV6,
-            has_ports: true,
             icmp: Some((128, 0)),
             vlan: &vlan,
             tunnel: None,

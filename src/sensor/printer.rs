@@ -122,8 +122,9 @@ impl Printer {
                 .internal_names
                 .iter()
                 .any(|name| name.as_str() == &*access.name);
-        let has_ports = access.verdict != Verdict::Resolved;
-        let community_id = if self.style.community_id && has_ports {
+        // What was only resolved has the query's ports and the answer's address: no flow has that Community ID.
+        let is_flow = access.verdict != Verdict::Resolved;
+        let community_id = if self.style.community_id && is_flow {
             community_id(access.client, access.server, access.protocol)
         } else {
             String::new()
@@ -136,7 +137,6 @@ impl Printer {
                 source: access.client,
                 destination: access.server,
                 protocol: access.protocol,
-                has_ports,
                 icmp: None,
                 vlan: &VlanTags::default(),
                 tunnel: None,

@@ -284,7 +284,6 @@ impl Core {
                         source,
                         destination,
                         protocol: flow.key().protocol(),
-                        has_ports: true,
                         icmp: flow.icmp(),
                         vlan: flow.vlan(),
                         tunnel: flow.tunnel(),

@@ -43,10 +43,13 @@ struct Uncontacted {
 }
 
 impl Window {
-    /// The contact that did not come: its server is the first address answered.
+    /// The contact that did not come: its server is the first address answered, of the client's family where there is one.
     fn as_contact(&self) -> Contact {
         let question = &self.question;
-        let first = self.asked.addresses.first().copied();
+        let addresses = &self.asked.addresses;
+        let is_v4 = question.client.address.is_ipv4();
+        let of_family = addresses.iter().find(|address| address.is_ipv4() == is_v4);
+        let first = of_family.or(addresses.first()).copied();
         Contact {
             flow_id: question.flow_id,
             client: question.client,

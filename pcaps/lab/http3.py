@@ -74,18 +74,19 @@ class Caddy:
 class QuicServer:
     """The aioquic server of quic_peer.py on one host."""
 
-    def __init__(self, lab, host, authority, name, root, options=()):
+    def __init__(self, lab, host, authority, name, root, options=(), address=None):
         self.host = host
+        self.address = address or host.ipv4[0]
         self.log = lab.directory / f"quic-{host.name}.log"
         certificate, key = authority.issue(name)
         self.process = host.spawn(
             [PYTHON, HERE / "quic_peer.py", "server", "--certificate", certificate, "--key", key, "--root", root,
-             "--address", host.ipv4[0], "--log", self.log, *options], ready="serving")
+             "--address", self.address, "--log", self.log, *options], ready="serving")
 
     def requests(self):
         """The access log: one object a request."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [{**json.loads(line), "server": self.host.ipv4[0], "server_port": 443} for line in lines]
+        return [{**json.loads(line), "server": self.address, "server_port": 443} for line in lines]
 
 
 def quic_client(lab, client, authority, *urls, options=(), **facts):

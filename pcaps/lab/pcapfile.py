@@ -43,13 +43,35 @@ class Tcp:
         self.source = ".".join(map(str, frame[26:30]))
         self.target = ".".join(map(str, frame[30:34]))
         self.source_port, self.target_port = struct.unpack_from("!HH", frame, header)
+        self.sequence = struct.unpack_from("!I", frame, header + 4)[0]
         self.flags = frame[header + 13]
         total = struct.unpack_from("!H", frame, 16)[0]
         self.payload_bytes = 14 + total - header - (frame[header + 12] >> 4) * 4
         self.syn = bool(self.flags & 2)
         self.fin = bool(self.flags & 1)
+        self.ack = bool(self.flags & 16)
         self.pure_ack = self.flags & 0x17 == 0x10 and self.payload_bytes == 0
 
     @staticmethod
     def of(frame):
         return Tcp(frame) if frame[12:14] == b"\x08\x00" and frame[23] == 6 else None
+
+
+def moved(frame, server, distance):
+    """The frame with `server`'s TCP sequence numbers, and what acknowledges them, moved; the checksum follows."""
+    tcp = Tcp.of(frame)
+    if tcp is None or server not in (tcp.source, tcp.target) or (tcp.target == server and not tcp.ack):
+        return frame
+    frame = bytearray(frame)
+    header = 14 + (frame[14] & 15) * 4
+    at = header + (4 if tcp.source == server else 8)
+    number = (struct.unpack_from("!I", frame, at)[0] + distance) & 0xFFFFFFFF
+    checksum = struct.unpack_from("!H", frame, header + 16)[0]
+    # RFC 1624: the complement of the sum without the old words and with the new ones.
+    total = (~checksum & 0xFFFF) + sum(~word & 0xFFFF for word in struct.unpack_from("!HH", frame, at))
+    struct.pack_into("!I", frame, at, number)
+    total += sum(struct.unpack_from("!HH", frame, at))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    struct.pack_into("!H", frame, header + 16, ~total & 0xFFFF)
+    return bytes(frame)

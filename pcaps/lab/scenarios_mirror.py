@@ -146,12 +146,15 @@ def lose_for_real(lab, port=80, one_in=8):
     """Drops one packet in `one_in` (a power of two) from the server's `port` at the client (after the mirror), and as
     many at the server (before it).
 
-    The last bits of the IP identification choose. A repeated segment has another number, so it passes.
+    The last bits of the IP identification choose, for UDP those of its checksum: there the identification may always be
+    0. A repeated segment has another number, so it passes.
     """
     mask = f"{one_in - 1:#06x}"
     from_server = ["match", "ip", "sport", str(port), "0xffff"]
-    lab.client.drop([*from_server, "match", "u16", "0x0003", mask, "at", "4"])
-    lab.web.drop([*from_server, "match", "u16", "0x0006", mask, "at", "4"], hook="egress")
+    for protocol, offset in (("6", "4"), ("17", "26")):
+        chosen = ["match", "ip", "protocol", protocol, "0xff", *from_server, "match", "u16"]
+        lab.client.drop([*chosen, "0x0003", mask, "at", offset])
+        lab.web.drop([*chosen, "0x0006", mask, "at", offset], hook="egress")
 
 
 @scenario("snaplen.pcap")
@@ -228,16 +231,20 @@ def two_cards(lab, path):
 def offloads(path):
     """Offloads left on: the mirror shows frames of up to 64 KB with unfinished checksums, which no wire carries"""
     with UpdateLab(offloads.__doc__, body_bytes=300_000) as lab:
-        for namespace, device in ((lab.web, "eth0"), (lab.client, "eth0"), (lab.router, "wan"), (lab.router, "campus"),
-                                  (lab.switch, lab.web.port), (lab.switch, lab.client.port), (lab.switch, "uplink"),
-                                  (lab.switch, "router-wan")):
-            namespace.run(["ethtool", "-K", device, "tx", "on", "rx", "on", "sg", "on", "tso", "on", "gso", "on", "gro", "on"])
+        offloads_on(lab)
         lab.mirror(lab.client)
-        for namespace, device in ((lab.switch, "span0"), (lab.sensor, "tap0")):
-            namespace.run(["ethtool", "-K", device, "tx", "on", "rx", "on", "sg", "on", "tso", "on", "gso", "on", "gro", "on"])
+        offloads_on(lab, mirror=True)
         with lab.capture(path, options=["-s", "262144"]):
             transfers(lab)
         lab.finish(path, "curl")
+
+
+def offloads_on(lab, mirror=False):
+    """Turns the offloads on that a lab turns off: on the road of the packets, or at the mirror port."""
+    road = [(lab.web, "eth0"), (lab.client, "eth0"), (lab.router, "wan"), (lab.router, "campus"),
+            (lab.switch, lab.web.port), (lab.switch, lab.client.port), (lab.switch, "uplink"), (lab.switch, "router-wan")]
+    for namespace, device in [(lab.switch, "span0"), (lab.sensor, "tap0")] if mirror else road:
+        namespace.run(["ethtool", "-K", device, *(word for name in ("tx", "rx", "sg", "tso", "gso", "gro") for word in (name, "on"))])
 
 
 @scenario("midstream.pcap")

@@ -395,7 +395,7 @@ impl<A: Default, M> FlowTable<A, M> {
         };
         finish_streams(&mut flow, stamp, &mut self.waiting, observer);
         if let Some(tcp) = &mut flow.tcp {
-            tcp.settle();
+            tcp.settle(&flow.sides);
         }
         if let Some(memory) = observer.ended(&mut flow, reason, at) {
             self.remember(*flow.key(), at, memory);

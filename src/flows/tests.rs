@@ -339,6 +339,71 @@ fn one_sided_mirrors_still_tell_the_size() {
 }
 
 #[test]
+fn a_close_of_which_one_side_is_shown_ends_the_flow_and_its_fin_is_no_byte() {
+    let mut bench = Bench::new();
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(true, ACK, 101, 901, b"request");
+    bench.tcp(true, ACK, 108, 5_901, b"");
+    bench.tcp(true, FIN | ACK, 108, 5_901, b"");
+    bench.tcp(true, ACK, 109, 5_902, b"");
+    bench.wait(Duration::from_secs(11));
+    assert_eq!(
+        bench.end().last().unwrap(),
+        "end 1 timeout 10.000000000 complete fin_wait1 7/5000"
+    );
+}
+
+#[test]
+fn a_reset_leaves_what_was_acknowledged() {
+    let mut bench = Bench::new();
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(true, ACK, 101, 5_901, b"");
+    bench.tcp(true, FIN | ACK, 101, 901, b"");
+    bench.tcp(true, RST, 102, 0, b"");
+    assert!(bench.end().last().unwrap().ends_with("closed 0/0"));
+    let mut acknowledged = Bench::new();
+    acknowledged.tcp(true, ACK, 101, 901, b"");
+    acknowledged.tcp(true, FIN | ACK, 101, 5_901, b"");
+    acknowledged.tcp(true, RST | ACK, 102, 99_901, b"");
+    assert!(
+        acknowledged
+            .end()
+            .last()
+            .unwrap()
+            .ends_with("closed 0/5000")
+    );
+}
+
+#[test]
+fn data_in_a_syn_counts_once() {
+    let mut bench = Bench::new();
+    bench.tcp(true, SYN, 100, 0, b"GET");
+    bench.tcp(false, SYN | ACK, 900, 101, b"");
+    bench.tcp(true, ACK, 101, 901, b"GET /");
+    bench.tcp(false, ACK, 901, 106, b"");
+    assert!(bench.end().last().unwrap().ends_with(" 5/0"));
+}
+
+#[test]
+fn probes_and_keep_alives_are_no_new_bytes() {
+    let mut bench = Bench::new();
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(false, SYN | ACK, 900, 101, b"");
+    bench.tcp(false, ACK, 901, 101, b"data");
+    for _ in 0..3 {
+        // A keep-alive with and without its byte, and the answer; a probe of a closed window, refused, then taken.
+        bench.tcp(false, ACK, 904, 101, b"a");
+        bench.tcp(false, ACK, 904, 101, b"");
+        bench.tcp(true, ACK, 101, 905, b"");
+        bench.tcp(false, ACK, 905, 101, b"b");
+        bench.tcp(true, ACK, 101, 905, b"");
+    }
+    bench.tcp(false, ACK, 905, 101, b"bcd");
+    bench.tcp(true, ACK, 101, 908, b"");
+    assert!(bench.end().last().unwrap().ends_with(" 0/7"));
+}
+
+#[test]
 fn a_full_table_gives_up_what_would_end_first() {
     let options = FlowOptions {
         max_flows: 100,

@@ -88,9 +88,17 @@ impl Tcp {
         self.icmp_refused = true;
     }
 
-    /// The end: what was never acknowledged because no acknowledgements were seen is inferred from what came after it.
-    pub fn settle(&mut self) {
-        self.sequences.iter_mut().for_each(Sequence::settle);
+    /// The end: what was never acknowledged because no acknowledgements were seen is inferred from what came after it. Where
+    /// one side closed and nobody reset, the other's FIN was acknowledged too, seen or not.
+    pub fn settle(&mut self, sides: &[SideCounts; 2]) {
+        let has = |side: &SideCounts, flag| TcpFlags(side.flags).has(flag);
+        let was_reset = sides.iter().any(|side| has(side, TcpFlags::RST));
+        for (sequence, other) in self.sequences.iter_mut().zip(sides.iter().rev()) {
+            sequence.settle();
+            if !was_reset && has(other, TcpFlags::FIN) {
+                sequence.settle_unseen_fin();
+            }
+        }
     }
 
     /// Payload of a side.
@@ -105,11 +113,11 @@ impl Tcp {
             .all(|sequence| !sequence.began_with_syn())
     }
 
-    /// Whether it ended: FIN both ways, or RST.
+    /// Whether it ended: RST, or FIN both ways. Where the mirror shows one side only, its FIN is all that there is.
     pub fn is_closed(&self, sides: &[SideCounts; 2]) -> bool {
-        let all = |flag| sides.iter().all(|side| TcpFlags(side.flags).has(flag));
         let any = |flag| sides.iter().any(|side| TcpFlags(side.flags).has(flag));
-        any(TcpFlags::RST) || all(TcpFlags::FIN)
+        let mut shown = sides.iter().filter(|side| side.packets > 0);
+        any(TcpFlags::RST) || shown.all(|side| TcpFlags(side.flags).has(TcpFlags::FIN))
     }
 
     /// How the connection was made. Where the mirror shows one side only, what that side sent after its SYN tells of the other.

@@ -4,7 +4,8 @@
 //! other side acknowledged it. Above it lie the pieces that were seen out of order. A part below the edge that was never
 //! seen is a *hole*: inferred, until a late copy fills it.
 //!
-//! Blind spot: where the mirror shows the acknowledging side alone, the FIN's own number counts as one byte.
+//! A FIN's own number is no byte. Where the mirror shows the acknowledging side alone that is known only at the end, and until
+//! then one byte too much is told; a flow whose end is not on the mirror keeps it.
 
 use crate::flows::flow::Delivered;
 
@@ -108,6 +109,22 @@ impl Sequence {
             let end = self.highest();
             self.pass(end);
         }
+    }
+
+    /// The end of a connection that was closed in order, though the FIN of this direction was not seen: the last number that
+    /// was acknowledged is the FIN's, where it was not seen as a byte.
+    pub fn settle_unseen_fin(&mut self) {
+        let ends_unseen = self.fin.is_none() && self.pieces.is_empty();
+        let Some(last) = self.holes.last_mut().filter(|_| ends_unseen) else {
+            return;
+        };
+        if last.1 != self.edge {
+            return;
+        }
+        last.1 -= 1;
+        self.edge -= 1;
+        self.inferred -= 1;
+        self.holes.retain(|(start, end)| start < end);
     }
 
     /// What went over.
@@ -307,6 +324,24 @@ mod tests {
         reordered.acknowledge(12);
         reordered.finish(10);
         assert_eq!(delivered(&reordered), (10, 0, 0));
+    }
+
+    #[test]
+    fn a_fin_that_was_not_seen_is_no_byte_in_the_end() {
+        let mut sequence = Sequence::default();
+        sequence.acknowledge(1_001);
+        sequence.acknowledge(2_002);
+        assert_eq!(delivered(&sequence), (1_001, 1_001, 1));
+        sequence.settle_unseen_fin();
+        assert_eq!(delivered(&sequence), (1_000, 1_000, 1));
+        let mut seen = begun(1);
+        send(&mut seen, 1, 10);
+        seen.acknowledge(11);
+        seen.settle_unseen_fin();
+        assert_eq!(delivered(&seen), (10, 0, 0), "nothing unseen");
+        seen.acknowledge(12);
+        seen.settle_unseen_fin();
+        assert_eq!(delivered(&seen), (10, 0, 0), "its copy was lost");
     }
 
     #[test]

@@ -95,6 +95,14 @@ impl Body {
         }
     }
 
+    /// How many bytes are left, where the length is known.
+    pub(super) const fn left(&self) -> Option<u64> {
+        match self.0 {
+            Kind::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
     /// Whether it came to its end.
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.0, Kind::Length(0) | Kind::Chunked(Chunk::Over))

@@ -69,6 +69,8 @@ pub struct Response {
     pub body_missing: u64,
     /// Whether the body came to its end.
     pub is_complete: bool,
+    /// Where the body ends was lost: `body_missing` is at least what was missed of it, as far as its length is not known.
+    pub is_lost: bool,
 }
 
 /// A Content-Range field (RFC 9110 section 14.4).

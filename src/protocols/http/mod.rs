@@ -7,7 +7,8 @@
 //! * [`body`]: how long a body is
 //! * [`claim`]: which host a request speaks of
 //!
-//! Blind spots: what follows a gap within a head or a chunked body is lost up to the next start line.
+//! Blind spots: what follows a gap within a head or a chunked body is lost up to the next start line; it is counted as missing
+//! from the body that was coming. Where a gap holds more than one pipelined response, the next ones meet earlier requests.
 #![warn(clippy::indexing_slicing)]
 
 pub mod body;
@@ -103,6 +104,7 @@ impl Connection {
                 State::Stopped => return bytes.len(),
                 State::Lost => {
                     if !self.resume(direction, rest, stamp, out) {
+                        self.miss(direction, rest.len() as u64, stamp);
                         return bytes.len();
                     }
                     rest
@@ -131,9 +133,18 @@ impl Connection {
         out: &mut TransactionSink<'_>,
     ) {
         if matches!(self.side(direction).state, State::Head) {
-            return self.cut_head(direction, stamp, out);
+            self.cut_head(direction, stamp, out);
+            return self.miss(direction, length, stamp);
         }
         let side = self.side(direction);
+        if let State::Body(body) = &side.state
+            && let Some(left) = body.left().filter(|left| *left < length)
+        {
+            // The end of the body is in the gap, and the beginning of what follows.
+            self.miss(direction, left, stamp);
+            self.end_body(direction, true, stamp, out);
+            return self.gap(direction, length - left, stamp, out);
+        }
         let survived = match &mut side.state {
             State::Body(body) => body.miss(length),
             State::Stopped => return,
@@ -145,13 +156,7 @@ impl Connection {
         if direction == Direction::ToServer {
             return;
         }
-        if let Some(response) = self
-            .current
-            .as_mut()
-            .and_then(|current| current.response.as_mut())
-        {
-            response.body_missing += length;
-        }
+        self.miss(direction, length, stamp);
         let is_over = matches!(&self.server.state, State::Body(body) if body.is_over());
         if is_over {
             self.end_body(direction, true, stamp, out);
@@ -267,10 +272,36 @@ impl Connection {
     fn cut_head(&mut self, direction: Direction, stamp: Stamp, out: &mut TransactionSink<'_>) {
         let mut head = std::mem::take(&mut self.side(direction).head);
         head.truncate(memchr::memrchr(b'\n', &head).map_or(0, |last| last + 1));
-        self.side(direction).state = match self.understand(direction, &head, stamp, out) {
+        let after = self.understand(direction, &head, stamp, out);
+        if direction == Direction::ToClient && after.is_none() && self.current.is_none() {
+            // The response that was due is in the gap: what comes next answers another request.
+            self.current = self.first_of_waiting().map(|request| Transaction {
+                request: Some(request),
+                response: None,
+            });
+        }
+        self.side(direction).state = match after {
             Some(AfterHead::Stop) => State::Stopped,
             _ => State::Lost,
         };
+    }
+
+    /// `length` bytes toward the client, most of them of the body that is coming, were lost or cannot be told apart.
+    fn miss(&mut self, direction: Direction, length: u64, stamp: Stamp) {
+        let is_lost = matches!(self.server.state, State::Lost);
+        let current = self.current.as_mut();
+        let Some(response) = current
+            .and_then(|current| current.response.as_mut())
+            .filter(|_| direction == Direction::ToClient)
+        else {
+            return;
+        };
+        let left = response.content_length.map_or(u64::MAX, |whole| {
+            whole.saturating_sub(response.body_bytes + response.body_missing)
+        });
+        response.body_missing += length.min(left);
+        response.is_lost |= is_lost;
+        response.last_body = response.last_body.max(stamp.timestamp);
     }
 
     fn understand(

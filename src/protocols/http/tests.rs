@@ -218,7 +218,69 @@ fn a_head_that_is_cut_tells_its_whole_lines() {
             response.body_missing,
             response.is_complete
         ),
-        (0, 0, false)
+        (0, 9, false),
+        "no more than the length"
+    );
+}
+
+#[test]
+fn a_response_whose_head_was_lost_is_no_answer_to_the_next_request() {
+    let requests = b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+    let (mut seen, mut connection) = run(&[(UP, requests)], 100);
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(DOWN, 1_460, Stamp::default(), &mut sink);
+    connection.data(DOWN, b"rest of a body", Stamp::default(), &mut sink);
+    let next = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    connection.data(DOWN, next, Stamp::default(), &mut sink);
+    let expected = [
+        (0, "/a".to_owned(), 0, false),
+        (200, "/b".to_owned(), 1, true),
+    ];
+    assert_eq!(summary(&seen), expected);
+}
+
+#[test]
+fn a_gap_over_a_body_s_end_and_the_next_head_loses_one_response() {
+    let requests = b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n";
+    let first = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin";
+    let (mut seen, mut connection) = run(&[(UP, requests), (DOWN, first)], 1_000);
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(DOWN, 300, Stamp::default(), &mut sink);
+    connection.data(
+        DOWN,
+        b"HTTP/1.1 204 Empty\r\n\r\n",
+        Stamp::default(),
+        &mut sink,
+    );
+    let expected = [
+        (200, "/a".to_owned(), 5, true),
+        (0, "/b".to_owned(), 0, false),
+        (204, "/c".to_owned(), 0, true),
+    ];
+    assert_eq!(summary(&seen), expected);
+    assert_eq!(seen[0].response.as_ref().unwrap().body_missing, 95);
+}
+
+#[test]
+fn what_follows_a_lost_chunk_is_counted_as_missing() {
+    let (mut seen, mut connection) = run(
+        &[
+            (UP, b"GET /a HTTP/1.1\r\n\r\n"),
+            (
+                DOWN,
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc",
+            ),
+        ],
+        1_000,
+    );
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    connection.gap(DOWN, 20, Stamp::default(), &mut sink);
+    connection.data(DOWN, b"within a chunk", Stamp::default(), &mut sink);
+    connection.finish(Stamp::default(), &mut sink);
+    let response = seen[0].response.as_ref().unwrap();
+    assert_eq!(
+        (response.body_bytes, response.body_missing, response.is_lost),
+        (3, 34, true)
     );
 }
 

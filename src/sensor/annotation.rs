@@ -164,6 +164,10 @@ pub(super) struct Told {
     /// Payload since the last activity, bursts that ended included.
     pub delivered: u64,
     pub largest_burst: u64,
+    /// The last payload of the bursts that ended.
+    pub last: Timestamp,
+    /// HTTP: the volume of a request without a response was told.
+    pub without_response: bool,
 }
 
 /// DNS over one flow.

@@ -58,11 +58,8 @@ impl Core {
     fn tell_ongoing(&mut self, flow: &mut Flow<Annotation>, is_large: bool) {
         let burst = flow.annotation.burst;
         let (name, exchange) = match &flow.annotation.application {
-            Application::Http(connection) => match connection.in_progress() {
-                Some(transaction) => (
-                    host_of(transaction),
-                    Some(Box::new(exchange_of(transaction))),
-                ),
+            Application::Http(connection) => match told_so_far(connection) {
+                Some((name, exchange)) => (name, Some(Box::new(exchange))),
                 None => return,
             },
             _ => (None, None),
@@ -81,7 +78,7 @@ impl Core {
         self.tell_activity(flow, name, activity);
     }
 
-    /// A pause ended the burst: outside HTTP, whose transactions tell for themselves, that is an activity.
+    /// A pause ended the burst: that is an activity, but for HTTP's transactions, which tell for themselves once a response is seen.
     fn end_burst(&mut self, flow: &mut Flow<Annotation>) {
         let burst = std::mem::take(&mut flow.annotation.burst);
         if burst.bytes == 0 {
@@ -90,9 +87,18 @@ impl Core {
         let told = &mut flow.annotation.told;
         told.delivered += burst.bytes;
         told.largest_burst = told.largest_burst.max(burst.bytes);
-        if !matches!(flow.annotation.application, Application::Http(_)) {
-            self.tell_volume(flow, burst.start, burst.last, None, None);
-        }
+        told.last = burst.last;
+        let (name, exchange) = match &flow.annotation.application {
+            Application::Http(connection) => match told_so_far(connection) {
+                Some((name, exchange)) if exchange.status.is_none() => {
+                    flow.annotation.told.without_response = true;
+                    (name, Some(Box::new(exchange)))
+                }
+                _ => return,
+            },
+            _ => (None, None),
+        };
+        self.tell_volume(flow, burst.start, burst.last, name, exchange);
     }
 
     /// The burst's pause may be over.
@@ -131,17 +137,25 @@ impl Core {
     ) {
         self.counters.http_transactions += 1;
         self.write_http(flow, &transaction, stamp);
-        let Some(request) = &transaction.request else {
+        let (request, response) = (&transaction.request, &transaction.response);
+        let began = request.as_ref().map(|request| request.stamp.timestamp);
+        let answered = response.as_ref().map(|response| response.stamp.timestamp);
+        let Some(start) = began.or(answered) else {
             return;
         };
-        let start = request.stamp.timestamp;
-        let end = transaction
-            .response
-            .as_ref()
-            .map_or(start, |response| response.last_body);
         let rest = uncounted(flow);
-        let bytes = std::mem::take(&mut flow.annotation.burst.bytes) + rest;
+        let burst = &mut flow.annotation.burst;
+        let bytes = std::mem::take(&mut burst.bytes) + rest;
         let told = &mut flow.annotation.told;
+        if bytes > 0 {
+            told.last = burst.last;
+        }
+        let end = response
+            .as_ref()
+            .map_or(told.last, |response| response.last_body);
+        if response.is_none() && bytes == 0 && told.without_response {
+            return;
+        }
         told.transactions += 1;
         told.delivered += bytes;
         told.largest_burst = told.largest_burst.max(bytes);
@@ -256,15 +270,29 @@ fn host_of(transaction: &http::Transaction) -> Option<String> {
     request.host_name().map(|name| name.as_str().to_owned())
 }
 
-fn exchange_of(transaction: &http::Transaction) -> Exchange {
-    let (request, response) = (transaction.request.as_ref(), transaction.response.as_ref());
+/// The transaction that goes on. Where no response is on the mirror, its bytes are known from acknowledgements.
+fn told_so_far(connection: &http::Connection) -> Option<(Option<String>, Exchange)> {
+    if let Some(transaction) = connection.in_progress() {
+        return Some((host_of(transaction), exchange_of(transaction)));
+    }
+    let request = connection.first_waiting()?;
+    let host = request.host_name().map(|name| name.as_str().to_owned());
+    Some((host, asked_of(request)))
+}
+
+/// An exchange of which the request alone was seen.
+fn asked_of(request: &http::Request) -> Exchange {
     Exchange {
-        method: request
-            .map(|request| request.method.clone())
-            .unwrap_or_default(),
-        path: request
-            .map(|request| request.path().to_vec())
-            .unwrap_or_default(),
+        method: request.method.clone(),
+        path: request.path().to_vec(),
+        ..Exchange::default()
+    }
+}
+
+fn exchange_of(transaction: &http::Transaction) -> Exchange {
+    let response = transaction.response.as_ref();
+    let asked = transaction.request.as_ref().map(asked_of);
+    Exchange {
         status: response.map(|response| response.status),
         content_length: response.and_then(|response| response.content_length),
         content_range: response.and_then(|response| response.content_range.clone()),
@@ -272,5 +300,7 @@ fn exchange_of(transaction: &http::Transaction) -> Exchange {
         body_bytes: response.map_or(0, |response| response.body_bytes),
         body_missing: response.map_or(0, |response| response.body_missing),
         is_complete: response.is_some_and(|response| response.is_complete),
+        is_lost: response.is_some_and(|response| response.is_lost),
+        ..asked.unwrap_or_default()
     }
 }

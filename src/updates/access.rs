@@ -149,13 +149,16 @@ impl OpenAccess {
         }
         self.note_role(role);
         match &activity.exchange {
-            Some(exchange) => self.take_in_status(exchange),
-            None if role.role == Role::Download && activity.largest_burst > threshold => {
+            Some(exchange) if !exchange.is_known_by_volume() => self.take_in_status(exchange),
+            _ if role.role != Role::Download => {}
+            exchange if activity.largest_burst > threshold => {
                 self.burst_download = true;
                 self.note(Evidence::BurstVolume);
+                if exchange.is_some() {
+                    self.note(Evidence::Inferred);
+                }
             }
-            None if role.role == Role::Download => self.note(Evidence::BelowThreshold),
-            None => {}
+            _ => self.note(Evidence::BelowThreshold),
         }
     }
 
@@ -275,6 +278,10 @@ impl OpenAccess {
     ) -> Access {
         let mut evidence = self.evidence.clone();
         evidence.sort_unstable();
+        if matches!(verdict, Verdict::Downloaded | Verdict::Downloading) {
+            // A small part before or after a large one says nothing against it.
+            evidence.retain(|evidence| *evidence != Evidence::BelowThreshold);
+        }
         let (expected, percent) = self.completeness();
         let contact = &self.contact;
         let asked_chain = if contact.chain.is_empty() {

@@ -21,7 +21,7 @@ use foldhash::quality::FixedState;
 
 use super::access::{AccessKey, Asked, KnownFile, OpenAccess};
 use super::catalogue::{Catalogue, EndpointId, ProductId, Role, RoleOf};
-use super::fact::{Activity, Contact, Ended, Fact};
+use super::fact::{Activity, Contact, Ended, Exchange, Fact};
 use super::options::UpdateOptions;
 use super::output::{Access, Output};
 use super::session::OpenSession;
@@ -180,9 +180,9 @@ impl Engine {
         threshold: u64,
         out: &mut OutputSink<'_>,
     ) {
-        let is_file = activity.exchange.as_ref().is_none_or(|exchange| {
-            exchange.method != b"HEAD" && matches!(exchange.status, Some(200..=299))
-        });
+        let exchange = activity.exchange.as_deref();
+        let is_by_volume = exchange.is_none_or(Exchange::is_known_by_volume);
+        let is_file = is_by_volume || exchange.is_some_and(Exchange::is_file);
         let is_large = is_file && activity.largest_burst > threshold && key.role == Role::Download;
         if !is_large {
             if let Some(open) = self
@@ -204,7 +204,7 @@ impl Engine {
             open.note_role(role);
             let verdict = Verdict::Downloading;
             let mut record = open.record(key.role, &self.catalogue, verdict, false, activity.time);
-            if activity.exchange.is_none() {
+            if is_by_volume {
                 record.evidence.push(Evidence::BurstVolume);
             }
             record.largest_burst = record.largest_burst.max(activity.largest_burst);
@@ -247,22 +247,24 @@ impl Engine {
     /// The role of an activity: by its path, else by the endpoint, where check and payload share a name by volume.
     fn role_of(&self, activity: &Activity, threshold: u64) -> RoleOf {
         let contact = &activity.contact;
-        let Some(exchange) = &activity.exchange else {
-            let by_volume = self
-                .catalogue
-                .endpoint(contact.endpoint)
-                .is_some_and(|endpoint| endpoint.by_volume);
-            let role = self.role(contact, None);
-            return if by_volume && activity.largest_burst > threshold {
-                RoleOf {
-                    role: Role::Download,
-                    ..role
-                }
-            } else {
-                role
+        let path = activity
+            .exchange
+            .as_ref()
+            .map(|exchange| exchange.path.as_slice());
+        let by_volume = self
+            .catalogue
+            .endpoint(contact.endpoint)
+            .is_some_and(|endpoint| endpoint.by_volume);
+        let role = self.role(contact, path);
+        // Where the request was not seen, no path tells.
+        let has_path = path.is_some_and(|path| !path.is_empty());
+        if !has_path && by_volume && activity.largest_burst > threshold {
+            return RoleOf {
+                role: Role::Download,
+                ..role
             };
-        };
-        self.role(contact, Some(exchange.path.as_slice()))
+        }
+        role
     }
 
     fn role(&self, contact: &Contact, path: Option<&[u8]>) -> RoleOf {

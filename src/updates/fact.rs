@@ -177,9 +177,26 @@ pub struct Exchange {
     pub body_missing: u64,
     /// Whether the body came to its end.
     pub is_complete: bool,
+    /// Where the body ends was lost on the mirror.
+    pub is_lost: bool,
 }
 
 impl Exchange {
+    /// Whether a body was asked for and given.
+    pub fn is_file(&self) -> bool {
+        self.method != b"HEAD" && matches!(self.status, Some(200..=299))
+    }
+
+    /// Whether only the volume tells what it brought: no response was seen, or neither the body's length nor its end.
+    pub fn is_known_by_volume(&self) -> bool {
+        let is_unseen = self.status.is_none();
+        let is_endless = matches!(self.status, Some(200..=299))
+            && self.is_lost
+            && self.content_length.is_none()
+            && self.content_range.is_none();
+        self.method != b"HEAD" && (is_unseen || is_endless)
+    }
+
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let validator = self.validator.as_ref().map_or(0, Vec::len);

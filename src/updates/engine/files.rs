@@ -37,10 +37,7 @@ impl Engine {
         threshold: u64,
         now: Timestamp,
     ) -> Option<FilePart> {
-        let is_file = role.role == Role::Download
-            && exchange.method != b"HEAD"
-            && matches!(exchange.status, Some(200..=299));
-        if !is_file {
+        if role.role != Role::Download || !exchange.is_file() || exchange.is_known_by_volume() {
             return None;
         }
         let got = exchange.body_bytes.saturating_add(exchange.body_missing);
@@ -103,7 +100,5 @@ impl Engine {
 /// Whether a download endpoint gave something that is too small to be an update.
 pub(super) fn is_small_file(role: RoleOf, exchange: Option<&Exchange>) -> bool {
     role.role == Role::Download
-        && exchange.is_some_and(|exchange| {
-            exchange.method != b"HEAD" && matches!(exchange.status, Some(200..=299))
-        })
+        && exchange.is_some_and(|exchange| exchange.is_file() && !exchange.is_known_by_volume())
 }

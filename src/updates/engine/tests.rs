@@ -261,6 +261,82 @@ fn what_gave_no_file_is_a_check() {
 }
 
 #[test]
+fn without_a_response_the_volume_tells() {
+    let unseen = Exchange {
+        method: b"GET".to_vec(),
+        path: b"/pub/update.mar".to_vec(),
+        ..Exchange::default()
+    };
+    let with_volume = |start: f64, bytes: u64, exchange: &Exchange| {
+        let Fact::Activity(activity) = burst("download.mozilla.org", 1, start, start + 1.0, bytes)
+        else {
+            unreachable!()
+        };
+        Fact::Activity(Activity {
+            exchange: Some(Box::new(exchange.clone())),
+            ..activity
+        })
+    };
+    let headless = Exchange {
+        status: Some(200),
+        body_bytes: 1_000,
+        body_missing: 3_000_000,
+        is_lost: true,
+        ..unseen.clone()
+    };
+    let head = Exchange {
+        method: b"HEAD".to_vec(),
+        ..unseen.clone()
+    };
+    let facts = [
+        with_volume(0.0, 4_000_000, &unseen),
+        with_volume(100.0, 300, &unseen),
+        with_volume(200.0, 4_000_000, &headless),
+        with_volume(300.0, 4_000_000, &head),
+    ];
+    let (accesses, _) = run(&facts);
+    let told: Vec<_> = accesses
+        .iter()
+        .map(|access| {
+            let by_volume = access.evidence.contains(&Evidence::BurstVolume);
+            (access.verdict.as_str(), by_volume)
+        })
+        .collect();
+    let expected = [
+        ("downloaded", true),
+        ("checked", false),
+        ("downloaded", true),
+        ("checked", false),
+    ];
+    assert_eq!(told, expected);
+    assert!(accesses[0].evidence.contains(&Evidence::Inferred));
+    assert!(accesses[1].evidence.contains(&Evidence::BelowThreshold));
+}
+
+#[test]
+fn without_a_request_the_response_tells_how_much_of_the_file_came() {
+    let answer = |length, body| Exchange {
+        method: Vec::new(),
+        ..get("", 200, length, body)
+    };
+    let facts = [
+        exchange("download.mozilla.org", 1, 0.0, answer(4_000_000, 4_000_000)),
+        exchange(
+            "download.mozilla.org",
+            2,
+            100.0,
+            answer(5_000_000, 1_000_000),
+        ),
+    ];
+    let (accesses, _) = run(&facts);
+    let told: Vec<_> = accesses
+        .iter()
+        .map(|access| (access.verdict.as_str(), access.ranges_percent))
+        .collect();
+    assert_eq!(told, [("downloaded", Some(100)), ("partial", Some(20))]);
+}
+
+#[test]
 fn one_host_checks_and_downloads_by_path() {
     let (accesses, sessions) = run(&[
         exchange(

@@ -31,6 +31,8 @@ pub(super) struct Annotation {
     pub last: Stamp,
     /// A failed connection was told.
     pub is_failure_told: bool,
+    /// QUIC: what the client sent shows that the server answered, though nothing of it is on the mirror.
+    pub answered_unseen: bool,
     /// DNS: queries that wait for their answers.
     pub dns: Option<Box<DnsState>>,
     /// A TLS record that waits for more of the handshake, until then.

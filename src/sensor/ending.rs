@@ -70,7 +70,12 @@ impl Core {
         match flow.handshake() {
             Some(Handshake::Refused) => Some(Failed::Refused),
             Some(Handshake::Unanswered) => Some(Failed::Unanswered),
-            None if is_quic && flow.packets(Direction::ToClient) == 0 => Some(Failed::Unanswered),
+            None if is_quic
+                && flow.packets(Direction::ToClient) == 0
+                && !flow.annotation.answered_unseen =>
+            {
+                Some(Failed::Unanswered)
+            }
             _ => None,
         }
     }

@@ -379,6 +379,12 @@ impl Core {
             flow.set_client(side, ClientEvidence::Protocol);
             self.quic_hello(flow, &connection, stamp);
         }
+        let is_unseen = flow.packets(Direction::ToClient) == 0
+            && flow.direction(side) == Direction::ToServer
+            && quic::is_short(payload);
+        if is_unseen && !std::mem::replace(&mut flow.annotation.answered_unseen, true) {
+            self.contact_unseen(flow, stamp);
+        }
         flow.annotation.application = Application::Quic(connection);
         Interest::Continue
     }

@@ -109,8 +109,28 @@ impl Core {
         }
     }
 
+    /// The server answers, and the mirror shows nothing of it: a contact of unknown volume, which goes on until the flow ends.
+    pub(super) fn contact_unseen(&mut self, flow: &mut Flow<Annotation>, stamp: Stamp) {
+        let (start, now) = (flow.first().timestamp, stamp.timestamp);
+        self.tell_volume(flow, start, now, None, None);
+        let goes_on = ActivityParts {
+            start,
+            end: now,
+            delivered_toclient: 0,
+            largest_burst: 0,
+            bytes_toserver: 0,
+            bytes_toclient: 0,
+            is_ongoing: true,
+            exchange: None,
+        };
+        self.tell_activity(flow, None, goes_on);
+    }
+
     /// What is left at the flow's end.
     pub(super) fn finish_volume(&mut self, flow: &mut Flow<Annotation>) {
+        if flow.annotation.answered_unseen && flow.packets(Direction::ToClient) == 0 {
+            return self.tell_volume(flow, flow.first().timestamp, flow.last(), None, None);
+        }
         let rest = uncounted(flow);
         let (first, last) = (flow.first().timestamp, flow.last());
         let burst = &mut flow.annotation.burst;

@@ -158,6 +158,8 @@ impl OpenAccess {
                     self.note(Evidence::Inferred);
                 }
             }
+            // Nothing at all: the mirror shows the client's side alone, and nothing tells how much came.
+            _ if activity.delivered_toclient == 0 => {}
             _ => self.note(Evidence::BelowThreshold),
         }
     }

@@ -75,6 +75,13 @@ pub fn probe(datagram: &[u8]) -> bool {
         || gquic::client_hello(datagram).is_some()
 }
 
+/// Whether `datagram` begins with a short header (RFC 8999 section 5.2). A client sends one only once the server has answered:
+/// its keys come from the handshake (RFC 9001 section 4.1).
+pub fn is_short(datagram: &[u8]) -> bool {
+    const LONG: u8 = 0x80;
+    datagram.first().is_some_and(|first| first & LONG == 0)
+}
+
 impl Connection {
     /// Nothing seen yet.
     pub fn new() -> Self {

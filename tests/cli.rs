@@ -169,3 +169,20 @@ fn a_file_that_is_cut_is_5() {
         "{err}"
     );
 }
+
+#[test]
+fn frames_of_a_link_type_that_is_not_decoded_are_told_once_and_it_is_4() {
+    let scratch = Scratch::new("link-type");
+    let mut strange = capture();
+    strange[20] = 147;
+    let (strange, known) = (
+        scratch.file("strange.pcap", strange),
+        scratch.file("known.pcap", capture()),
+    );
+    let (code, out, err) = patchspan(&["replay", "--events", "stats", &strange, &known]);
+    assert_eq!(code, 4);
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(err.contains("strange.pcap holds frames"), "{err}");
+    assert!(err.contains("link type 147 "), "{err}");
+    assert!(out.contains("\"pkts\":2"), "{out}");
+}

@@ -1,5 +1,6 @@
 //! `patchspan replay`: capture files through every stage to records.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use crate::names::Names;
 use crate::records::people::{self, People};
 use crate::records::{Kinds, Style};
 use crate::sinks::{Sink, SinkError};
-use crate::source::{FileError, Replay, TimedFrame, Timeline};
+use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
 use crate::types::{Packet, Tick, Timestamp};
 use crate::updates::catalogue::CatalogueError;
 use crate::updates::catalogue::file::read_directory;
@@ -102,6 +103,8 @@ struct Reader<'e> {
     is_over: Arc<AtomicBool>,
     on_event: &'e mut dyn FnMut(Event<'_>),
     outcome: ReplayOutcome,
+    /// Files with frames of a link type that is not decoded.
+    undecoded: BTreeSet<(u16, LinkType)>,
     first: Option<Timestamp>,
     now: Timestamp,
     tick: Tick,
@@ -120,6 +123,7 @@ impl<'e> Reader<'e> {
             is_over,
             on_event,
             outcome: ReplayOutcome::default(),
+            undecoded: BTreeSet::new(),
             first: None,
             now: Timestamp::EPOCH,
             tick: Tick(i64::MIN),
@@ -136,6 +140,10 @@ impl<'e> Reader<'e> {
                     if self.now.tick() > self.tick {
                         self.tick = self.now.tick();
                         begin_tick(&mut pool, &mut self.decoder, self.tick);
+                    }
+                    if !Decoder::supports(frame.head.link_type.0) {
+                        self.undecoded
+                            .insert((frame.stamp.origin, frame.head.link_type));
                     }
                     decode(&mut pool, &mut self.decoder, frame);
                 }
@@ -160,6 +168,7 @@ impl<'e> Reader<'e> {
             self.decoder
                 .finish(&mut |packet| pool.packet(&at(packet, now)));
         }
+        self.tell_undecoded();
         let (collector, mut counts) = pool.finish(self.now);
         self.count(&mut counts, names);
         let written = collector.finish(counts, self.first.unwrap_or(self.now), self.now);
@@ -172,6 +181,17 @@ impl<'e> Reader<'e> {
             self.outcome.cut += 1;
         } else {
             self.outcome.unreadable += 1;
+        }
+    }
+
+    fn tell_undecoded(&mut self) {
+        for (origin, link_type) in std::mem::take(&mut self.undecoded) {
+            let files = self.timeline.replay().files();
+            let failure = FileError {
+                path: files.get(usize::from(origin)).cloned().unwrap_or_default(),
+                error: SourceError::LinkType(link_type),
+            };
+            self.failed(&failure);
         }
     }
 

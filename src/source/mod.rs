@@ -82,6 +82,9 @@ pub enum SourceError {
         replay::MAX_FILES
     )]
     TooMany,
+    /// Frames of a kind that nobody here decodes; frames of other kinds are read all the same.
+    #[error("holds frames that are passed over: link type {0} is not decoded")]
+    LinkType(LinkType),
     /// The file ends in the middle of a record, or of its compression.
     #[error("is cut in its last record, after {frames} whole frames")]
     Cut {

@@ -151,6 +151,7 @@ pub fn check_packet(packet: &Packet<'_>) {
 pub fn stamp(number: u64, timestamp: Timestamp) -> Stamp {
     Stamp {
         timestamp,
+        recorded: timestamp,
         number,
         number_in_origin: number,
         origin: 0,

@@ -53,6 +53,7 @@ impl Config {
 
     /// The engine of accesses and sessions.
     pub fn update_options(&self) -> UpdateOptions {
+        let updates = Shares::of(self.memory).updates;
         UpdateOptions {
             local: self.local.clone(),
             window: self.updates.resolved_window,
@@ -60,7 +61,8 @@ impl Config {
             gap: self.updates.idle,
             longest: self.updates.longest,
             download_bytes: self.updates.download_bytes,
-            max_open: count(Shares::of(self.memory).updates / ACCESS_BYTES),
+            max_open: count(updates / ACCESS_BYTES),
+            max_bytes: count(updates / 3),
         }
     }
 }

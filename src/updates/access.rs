@@ -1,5 +1,6 @@
 //! An access while it goes on: what came, and the verdict that follows.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -59,7 +60,9 @@ pub struct OpenAccess {
     /// Its session.
     pub session: Option<u64>,
     /// Flows on which something goes on.
-    pub ongoing: Vec<u64>,
+    pub ongoing: BTreeSet<u64>,
+    /// Bytes that it was last counted with: see [`OpenAccess::memory`].
+    pub weight: usize,
     asked: Asked,
     bytes_toserver: u64,
     bytes_toclient: u64,
@@ -102,7 +105,35 @@ pub struct FilePart {
     pub is_range: bool,
 }
 
+impl Asked {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        texts_memory(&self.chain) + self.addresses.capacity() * size_of::<IpAddr>()
+    }
+}
+
+/// Bytes that texts take.
+pub fn texts_memory(texts: &[String]) -> usize {
+    let texts = texts.iter();
+    texts.map(|text| size_of::<String>() + text.len()).sum()
+}
+
 impl OpenAccess {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        /// A flow in the tree of those that go on.
+        const ONGOING: usize = 16;
+        let payloads = self.payloads.iter();
+        let payloads: usize = payloads.map(PayloadId::memory).sum();
+        size_of::<Self>()
+            + self.contact.memory()
+            + self.asked.memory()
+            + self.ongoing.len() * ONGOING
+            + self.files.capacity() * size_of::<File>()
+            + self.flow_ids.capacity() * size_of::<u64>()
+            + payloads
+    }
+
     /// An access that begins with `contact` at `start`.
     pub fn new(id: u64, contact: &Arc<Contact>, start: Timestamp, asked: Asked) -> Self {
         Self {
@@ -112,7 +143,8 @@ impl OpenAccess {
             end: start,
             armed: Timestamp::MAX,
             session: None,
-            ongoing: Vec::new(),
+            ongoing: BTreeSet::new(),
+            weight: 0,
             asked,
             bytes_toserver: 0,
             bytes_toclient: 0,
@@ -141,8 +173,7 @@ impl OpenAccess {
         self.largest_burst = self.largest_burst.max(activity.largest_burst);
         self.count += 1;
         self.note_flow(activity.contact.flow_id);
-        self.ongoing
-            .retain(|flow| *flow != activity.contact.flow_id);
+        self.ongoing.remove(&activity.contact.flow_id);
         if activity.contact.source > self.source {
             self.source = activity.contact.source;
             self.corroborated = activity.contact.corroborated;
@@ -224,9 +255,7 @@ impl OpenAccess {
     /// Something large goes on: whether that is to be reported now.
     pub fn begins_download(&mut self, flow_id: u64) -> bool {
         self.note_flow(flow_id);
-        if !self.ongoing.contains(&flow_id) {
-            self.ongoing.push(flow_id);
-        }
+        self.ongoing.insert(flow_id);
         !std::mem::replace(&mut self.reported_ongoing, true)
     }
 

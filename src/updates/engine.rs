@@ -72,7 +72,19 @@ pub struct Engine {
     files: HashMap<u64, KnownFile>,
     file_order: VecDeque<(Timestamp, u64)>,
     timers: BTreeSet<(Timestamp, TimerKey)>,
+    /// Bytes of accesses, windows, failures and sessions.
+    bytes: usize,
+    /// Bytes of what is known of files.
+    file_bytes: usize,
     counters: UpdateCounters,
+}
+
+/// Memory of a timer and of a table's entry, beside what it holds.
+const ENTRY_BYTES: usize = 192;
+
+/// Counts what something takes now instead of what it took before.
+fn reweigh(bytes: &mut usize, weight: &mut usize, memory: usize) {
+    *bytes = *bytes + memory - std::mem::replace(weight, memory);
 }
 
 impl Engine {
@@ -88,6 +100,8 @@ impl Engine {
             files: HashMap::new(),
             file_order: VecDeque::new(),
             timers: BTreeSet::new(),
+            bytes: 0,
+            file_bytes: 0,
             counters: UpdateCounters::default(),
         }
     }
@@ -189,10 +203,10 @@ impl Engine {
                 .accesses
                 .get_mut(&key)
                 .filter(|open| activity.start.since(open.end) < self.options.gap)
-                && !open.ongoing.contains(&activity.contact.flow_id)
             {
-                open.ongoing.push(activity.contact.flow_id);
+                open.ongoing.insert(activity.contact.flow_id);
             }
+            self.weigh_access(&key);
             return;
         }
         self.open(key, &activity.contact, activity.start);
@@ -232,7 +246,7 @@ impl Engine {
         owned.sort_by_key(|key| self.accesses.get(key).map(|open| open.end));
         for key in &owned {
             if let Some(open) = self.accesses.get_mut(key) {
-                open.ongoing.retain(|other| *other != flow);
+                open.ongoing.remove(&flow);
                 if ended.was_reset && key.role == Role::Download {
                     open.note(Evidence::Reset);
                 }
@@ -314,7 +328,10 @@ impl Engine {
             start,
             asked,
         );
-        if self.failures.remove(&(key.client, key.endpoint)).is_some() {
+        if let Some(pending) = self.failures.remove(&(key.client, key.endpoint)) {
+            self.bytes -= pending.memory();
+            let timer = TimerKey::Failure(key.client, key.endpoint);
+            self.timers.remove(&(pending.due, timer));
             open.note(Evidence::Fallback);
         }
         if key.is_guess {
@@ -340,6 +357,8 @@ impl Engine {
             .or_insert_with(|| {
                 let mut session = OpenSession::new(id, key.client, key.endpoint, start);
                 session.armed = session.due();
+                let memory = session.memory() + ENTRY_BYTES;
+                reweigh(&mut self.bytes, &mut session.weight, memory);
                 session
             });
         session.open_accesses += 1;
@@ -357,7 +376,17 @@ impl Engine {
         }
     }
 
+    /// Counts what an access takes now.
+    fn weigh_access(&mut self, key: &AccessKey) {
+        if let Some(open) = self.accesses.get_mut(key) {
+            let memory = open.memory() + ENTRY_BYTES;
+            reweigh(&mut self.bytes, &mut open.weight, memory);
+        }
+    }
+
+    /// Its timer may come up earlier now, and it may take more.
     fn rearm_access(&mut self, key: AccessKey) {
+        self.weigh_access(&key);
         let Some(open) = self.accesses.get_mut(&key) else {
             return;
         };
@@ -379,6 +408,7 @@ impl Engine {
         let Some(open) = self.accesses.remove(&key) else {
             return;
         };
+        self.bytes -= open.weight;
         self.timers.remove(&(open.armed, TimerKey::Access(key)));
         let access = open.close(key.role, &self.catalogue, at);
         self.give(cause, access, out);
@@ -393,6 +423,8 @@ impl Engine {
         {
             session.open_accesses = session.open_accesses.saturating_sub(1);
             session.take_in(&access);
+            let memory = session.memory() + ENTRY_BYTES;
+            reweigh(&mut self.bytes, &mut session.weight, memory);
         }
         out(cause, Output::Access(Box::new(access)));
     }
@@ -405,6 +437,7 @@ impl Engine {
         out: &mut OutputSink<'_>,
     ) {
         if let Some(session) = self.sessions.remove(&(client, product)) {
+            self.bytes -= session.weight;
             self.counters.sessions += 1;
             out(
                 closing.cause,

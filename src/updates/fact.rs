@@ -69,6 +69,16 @@ pub struct Contact {
     pub alternatives: Vec<EndpointId>,
 }
 
+impl Contact {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let chain = self.chain.iter();
+        let chain: usize = chain.map(|name| size_of::<String>() + name.len()).sum();
+        let alternatives = self.alternatives.capacity() * size_of::<EndpointId>();
+        size_of::<Self>() + self.name.len() + chain + alternatives
+    }
+}
+
 /// One fact, about one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {

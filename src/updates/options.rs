@@ -21,6 +21,8 @@ pub struct UpdateOptions {
     pub download_bytes: u64,
     /// Most open accesses, windows, failures and sessions together.
     pub max_open: usize,
+    /// Most bytes that they take together, and as many again may the parts of files that are remembered.
+    pub max_bytes: usize,
 }
 
 impl Default for UpdateOptions {
@@ -33,6 +35,7 @@ impl Default for UpdateOptions {
             longest: Duration::from_secs(24 * 3_600),
             download_bytes: 256 * 1024,
             max_open: 1 << 18,
+            max_bytes: 1 << 27,
         }
     }
 }

@@ -9,6 +9,13 @@ pub struct PayloadId {
     pub value: String,
 }
 
+impl PayloadId {
+    /// Bytes that it takes.
+    pub const fn memory(&self) -> usize {
+        size_of::<Self>() + self.value.len()
+    }
+}
+
 /// Longest id.
 const MAX_VALUE: usize = 256;
 

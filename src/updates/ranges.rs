@@ -22,6 +22,11 @@ impl Ranges {
         self.0.splice(first..last, [merged]);
     }
 
+    /// Bytes of memory that they take.
+    pub const fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<(u64, u64)>()
+    }
+
     /// How many bytes came.
     pub fn covered(&self) -> u64 {
         self.0.iter().map(|(start, end)| end - start).sum()

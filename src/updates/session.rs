@@ -23,6 +23,8 @@ pub struct OpenSession {
     pub armed: Timestamp,
     /// Accesses that are not closed yet.
     pub open_accesses: u32,
+    /// Bytes that it was last counted with: see [`OpenSession::memory`].
+    pub weight: usize,
     /// End of the last access, as far as it is known.
     pub end: Timestamp,
     client: IpAddr,
@@ -45,6 +47,7 @@ impl OpenSession {
             id,
             armed: Timestamp::MAX,
             open_accesses: 0,
+            weight: 0,
             end: start,
             client,
             endpoint,
@@ -58,6 +61,12 @@ impl OpenSession {
             payloads: Vec::new(),
             flow_ids: Vec::new(),
         }
+    }
+
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let payloads: usize = self.payloads.iter().map(PayloadId::memory).sum();
+        size_of::<Self>() + payloads + self.flow_ids.capacity() * size_of::<u64>()
     }
 
     /// When it is over, if nothing more comes.
@@ -92,17 +101,15 @@ impl OpenSession {
         self.not_modified |=
             access.role == Role::Check && access.evidence.contains(&Evidence::NotModified);
         for payload in &access.payloads {
-            if !self.payloads.contains(payload) {
+            if self.payloads.len() < MOST && !self.payloads.contains(payload) {
                 self.payloads.push(payload.clone());
             }
         }
-        self.payloads.truncate(MOST);
         for flow in &access.flow_ids {
-            if !self.flow_ids.contains(flow) {
+            if self.flow_ids.len() < MOST && !self.flow_ids.contains(flow) {
                 self.flow_ids.push(*flow);
             }
         }
-        self.flow_ids.truncate(MOST);
     }
 
     /// The record.

@@ -11,8 +11,8 @@ use crate::types::Timestamp;
 
 /// How long the parts of a file are remembered.
 const FILE_MEMORY: Duration = Duration::from_secs(6 * 3_600);
-/// Most files of which parts are remembered.
-const MAX_FILES: usize = 1 << 14;
+/// Memory of a file of which parts are remembered, beside its ranges.
+const FILE_BYTES: usize = 128;
 
 impl Engine {
     /// Forgets files that are old, or too many.
@@ -21,7 +21,7 @@ impl Engine {
             .file_order
             .front()
             .is_some_and(|(last, _)| now.since(*last) > FILE_MEMORY)
-            || self.files.len() > MAX_FILES
+            || (self.file_bytes > self.options.max_bytes && !self.files.is_empty())
         {
             self.forget_file(now);
         }
@@ -63,10 +63,13 @@ impl Engine {
         ));
         let known = self.files.entry(file).or_insert_with(|| {
             self.file_order.push_back((now, file));
+            self.file_bytes += FILE_BYTES;
             KnownFile::default()
         });
         let start = range.map_or(0, |(start, _)| start);
+        let before = known.ranges.memory();
         known.ranges.add(start, start.saturating_add(got));
+        self.file_bytes = self.file_bytes + known.ranges.memory() - before;
         known.last = now;
         let covered = known.ranges.covered();
         let ended =
@@ -86,12 +89,15 @@ impl Engine {
         };
         match self.files.get(&file) {
             Some(known)
-                if now.since(known.last) <= FILE_MEMORY && self.files.len() <= MAX_FILES =>
+                if now.since(known.last) <= FILE_MEMORY
+                    && self.file_bytes <= self.options.max_bytes =>
             {
                 self.file_order.push_back((known.last, file));
             }
             _ => {
-                self.files.remove(&file);
+                if let Some(known) = self.files.remove(&file) {
+                    self.file_bytes -= FILE_BYTES + known.ranges.memory();
+                }
             }
         }
     }

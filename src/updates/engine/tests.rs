@@ -539,3 +539,75 @@ fn clients_elsewhere_give_no_record() {
     engine.finish(at(1_000.0), &mut |_, _| panic!("a record"));
     assert_eq!(engine.counters().not_local, 1);
 }
+
+#[test]
+fn what_is_open_takes_no_more_than_its_share() {
+    let options = UpdateOptions {
+        max_bytes: 1 << 20,
+        ..UpdateOptions::default()
+    };
+    let mut engine = Engine::new(catalogue(), options);
+    let mut written = 0;
+    let mut count = |_: Cause, _: Output| written += 1;
+    let Fact::Answered(mut answered) = answer(CHECK, 0.0, &["203.0.113.9"]) else {
+        unreachable!()
+    };
+    let aliases = std::iter::repeat_n("a".repeat(1_000), 15);
+    answered.chain.extend(aliases);
+    for client in 0..500_u32 {
+        answered.question.client.address = std::net::Ipv4Addr::from(client).into();
+        engine.fact(&Fact::Answered(answered.clone()), &mut count);
+        assert!(engine.bytes <= 1 << 20);
+    }
+    engine.fact(&burst(CHECK, 1, 10.0, 11.0, 9_000), &mut count);
+    assert!((400..480).contains(&engine.counters().evicted));
+    engine.finish(at(20.0), &mut count);
+    assert_eq!((engine.bytes, written), (0, 502));
+}
+
+#[test]
+fn every_flow_that_goes_on_is_counted_once() {
+    let mut engine = Engine::new(catalogue(), UpdateOptions::default());
+    let mut ignore = |_: Cause, _: Output| {};
+    let whole = burst(CHECK, 1, 7.0, 8.0, 9_000);
+    let of_flow = |fact: &Fact, flow_id: u64| {
+        let Fact::Activity(mut activity) = fact.clone() else {
+            unreachable!()
+        };
+        Arc::make_mut(&mut activity.contact).flow_id = flow_id;
+        Fact::Activity(activity)
+    };
+    engine.fact(&burst(CHECK, 1, 0.0, 1.0, 9_000), &mut ignore);
+    let before = engine.bytes;
+    for flow in (2..2_002).chain(2..2_002) {
+        engine.fact(&of_flow(&begun(&whole), flow), &mut ignore);
+    }
+    assert_eq!(engine.bytes, before + 2_000 * 16);
+    for flow in 2..2_002 {
+        engine.fact(&of_flow(&whole, flow), &mut ignore);
+    }
+    // What is left of them are the flows that the record names.
+    assert!(engine.bytes <= before + 32 * 8);
+}
+
+#[test]
+fn the_parts_of_files_take_no_more_than_their_share() {
+    let options = UpdateOptions {
+        max_bytes: 1 << 16,
+        ..UpdateOptions::default()
+    };
+    let mut engine = Engine::new(catalogue(), options);
+    let name = "download.windowsupdate.com";
+    let Fact::Activity(mut activity) = exchange(name, 1, 0.0, Exchange::default()) else {
+        unreachable!()
+    };
+    for number in 0..5_000_u32 {
+        let path = format!("/c/msdownload/update/kb{:07}.cab", number / 10);
+        let start = u64::from(number) * 10;
+        activity.exchange = Some(Box::new(range(&path, start, start + 1, 1 << 20)));
+        engine.fact(&Fact::Activity(activity.clone()), &mut |_, _| {});
+        assert!(engine.file_bytes <= (1 << 16) + 4_096);
+    }
+    assert!((100..500).contains(&engine.files.len()));
+    assert_eq!(engine.files.len(), engine.file_order.len());
+}

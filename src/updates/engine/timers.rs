@@ -48,7 +48,7 @@ impl Engine {
 
     /// Too much is open: what would end first ends now.
     pub(super) fn evict(&mut self, now: Timestamp, out: &mut OutputSink<'_>) {
-        while self.timers.len() > self.options.max_open
+        while self.is_full()
             && let Some((_, key)) = self.timers.pop_first()
         {
             self.counters.evicted += 1;
@@ -63,6 +63,12 @@ impl Engine {
                 out,
             );
         }
+    }
+
+    /// Everything that takes memory has a timer: what ends first makes room.
+    fn is_full(&self) -> bool {
+        let too_many = self.timers.len() > self.options.max_open;
+        too_many || (self.bytes > self.options.max_bytes && !self.timers.is_empty())
     }
 
     /// The end of input: everything that is open ends.

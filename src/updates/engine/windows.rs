@@ -8,7 +8,7 @@ use super::super::catalogue::{EndpointId, Role};
 use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
 use super::super::verdict::{Confidence, Evidence, Verdict};
 use super::timers::{Closing, TimerKey};
-use super::{Engine, OutputSink, hash, keys_of};
+use super::{ENTRY_BYTES, Engine, OutputSink, hash, keys_of, reweigh};
 use crate::types::{Endpoint, Timestamp};
 
 /// A name that was asked.
@@ -18,6 +18,8 @@ pub(super) struct Window {
     pub(super) asked: Asked,
     pub(super) last: Timestamp,
     pub(super) was_contacted: bool,
+    /// Bytes that it was last counted with.
+    weight: usize,
     /// When the name was last reached.
     pub(super) reached: Option<Timestamp>,
     pub(super) armed: Timestamp,
@@ -42,7 +44,17 @@ struct Uncontacted {
     evidence: Vec<Evidence>,
 }
 
+impl PendingFailure {
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + ENTRY_BYTES + self.failure.contact.memory()
+    }
+}
+
 impl Window {
+    fn memory(&self) -> usize {
+        size_of::<Self>() + ENTRY_BYTES + self.question.name.len() + self.asked.memory()
+    }
+
     /// The contact that did not come: its server is the first address answered, of the client's family where there is one.
     fn as_contact(&self) -> Contact {
         let question = &self.question;
@@ -97,14 +109,17 @@ impl Engine {
             ..Asked::default()
         };
         let armed = question.time.plus(self.options.window);
-        let window = Window {
+        let mut window = Window {
             question: question.clone(),
             asked,
             last: question.time,
             was_contacted: false,
+            weight: 0,
             reached: None,
             armed,
         };
+        let memory = window.memory();
+        reweigh(&mut self.bytes, &mut window.weight, memory);
         self.windows.insert(key, window);
         self.timers
             .insert((armed, TimerKey::Window(client, question.endpoint)));
@@ -131,6 +146,8 @@ impl Engine {
                 window.asked.addresses.push(*address);
             }
         }
+        let memory = window.memory();
+        reweigh(&mut self.bytes, &mut window.weight, memory);
     }
 
     pub(super) fn failed(&mut self, failure: &Failure) {
@@ -155,13 +172,12 @@ impl Engine {
         if !was_reached && !self.failures.contains_key(&key) {
             let due = failure.time.max(tried.plus(fallback));
             self.timers.insert((due, TimerKey::Failure(key.0, key.1)));
-            self.failures.insert(
-                key,
-                PendingFailure {
-                    failure: failure.clone(),
-                    due,
-                },
-            );
+            let pending = PendingFailure {
+                failure: failure.clone(),
+                due,
+            };
+            self.bytes += pending.memory();
+            self.failures.insert(key, pending);
         }
     }
 
@@ -183,6 +199,7 @@ impl Engine {
         out: &mut OutputSink<'_>,
     ) {
         let window = self.windows.remove(&(client, endpoint));
+        self.bytes -= window.as_ref().map_or(0, |window| window.weight);
         let role = self
             .catalogue
             .endpoint(endpoint)
@@ -220,6 +237,7 @@ impl Engine {
         let Some(pending) = self.failures.remove(&(client, endpoint)) else {
             return;
         };
+        self.bytes -= pending.memory();
         let failure = pending.failure;
         let window = self.windows.get(&(client, endpoint));
         let uncontacted = Uncontacted {

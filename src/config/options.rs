@@ -7,11 +7,12 @@ use crate::names::NamesOptions;
 use crate::names::table::ENTRY_BYTES;
 use crate::updates::UpdateOptions;
 
-/// Memory of a flow with what belongs to it beside its streams.
-const FLOW_BYTES: u64 = 1_024;
+/// Memory of a flow with what belongs to it beside its streams, and of its record: where time jumps, and at the end of input, all
+/// flows end in one step, whose records are sorted before they are written.
+const FLOW_BYTES: u64 = 2_048;
 /// Memory of an entry of the names table with its bucket.
 const NAME_BYTES: u64 = ENTRY_BYTES as u64 + 8;
-/// Memory of an open access, window or session.
+/// Memory of an open access, window or session with what it holds, as a rule, and of its record: see above.
 const ACCESS_BYTES: u64 = 1_024;
 
 impl Config {
@@ -27,7 +28,8 @@ impl Config {
             udp_both_ways: self.flows.udp,
             icmp: self.flows.icmp,
             other: self.flows.other,
-            max_flows: count(per_worker(shares.flows) / FLOW_BYTES),
+            max_flows: count(per_worker(shares.flows) / 8 * 7 / FLOW_BYTES),
+            max_remembered: count(per_worker(shares.flows) / 8),
             max_waiting: count(per_worker(shares.streams) / 2),
             service_ports: self.flows.service_ports.clone(),
             key_vlan: self.flows.key_vlan,
@@ -93,8 +95,9 @@ mod tests {
                 taken <= shares.names && taken > shares.names / 4,
                 "{memory}"
             );
-            let flows = config.flow_options(4, 0).max_flows as u64;
-            assert!(flows * 4 * FLOW_BYTES <= shares.flows);
+            let flows = config.flow_options(4, 0);
+            let taken = flows.max_flows as u64 * FLOW_BYTES + flows.max_remembered as u64;
+            assert!(taken * 4 <= shares.flows);
         }
     }
 }

@@ -101,6 +101,11 @@ pub trait Observer<A> {
     /// A flow is about to end: what its streams still hold is told after this, and before [`Observer::ended`].
     fn ending(&mut self, _flow: &mut Flow<A>, _reason: EndReason, _at: Timestamp) {}
 
+    /// Bytes of what is remembered, beyond its own size.
+    fn weight(&self, _memory: &Self::Memory) -> usize {
+        0
+    }
+
     /// A flow ended; `at` is when that was decided.
     fn ended(
         &mut self,

@@ -23,6 +23,8 @@ pub struct FlowOptions {
     pub max_flows: usize,
     /// Most bytes of segments that wait for earlier ones, in all flows together.
     pub max_waiting: usize,
+    /// Most bytes of what is remembered of ended flows.
+    pub max_remembered: usize,
     /// Ports of servers beside those below 1024.
     pub service_ports: Vec<u16>,
     /// Whether the outermost VLAN id belongs to a flow's key.
@@ -43,6 +45,7 @@ impl Default for FlowOptions {
             other: Duration::from_secs(120),
             max_flows: 1 << 20,
             max_waiting: 64 << 20,
+            max_remembered: 16 << 20,
             service_ports: vec![
                 1_080, 3_128, 7_680, 8_000, 8_008, 8_080, 8_443, 8_530, 8_531, 8_888,
             ],

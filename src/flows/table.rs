@@ -20,12 +20,16 @@ use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 
 /// How long an ended flow is remembered for one that continues on its 5-tuple.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
-/// Most ended flows that are remembered.
-const MAX_REMEMBERED: usize = 1 << 15;
+/// Memory of an ended flow that is remembered, beside what the observer keeps of it.
+pub(super) const REMEMBERED_BYTES: usize = 160;
 /// Watched flows that are passed over when a full table looks for one to give up.
 const SPARED: usize = 8;
 /// Flows whose 5-tuple is in use again and that wait for their alarm; beyond, they end without it.
 const MAX_LEAVING: usize = 1 << 12;
+/// Timers a flow: with more, those of flows that ended are swept out. They would go when they are due, but time may stand still.
+const TIMERS_A_FLOW: usize = 4;
+/// So many timers are never too many.
+pub(super) const FEW_TIMERS: usize = 1 << 10;
 /// Flows of a chunk: the slab grows by chunks and never moves a flow.
 const CHUNK: usize = 1 << 12;
 
@@ -48,6 +52,8 @@ counters! {
         hurried: "flow.hurried",
         /// Streams in which what came early was handed on behind its gaps, because too much waited in all.
         streams_refused: "streams.refused",
+        /// Names of ended flows that were forgotten early, because there were too many.
+        forgotten: "flow.forgotten",
         /// Packets that the mirror showed twice.
         duplicates: "flow.duplicates",
         /// TCP segments whose sequence number was not believed.
@@ -70,10 +76,12 @@ pub struct FlowTable<A, M> {
     slab: Slab<A>,
     leaving: usize,
     waiting: Waiting,
-    timers: Timers,
+    pub(super) timers: Timers,
     duplicates: Duplicates,
-    remembered: HashMap<FlowKey, (Timestamp, M), FixedState>,
-    remembered_order: VecDeque<(FlowKey, Timestamp)>,
+    pub(super) remembered: HashMap<FlowKey, (Timestamp, M), FixedState>,
+    /// In the order of their ends, with what each takes.
+    remembered_order: VecDeque<(FlowKey, Timestamp, usize)>,
+    remembered_bytes: usize,
     hasher: FixedState,
     counters: FlowCounters,
 }
@@ -93,6 +101,7 @@ impl<A: Default, M> FlowTable<A, M> {
             duplicates: Duplicates::new(options.seed),
             remembered: HashMap::with_hasher(FixedState::with_seed(options.seed)),
             remembered_order: VecDeque::new(),
+            remembered_bytes: 0,
             hasher: FixedState::with_seed(options.seed),
             counters: FlowCounters::default(),
             options,
@@ -234,20 +243,27 @@ impl<A: Default, M> FlowTable<A, M> {
         (!is_new && packet.timestamp.since(ended) <= REMEMBERED).then_some(memory)
     }
 
-    fn remember(&mut self, key: FlowKey, at: Timestamp, memory: M) {
+    fn remember(&mut self, key: FlowKey, at: Timestamp, memory: M, bytes: usize) {
+        let bytes = bytes + REMEMBERED_BYTES;
         self.remembered.insert(key, (at, memory));
-        self.remembered_order.push_back((key, at));
-        while self.remembered_order.len() > MAX_REMEMBERED {
-            let Some((oldest, ended)) = self.remembered_order.pop_front() else {
-                return;
-            };
-            if self
-                .remembered
-                .get(&oldest)
-                .is_some_and(|(at, _)| *at == ended)
-            {
-                self.remembered.remove(&oldest);
-            }
+        self.remembered_order.push_back((key, at, bytes));
+        self.remembered_bytes += bytes;
+        while self.remembered_bytes > self.options.max_remembered {
+            self.forget_one(at);
+        }
+    }
+
+    /// The flow that ended first is remembered no longer.
+    fn forget_one(&mut self, now: Timestamp) {
+        let Some((key, ended, bytes)) = self.remembered_order.pop_front() else {
+            self.remembered_bytes = 0;
+            return;
+        };
+        self.remembered_bytes -= bytes;
+        let is_same = |(at, _): &(Timestamp, M)| *at == ended;
+        if self.remembered.get(&key).is_some_and(is_same) {
+            self.remembered.remove(&key);
+            self.counters.forgotten += u64::from(now.since(ended) <= REMEMBERED);
         }
     }
 
@@ -283,6 +299,19 @@ impl<A: Default, M> FlowTable<A, M> {
                 first_packet: flow.first().number,
                 flow_id: flow.id(),
                 slot,
+            });
+            self.sweep_timers();
+        }
+    }
+
+    /// Flows that ended leave timers behind; where they are most of all, they go at once.
+    fn sweep_timers(&mut self) {
+        let flows = self.index.len() + self.leaving;
+        if self.timers.len() > (flows * TIMERS_A_FLOW).max(FEW_TIMERS) {
+            let slab = &mut self.slab;
+            self.timers.retain(|timer| {
+                let flow = slab.flow(timer.slot);
+                flow.is_some_and(|flow| flow.id() == timer.flow_id && flow.armed == timer.due)
             });
         }
     }
@@ -398,7 +427,8 @@ impl<A: Default, M> FlowTable<A, M> {
             tcp.settle(&flow.sides);
         }
         if let Some(memory) = observer.ended(&mut flow, reason, at) {
-            self.remember(*flow.key(), at, memory);
+            let bytes = observer.weight(&memory);
+            self.remember(*flow.key(), at, memory, bytes);
         }
     }
 }

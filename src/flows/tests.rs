@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::table::{FEW_TIMERS, REMEMBERED_BYTES};
 use super::*;
 use crate::types::packet::{TcpFlags, TcpSegment, Transport};
 use crate::types::{Direction, VlanTags};
@@ -429,4 +430,56 @@ fn a_full_table_gives_up_what_would_end_first() {
         assert!(bench.table.len() <= 100);
     }
     assert_eq!(bench.table.counters().forced, 900);
+}
+
+#[test]
+fn a_port_reused_while_time_stands_still_leaves_no_timers_behind() {
+    let mut bench = Bench::new();
+    for number in 0..10_000_u32 {
+        bench.tcp(true, SYN, number * 1_000, 0, b"");
+    }
+    assert_eq!(
+        (bench.table.len(), bench.table.counters().reused),
+        (1, 9_999)
+    );
+    assert!(bench.table.timers.len() <= FEW_TIMERS);
+}
+
+#[test]
+fn what_is_remembered_is_bounded_in_bytes() {
+    let options = FlowOptions {
+        max_remembered: 10 * REMEMBERED_BYTES,
+        ..FlowOptions::default()
+    };
+    let mut bench = Bench {
+        table: FlowTable::new(options),
+        ..Bench::new()
+    };
+    let segment = |port| TcpSegment {
+        source_port: port,
+        destination_port: 443,
+        sequence: 1,
+        acknowledgement: 1,
+        flags: TcpFlags(ACK),
+        window: 0,
+        options: &[],
+        payload: &[],
+        payload_length: 0,
+    };
+    for port in 1..=100 {
+        bench.packet(true, Transport::Tcp(segment(port)), 0);
+    }
+    bench.wait(Duration::from_secs(3_700));
+    assert_eq!(
+        (
+            bench.table.remembered.len(),
+            bench.table.counters().forgotten
+        ),
+        (10, 90)
+    );
+    for port in [90, 91] {
+        bench.packet(true, Transport::Tcp(segment(port)), 0);
+    }
+    let log = bench.end();
+    assert!(log.contains(&"open 101".to_owned()) && log.contains(&"open 102 after 91".to_owned()));
 }

@@ -29,6 +29,16 @@ impl Timers {
         self.0.push(Reverse(timer));
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets every timer that is not `wanted`.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&Timer) -> bool) {
+        self.0.retain(|Reverse(timer)| wanted(timer));
+    }
+
     /// The next timer that is due at or before `now`.
     pub fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
         self.0.peek().filter(|Reverse(timer)| timer.due <= now)?;

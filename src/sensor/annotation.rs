@@ -89,9 +89,11 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    fn memory(&self) -> usize {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
         let others = self.chain.iter().chain(&self.alternatives);
-        self.name.len()
+        size_of::<Self>()
+            + self.name.len()
             + others
                 .map(|name| size_of::<String>() + name.len())
                 .sum::<usize>()

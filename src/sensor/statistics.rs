@@ -64,12 +64,16 @@ impl Counts {
 
     /// What has to be told a person: tables that were full.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        const FULL: [(&str, &str); 6] = [
+        const FULL: [(&str, &str); 7] = [
             (
                 "flow.forced",
                 "flows ended early because the flow table was full",
             ),
             ("flow.hurried", "flows ended before they could be named"),
+            (
+                "flow.forgotten",
+                "names of ended connections were forgotten early because there were too many",
+            ),
             (
                 "streams.refused",
                 "streams were given up because too much of others waited",

@@ -380,6 +380,10 @@ impl Observer<Annotation> for Core {
         }
     }
 
+    fn weight(&self, memory: &Box<Naming>) -> usize {
+        memory.memory()
+    }
+
     fn ended(
         &mut self,
         flow: &mut Flow<Annotation>,

@@ -51,8 +51,11 @@ pub(super) struct Annotation {
     pub inherited: Option<Box<Naming>>,
 }
 
+/// A longer name is given up where too much is kept of all flows together; hardly any true name is longer.
+const LONG_NAME: usize = 128;
+
 impl Annotation {
-    /// Bytes of what is incomplete, of names, and of what waits for a name.
+    /// Bytes of what is incomplete, of names and questions, and of what waits for a name.
     pub fn memory(&self) -> usize {
         let names = [&self.naming, &self.inherited];
         let names: usize = names
@@ -60,8 +63,26 @@ impl Annotation {
             .flatten()
             .map(|naming| naming.memory())
             .sum();
+        let claimed = self.claimed.as_ref().map_or(0, |claimed| claimed.memory());
+        let dns = self.dns.as_ref().map_or(0, |dns| dns.memory());
         let pending: usize = self.pending.iter().map(PendingActivity::memory).sum();
-        self.application.memory() + names + pending
+        self.application.memory() + names + claimed + dns + pending
+    }
+
+    /// Gives up what can grow: what is incomplete, questions, aliases and long names.
+    pub fn give_up(&mut self) {
+        self.application = Application::Done;
+        self.pending = Vec::new();
+        self.dns = None;
+        self.claimed
+            .take_if(|claimed| claimed.name.len() > LONG_NAME);
+        for naming in [&mut self.naming, &mut self.inherited] {
+            naming.take_if(|naming| naming.name.len() > LONG_NAME);
+            if let Some(naming) = naming {
+                naming.chain = Vec::new();
+                naming.alternatives = Vec::new();
+            }
+        }
     }
 }
 
@@ -72,6 +93,12 @@ pub(super) struct Claimed {
     pub source: NameSource,
     /// The id in an Encrypted ClientHello extension.
     pub ech_config: Option<u8>,
+}
+
+impl Claimed {
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.name.len()
+    }
 }
 
 /// What a flow is called.
@@ -181,4 +208,49 @@ pub(super) struct DnsState {
     pub messages: u64,
     /// Queries that wait: id and a hash of the question.
     pub queries: VecDeque<(u16, u64)>,
+}
+
+impl DnsState {
+    fn memory(&self) -> usize {
+        self.queries.capacity() * size_of::<(u16, u64)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_grow_counts_and_can_be_given_up() {
+        let naming = |name: String| Naming {
+            name,
+            source: NameSource::Dns,
+            corroborated: true,
+            chain: vec!["a".repeat(1_000); 16],
+            answered: None,
+            alternatives: Vec::new(),
+            inherited: false,
+            ech_accepted: false,
+        };
+        let claimed = Claimed {
+            name: "b".repeat(1_000),
+            source: NameSource::Tls,
+            ech_config: None,
+        };
+        let queries = VecDeque::from(vec![(0, 0); 64]);
+        let mut annotation = Annotation {
+            claimed: Some(Box::new(claimed)),
+            naming: Some(Box::new(naming("dl.example.net".to_owned()))),
+            inherited: Some(Box::new(naming("c".repeat(200)))),
+            dns: Some(Box::new(DnsState {
+                messages: 64,
+                queries,
+            })),
+            ..Annotation::default()
+        };
+        assert!(annotation.memory() > 2 * 16_000 + 1_000 + 64 * 16);
+        annotation.give_up();
+        assert!(annotation.memory() < 300, "{}", annotation.memory());
+        assert_eq!(annotation.naming.unwrap().name, "dl.example.net");
+    }
 }

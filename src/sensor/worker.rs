@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{Annotation, Naming};
-use super::application::Application;
 use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::counters;
@@ -206,15 +205,7 @@ impl Core {
             return interest;
         }
         self.counters.buffers_refused += 1;
-        annotation.application = Application::Done;
-        annotation.pending = Vec::new();
-        for naming in [&mut annotation.naming, &mut annotation.inherited]
-            .into_iter()
-            .flatten()
-        {
-            naming.chain = Vec::new();
-            naming.alternatives = Vec::new();
-        }
+        annotation.give_up();
         let weight = annotation.memory();
         self.buffered = self.buffered + weight - std::mem::replace(&mut annotation.weight, weight);
         Interest::Stop

@@ -140,6 +140,16 @@ pub(super) fn without_leading_lines(bytes: &[u8]) -> &[u8] {
     bytes.get(start..).unwrap_or_default()
 }
 
+impl Response {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let range = self.content_range.as_ref().map(|range| &range.raw);
+        let fields = [self.content_type.as_ref(), range, self.validator.as_ref()];
+        let fields: usize = fields.into_iter().flatten().map(Vec::len).sum();
+        size_of::<Self>() + self.version.len() + fields
+    }
+}
+
 impl Request {
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {

@@ -37,6 +37,14 @@ pub struct Transaction {
     pub response: Option<Response>,
 }
 
+impl Transaction {
+    /// Bytes that it takes.
+    fn memory(&self) -> usize {
+        let request = self.request.as_ref().map_or(0, Request::memory);
+        request + self.response.as_ref().map_or(0, Response::memory)
+    }
+}
+
 /// Receives transactions, each with the stamp of the packet that completed it.
 pub type TransactionSink<'s> = dyn FnMut(Transaction, Stamp) + 's;
 
@@ -190,9 +198,10 @@ impl Connection {
         }
     }
 
-    /// Bytes of heads that wait for their end, and of requests that wait for their responses.
-    pub const fn memory(&self) -> usize {
-        self.client.head.len() + self.server.head.len() + self.waiting_bytes
+    /// Bytes of heads that wait for their end, of requests that wait for their responses, and of the transaction that goes on.
+    pub fn memory(&self) -> usize {
+        let current = self.current.as_ref().map_or(0, Transaction::memory);
+        self.client.head.len() + self.server.head.len() + self.waiting_bytes + current
     }
 
     fn first_of_waiting(&mut self) -> Option<Request> {

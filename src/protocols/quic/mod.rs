@@ -106,11 +106,12 @@ impl Connection {
         }
     }
 
-    /// Bytes that wait for more of a handshake.
+    /// Bytes that wait for more of a handshake, and of the hello that is whole.
     pub fn memory(&self) -> usize {
-        self.attempt
-            .as_ref()
-            .map_or(0, |attempt| attempt.crypto.memory())
+        let attempt = self.attempt.as_ref();
+        let attempt = attempt.map_or(0, |attempt| size_of::<Attempt>() + attempt.crypto.memory());
+        let hello = self.hello.as_ref();
+        attempt + hello.map_or(0, |hello| hello.client_hello.memory())
     }
 
     /// The newest hello that is whole.

@@ -59,6 +59,13 @@ pub struct ServerHello {
 }
 
 impl ClientHello {
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let alpns = self.alpns.iter();
+        let alpns: usize = alpns.map(|alpn| size_of::<Vec<u8>>() + alpn.len()).sum();
+        size_of::<Self>() + self.sni.as_ref().map_or(0, Vec::len) + alpns
+    }
+
     /// Reads the body of a ClientHello message. `None` where it is broken before its extensions.
     pub fn parse(body: &[u8], transport: Transport) -> Option<Self> {
         let (_, contents) = parse_tls_handshake_client_hello(body).ok()?;

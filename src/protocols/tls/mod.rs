@@ -105,9 +105,10 @@ impl Session {
         Self::default()
     }
 
-    /// Bytes that wait for more of a handshake.
-    pub const fn memory(&self) -> usize {
-        self.client.memory() + self.server.memory()
+    /// Bytes that wait for more of a handshake, and of the hello that is whole.
+    pub fn memory(&self) -> usize {
+        let hello = self.client_hello.as_ref();
+        self.client.memory() + self.server.memory() + hello.map_or(0, |hello| hello.memory())
     }
 
     /// Takes in the next bytes of a direction.

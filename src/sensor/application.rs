@@ -49,7 +49,7 @@ impl Application {
     /// Bytes that wait for more.
     pub fn memory(&self) -> usize {
         match self {
-            Self::Probing(heads) => heads.iter().map(Vec::len).sum(),
+            Self::Probing(heads) => heads.iter().map(Vec::capacity).sum(),
             Self::DnsStream(framers) => framers.iter().map(dns::Framer::memory).sum(),
             Self::Tls(session) => session.memory(),
             Self::Http(connection) => connection.memory(),

@@ -133,7 +133,9 @@ impl Stream {
 
     /// Memory that early segments take.
     fn memory(&self) -> usize {
-        self.waiting_bytes + self.waiting.len() * size_of::<Waiting>()
+        /// What an allocator takes for a few bytes.
+        const LEAST: usize = 32;
+        self.waiting_bytes + self.waiting.len() * (size_of::<Waiting>() + LEAST)
     }
 
     /// Too much waits elsewhere: what waits here is handed on, behind its gaps.

@@ -23,8 +23,8 @@ impl Framer {
             self.pending.extend_from_slice(taken);
             rest = after;
             if self.needed() == 0 {
-                message(self.pending.get(LENGTH..).unwrap_or_default());
-                self.pending.clear();
+                let whole = std::mem::take(&mut self.pending);
+                message(whole.get(LENGTH..).unwrap_or_default());
             }
         }
         while let Some(whole) = first_message(rest) {
@@ -36,12 +36,12 @@ impl Framer {
 
     /// Bytes were lost: where the next message begins is not known until a segment begins with one.
     pub fn gap(&mut self) {
-        self.pending.clear();
+        self.pending = Vec::new();
     }
 
-    /// Bytes that wait.
+    /// Memory of what waits.
     pub const fn memory(&self) -> usize {
-        self.pending.len()
+        self.pending.capacity()
     }
 
     /// How many bytes the pending message still needs, or its length field does.

@@ -213,3 +213,18 @@ fn every_prefix_and_every_changed_byte_is_harmless() {
         }
     }
 }
+
+#[test]
+fn a_message_that_was_put_together_keeps_no_memory() {
+    let mut framer = Framer::default();
+    let stream = [&[0xff, 0xff][..], &[0; 65_535]].concat();
+    let mut messages = 0;
+    for piece in stream.chunks(1_000) {
+        framer.push(piece, |message| messages += message.len());
+    }
+    assert_eq!((messages, framer.memory()), (65_535, 0));
+    framer.push(&stream[..60_000], |_| {});
+    assert!(framer.memory() >= 60_000);
+    framer.gap();
+    assert_eq!(framer.memory(), 0);
+}

@@ -23,6 +23,8 @@ pub use head::{ContentRange, Request, Response};
 
 use super::tls::Probe;
 
+/// A buffer of a head that is used again for the next one; a larger one is freed.
+const KEPT_HEAD: usize = 2 * 1024;
 /// Longest head; a longer one is given up.
 pub const MAX_HEAD: usize = 64 * 1024;
 /// Most requests that wait for their responses; beyond, the oldest is told without one.
@@ -201,7 +203,8 @@ impl Connection {
     /// Bytes of heads that wait for their end, of requests that wait for their responses, and of the transaction that goes on.
     pub fn memory(&self) -> usize {
         let current = self.current.as_ref().map_or(0, Transaction::memory);
-        self.client.head.len() + self.server.head.len() + self.waiting_bytes + current
+        let heads = self.client.head.capacity() + self.server.head.capacity();
+        heads + self.waiting_bytes + current
     }
 
     fn first_of_waiting(&mut self) -> Option<Request> {
@@ -271,8 +274,10 @@ impl Connection {
         if is_over {
             self.end_body(direction, true, stamp, out);
         }
-        gathered.clear();
-        self.side(direction).head = gathered;
+        if gathered.capacity() <= KEPT_HEAD {
+            gathered.clear();
+            self.side(direction).head = gathered;
+        }
         bytes.get(end - before..).unwrap_or_default()
     }
 

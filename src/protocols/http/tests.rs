@@ -424,3 +424,23 @@ fn every_prefix_and_every_changed_byte_is_harmless() {
         }
     }
 }
+
+#[test]
+fn a_long_head_counts_and_leaves_no_long_buffer() {
+    let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(60_000));
+    let mut connection = Connection::new();
+    let mut out = |_: Transaction, _: Stamp| {};
+    let (first, last) = head.split_at(60_000);
+    for piece in first.as_bytes().chunks(1_000) {
+        connection.data(UP, piece, Stamp::default(), &mut out);
+    }
+    assert!(connection.memory() >= 60_000, "the head waits for its end");
+    connection.data(UP, last.as_bytes(), Stamp::default(), &mut out);
+    let waiting = connection.memory();
+    assert!((8_000..10_000).contains(&waiting), "{waiting}");
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1";
+    connection.data(DOWN, answer, Stamp::default(), &mut out);
+    assert!(connection.memory() >= waiting, "the response goes on");
+    connection.data(DOWN, b"23456789", Stamp::default(), &mut out);
+    assert!(connection.memory() < 4_096, "{}", connection.memory());
+}

@@ -22,7 +22,7 @@ pub struct Crypto {
 impl Crypto {
     /// Bytes that wait.
     pub const fn memory(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity() + self.pieces.capacity() * size_of::<(usize, usize)>()
     }
 
     /// Takes in the frames of an opened packet, up to the first that is not of a client's Initial.

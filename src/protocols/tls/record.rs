@@ -44,7 +44,7 @@ pub(super) struct Handshakes {
 impl Handshakes {
     /// Bytes that wait.
     pub const fn memory(&self) -> usize {
-        self.gathered.len()
+        self.gathered.capacity()
     }
 
     /// Takes in the next bytes; `step` says whether to go on.

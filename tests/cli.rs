@@ -186,3 +186,34 @@ fn frames_of_a_link_type_that_is_not_decoded_are_told_once_and_it_is_4() {
     assert!(err.contains("link type 147 "), "{err}");
     assert!(out.contains("\"pkts\":2"), "{out}");
 }
+
+#[test]
+fn a_catalogue_file_that_is_none_is_named_and_it_is_3() {
+    let folder = std::env::temp_dir().join(format!("patchspan-cli-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("catalogue")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.join("catalogue/endless.toml")).unwrap();
+    let config = folder.join("sensor.toml");
+    let text = format!("[catalogue]\ndirectory = {:?}", folder.join("catalogue"));
+    std::fs::write(&config, text).unwrap();
+    let (code, out, err) = patchspan(&["replay", "--config", config.to_str().unwrap(), "-"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(err.contains("endless.toml: is no file"), "{err}");
+}
+
+#[test]
+fn standard_input_can_be_one_file_only() {
+    let (code, out, err) = patchspan(&["replay", "-", "-"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("once only"), "{err}");
+}
+
+#[test]
+fn a_file_name_does_nothing_to_a_terminal() {
+    let (code, _, err) = patchspan(&["replay", "evil\u{1b}[31m.pcap"]);
+    assert_eq!(code, 4);
+    assert!(
+        err.contains("evil\\u{1b}[31m.pcap") && !err.contains('\u{1b}'),
+        "{err}"
+    );
+}

@@ -95,17 +95,43 @@ impl Command {
 
 /// Writes a message to standard error; where that is gone, nobody can be told.
 fn complain(message: impl fmt::Display) {
+    let message = harmless(&message.to_string());
     let _ = writeln!(io::stderr().lock(), "patchspan: {message}");
 }
 
 /// Writes errors that begin with `FILE:LINE:COLUMN:`, as editors expect it, to standard error.
 fn tell_errors(errors: &[String]) {
-    let _ = writeln!(io::stderr().lock(), "{}", errors.join("\n"));
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(&errors.join("\n")));
+}
+
+/// A message without anything that a terminal would obey: file names may hold escapes and marks that turn the text around.
+fn harmless(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for character in message.chars() {
+        let is_mark = matches!(
+            character,
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
+        if is_mark || (character.is_control() && character != '\n') {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_holds_nothing_that_a_terminal_obeys() {
+        assert_eq!(
+            harmless("a\u{1b}[31m\u{202e}b\u{9b}\n端末 \"c\""),
+            "a\\u{1b}[31m\\u{202e}b\\u{9b}\n端末 \"c\""
+        );
+    }
 
     #[test]
     fn the_arguments_make_sense_to_clap() {

@@ -98,6 +98,11 @@ impl From<FormatFlag> for Format {
 
 /// Runs the command.
 pub(super) fn run(flags: Flags) -> Exit {
+    let is_standard = |file: &&PathBuf| file.as_os_str() == "-";
+    if flags.files.iter().filter(is_standard).count() > 1 {
+        complain("`-`, standard input, can be one of the files once only");
+        return Exit::Usage;
+    }
     match flags.into_job() {
         Ok(job) => engine(job),
         Err(errors) => {

@@ -19,6 +19,8 @@
 //! not = ["aus5.mozilla.org.example"]
 //! ```
 
+use std::fs::File;
+use std::io::{Error, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -165,7 +167,7 @@ impl Catalogue {
 }
 
 /// Reads the `*.toml` files of a directory, in the order of their names.
-pub fn read_directory(directory: &Path) -> Result<Vec<SourceFile>, std::io::Error> {
+pub fn read_directory(directory: &Path) -> Result<Vec<SourceFile>, Error> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
@@ -174,21 +176,28 @@ pub fn read_directory(directory: &Path) -> Result<Vec<SourceFile>, std::io::Erro
             .is_some_and(|extension| extension == "toml")
     });
     paths.sort();
+    let named = |path: &Path, error| Error::other(format!("{}: {error}", path.display()));
     paths
         .into_iter()
-        .map(|path| {
-            if path.metadata()?.len() > MAX_FILE {
-                return Err(std::io::Error::other(format!(
-                    "{} is larger than {MAX_FILE} bytes",
-                    path.display()
-                )));
-            }
-            Ok(SourceFile {
-                text: std::fs::read_to_string(&path)?,
-                name: path.display().to_string(),
-            })
-        })
+        .map(|path| read_file(&path).map_err(|error| named(&path, error)))
         .collect()
+}
+
+/// Reads a regular file, whatever its size is said to be: a device has no end, and a pipe may never begin.
+fn read_file(path: &Path) -> Result<SourceFile, Error> {
+    if !path.metadata()?.is_file() {
+        return Err(Error::other("is no file"));
+    }
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(MAX_FILE + 1);
+    let read = file.read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE {
+        return Err(Error::other(format!("is larger than {MAX_FILE} bytes")));
+    }
+    Ok(SourceFile {
+        text,
+        name: path.display().to_string(),
+    })
 }
 
 impl Builder {

@@ -208,7 +208,10 @@ impl Walk<'_, '_> {
             Outcome::Waiting => {}
             Outcome::Duplicate => self.counters.fragment_duplicates += 1,
             Outcome::Overlap => self.counters.fragment_overlaps += 1,
-            Outcome::Broken => self.counters.bad_fragments += 1,
+            Outcome::Broken => {
+                self.counters.bad_fragments += 1;
+                self.lone_fragment(ip, protocol, fragment, body, layer);
+            }
             Outcome::Complete(datagram) => {
                 self.counters.reassembled += 1;
                 let layer = Layer {
@@ -219,6 +222,22 @@ impl Walk<'_, '_> {
                 self.ip_payload(ip, protocol, datagram.whole(), layer);
                 self.fragments.give_back(datagram);
             }
+        }
+    }
+
+    /// A fragment that fits no datagram, as a first one whose length is no multiple of eight: it counts, and a first one is read.
+    fn lone_fragment(
+        &mut self,
+        ip: IpHeader,
+        protocol: u8,
+        fragment: Fragment,
+        body: Cut<'_>,
+        layer: Layer,
+    ) {
+        if fragment.offset == 0 {
+            self.ip_payload(ip, protocol, body, layer);
+        } else {
+            self.other(ip, protocol, body.wire, layer);
         }
     }
 

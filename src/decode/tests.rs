@@ -349,6 +349,22 @@ fn what_never_came_together_still_counts_for_its_flow() {
 }
 
 #[test]
+fn a_fragment_of_odd_length_is_read_by_itself() {
+    let mut decoder = Decoder::new();
+    let first = ipv4_fragment(0, true, &udp(2_000, b"012"));
+    let later = ipv4_fragment(16, true, b"345");
+    let seen = decode_all(&mut decoder, LinkType::RAW, &[&first, &later]);
+    assert_eq!(
+        seen,
+        [
+            (17, 2_000, b"012".to_vec(), first.len() as u64, None),
+            (17, 0, Vec::new(), later.len() as u64, None),
+        ]
+    );
+    assert_eq!(decoder.counters().bad_fragments, 2);
+}
+
+#[test]
 fn a_flood_of_fragments_is_bounded() {
     let mut decoder = Decoder::new();
     for number in 0..(fragments::MAX_DATAGRAMS as u32 * 3) {

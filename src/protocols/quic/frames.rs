@@ -8,6 +8,9 @@ pub const MAX_CRYPTO: usize = 64 * 1024;
 const MAX_PIECES: usize = 64;
 /// Most frames of a packet that are looked at; runs of PADDING count as one.
 const MAX_FRAMES: usize = 512;
+const CRYPTO: u8 = 6;
+/// CRYPTO in Google's versions T050 and T051; a STREAM frame elsewhere, which no Initial may carry.
+const GOOGLE_CRYPTO: u8 = 8;
 /// Handshake type of a ClientHello.
 const CLIENT_HELLO: u8 = 1;
 
@@ -61,14 +64,14 @@ impl Crypto {
 
     /// The frame at `offset`; gives where the next begins.
     fn frame(&mut self, payload: &[u8], offset: usize) -> Option<usize> {
-        match payload.get(offset)? {
+        match *payload.get(offset)? {
             0 => {
                 let rest = payload.get(offset..)?;
                 Some(offset + rest.iter().position(|byte| *byte != 0)?)
             }
             1 => Some(offset + 1),
-            kind @ (2 | 3) => acknowledgement(payload, offset + 1, *kind == 3),
-            6 => {
+            kind @ (2 | 3) => acknowledgement(payload, offset + 1, kind == 3),
+            CRYPTO | GOOGLE_CRYPTO => {
                 let (start, at) = variable_integer(payload, offset + 1)?;
                 let (length, at) = variable_integer(payload, at)?;
                 let end = at.checked_add(usize::try_from(length).ok()?)?;

@@ -1,4 +1,4 @@
-//! The hello of Google's QUIC before it took up TLS: a CHLO message in clear (versions up to Q046).
+//! The hello of Google's QUIC before it took up TLS: a CHLO message in clear (versions up to Q046), or in CRYPTO frames (Q050).
 //!
 //! ```text
 //! "CHLO" entries(2, little-endian) padding(2)  { tag(4) end(4, little-endian) } ...  values
@@ -18,20 +18,34 @@ const MAX_START: usize = 128;
 pub fn client_hello(datagram: &[u8]) -> Option<Hello> {
     let version = version(datagram)?;
     let start = memchr::memmem::find(datagram.get(..MAX_START.min(datagram.len()))?, b"CHLO")?;
-    let message = datagram.get(start..)?;
+    let client_hello = parse(datagram.get(start..)?)?;
+    Some(Hello {
+        version,
+        client_hello,
+    })
+}
+
+/// The hello that `message` begins with, as the CRYPTO frames of Q050 carry it. `None`: it is none, or not whole yet.
+pub fn whole_hello(message: &[u8]) -> Option<ClientHello> {
+    let entries = usize::from(u16::from_le_bytes(*message.get(4..)?.first_chunk()?));
+    let last_end = message.get(entries.checked_mul(8)? + 4..)?.first_chunk()?;
+    let length = 8 + entries * 8 + u32::from_le_bytes(*last_end) as usize;
+    parse(message.get(..length)?)
+}
+
+fn parse(message: &[u8]) -> Option<ClientHello> {
+    if !message.starts_with(b"CHLO") {
+        return None;
+    }
     let entries = u16::from_le_bytes(*message.get(4..)?.first_chunk()?);
     if entries > MAX_ENTRIES {
         return None;
     }
     let values = message.get(8 + usize::from(entries) * 8..)?;
     let sni = value(message, values, entries, b"SNI\0").filter(|name| !name.is_empty());
-    let client_hello = ClientHello {
+    Some(ClientHello {
         sni: sni.map(<[u8]>::to_vec),
         ..ClientHello::default()
-    };
-    Some(Hello {
-        version,
-        client_hello,
     })
 }
 

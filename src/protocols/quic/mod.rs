@@ -172,14 +172,14 @@ impl Connection {
             return Progress::Nothing;
         };
         attempt.crypto.take_in(payload);
-        let Some(client_hello) = attempt
-            .crypto
+        let crypto = &attempt.crypto;
+        let tls = crypto
             .client_hello()
-            .map(|body| ClientHello::parse(body, Transport::Quic))
-        else {
+            .map(|body| ClientHello::parse(body, Transport::Quic).unwrap_or_default());
+        let Some(client_hello) = tls.or_else(|| gquic::whole_hello(crypto.contiguous())) else {
             return Progress::Nothing;
         };
-        let (version, client_hello) = (attempt.version, client_hello.unwrap_or_default());
+        let version = attempt.version;
         self.hello = Some(Box::new(Hello {
             version,
             client_hello,

@@ -231,6 +231,33 @@ fn the_old_google_hello_is_read() {
     );
 }
 
+/// A CRYPTO frame with the type that Google's versions give it.
+fn google_crypto(offset: usize, data: &[u8]) -> Vec<u8> {
+    let mut frame = crypto(offset, data);
+    frame[0] = 8;
+    frame
+}
+
+#[test]
+fn hellos_in_frames_of_googles_versions_are_read() {
+    let chlo = google_hello().split_off(30);
+    assert!(chlo.starts_with(b"CHLO"));
+    for (version, message) in [
+        (0x5430_3530, hello_message()),
+        (0x5430_3531, hello_message()),
+        (0x5130_3530, chlo),
+    ] {
+        let (first, second) = message.split_at(20);
+        let seal = |number, frame: &[u8]| seal(version, b"12345678", b"12345678", number, frame);
+        let mut connection = Connection::new();
+        let early = connection.datagram(&seal(1, &google_crypto(20, second)));
+        assert_eq!(early, Progress::Nothing, "version {version:x}");
+        let whole = connection.datagram(&seal(2, &google_crypto(0, first)));
+        assert_eq!(whole, Progress::Hello, "version {version:x}");
+        assert_eq!(name(&connection), b"dl.example.net");
+    }
+}
+
 #[test]
 fn every_prefix_and_every_changed_byte_is_harmless() {
     let sealed = seal(1, b"12345678", b"12345678", 0, &crypto(0, &hello_message()));

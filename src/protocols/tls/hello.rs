@@ -70,6 +70,7 @@ impl ClientHello {
     pub fn parse(body: &[u8], transport: Transport) -> Option<Self> {
         let (_, contents) = parse_tls_handshake_client_hello(body).ok()?;
         let mut inputs = ja4::Inputs {
+            version: contents.version.0,
             ciphers: contents.ciphers.iter().map(|cipher| cipher.0).collect(),
             ..Default::default()
         };
@@ -81,7 +82,6 @@ impl ClientHello {
             inputs.extensions.push(extension.kind);
             hello.take_in(&extension, &mut inputs);
         }
-        inputs.version = hello.version;
         inputs.alpn = hello
             .alpns
             .first()
@@ -128,6 +128,7 @@ impl ClientHello {
                     .iter()
                     .map(|version| version.0)
                     .filter(|version| !is_grease(*version));
+                inputs.version = offered.clone().max().unwrap_or(inputs.version);
                 self.version = offered
                     .max_by_key(|version| version_rank(*version))
                     .unwrap_or(self.version);

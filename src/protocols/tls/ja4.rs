@@ -30,6 +30,7 @@ pub struct Ja4([u8; LENGTH]);
 /// What the fingerprint is made of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs {
+    /// The highest number offered, GREASE left out: that of a draft of TLS 1.3 is higher than its own, and has no digits.
     pub version: u16,
     pub ciphers: Vec<u16>,
     pub extensions: Vec<u16>,
@@ -129,7 +130,7 @@ fn truncated_hash(text: &str) -> String {
 
 const fn version_digits(version: u16) -> &'static str {
     match version {
-        0x0304 | 0x7f00..=0x7fff => "13",
+        0x0304 => "13",
         0x0303 => "12",
         0x0302 => "11",
         0x0301 => "10",
@@ -179,6 +180,19 @@ mod tests {
         assert_eq!(
             ja4(Transport::Tcp, &example()).as_str(),
             "t13d1516h2_8daaf6152771_e5627efa2ab1"
+        );
+    }
+
+    #[test]
+    fn a_draft_has_no_digits() {
+        let draft = Inputs {
+            version: 0x7f1c,
+            ..example()
+        };
+        assert!(
+            ja4(Transport::Tcp, &draft)
+                .as_str()
+                .starts_with("t00d1516h2_")
         );
     }
 

@@ -7,8 +7,8 @@ use crate::types::flow_key::Side;
 
 /// First bytes of a side that are kept until they tell the protocol.
 const MAX_HEAD: usize = 64;
-/// Bytes of a stream in which a ClientHello after STARTTLS is looked for.
-const MAX_SEARCH: usize = 64 * 1024;
+/// Bytes of a direction in which a ClientHello after STARTTLS or a later request is looked for.
+pub(super) const MAX_SEARCH: usize = 64 * 1024;
 /// Datagrams of a flow that are looked at before it is taken for no QUIC.
 pub(super) const MAX_QUIC_PROBES: u8 = 4;
 
@@ -20,8 +20,8 @@ pub(super) enum Application {
     Unknown,
     /// TCP: the first bytes of both sides.
     Probing(Box<[Vec<u8>; 2]>),
-    /// TCP: something else, in which TLS may begin.
-    Searching(usize),
+    /// TCP: something else, in which TLS or HTTP may begin; bytes of both sides that were searched.
+    Searching([usize; 2]),
     /// DNS over TCP.
     DnsStream(Box<[dns::Framer; 2]>),
     /// TLS.
@@ -106,10 +106,28 @@ pub(super) fn probe(heads: &mut [Vec<u8>; 2], side: Side, bytes: &[u8]) -> Told 
     }
 }
 
-/// Looks for a ClientHello in the midst of a stream; gives where it begins, or how much was searched by now, `None` for enough.
-pub(super) fn search(searched: usize, bytes: &[u8]) -> Result<usize, Option<usize>> {
-    find_client_hello(bytes)
-        .ok_or_else(|| Some(searched + bytes.len()).filter(|searched| *searched < MAX_SEARCH))
+/// What a piece in the midst of a stream brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing to read.
+    Nothing,
+    /// A ClientHello begins there.
+    Tls(usize),
+    /// An HTTP request, with its first byte.
+    Http,
+}
+
+/// Looks for TLS after STARTTLS, and for the next request of a connection that was taken up in the midst of a body.
+pub(super) fn search(bytes: &[u8]) -> Found {
+    if let Some(at) = find_client_hello(bytes) {
+        return Found::Tls(at);
+    }
+    let line = bytes.split(|byte| *byte == b'\n').next();
+    let is_whole = line.is_some_and(|line| line.len() < bytes.len());
+    if is_whole && !bytes.starts_with(b"HTTP/") && http::probe(bytes) == Probe::Yes {
+        return Found::Http;
+    }
+    Found::Nothing
 }
 
 #[cfg(test)]
@@ -134,5 +152,21 @@ mod tests {
         );
         assert_eq!(told(b"220 mail.example ESMTP\r\n"), Told::Other);
         assert_eq!(told(b"G"), Told::Nothing);
+    }
+
+    #[test]
+    fn a_whole_request_line_in_the_midst_of_a_stream_is_http() {
+        assert_eq!(
+            search(b"GET /a HTTP/1.1\r\nHost: dl.example.net\r\n\r\n"),
+            Found::Http
+        );
+        for other in [
+            b"GET /a RTSP/1.0\r\n".as_slice(),
+            b"GET /a HTTP/1.1",
+            b"HTTP/1.1 200 OK\r\n",
+            b"\x05\x01\x00",
+        ] {
+            assert_eq!(search(other), Found::Nothing);
+        }
     }
 }

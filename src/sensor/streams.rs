@@ -1,7 +1,9 @@
 //! What goes over a flow: TLS, HTTP and DNS in streams, QUIC and DNS in datagrams.
 
 use super::annotation::{Annotation, Claimed};
-use super::application::{AppProtocol, Application, MAX_QUIC_PROBES, Told, probe, search};
+use super::application::{
+    AppProtocol, Application, Found, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
+};
 use super::worker::{Core, Way};
 use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
 use crate::protocols::tls::Progress;
@@ -63,7 +65,11 @@ impl Core {
                 heads[side.index()].clear();
                 Application::Probing(heads)
             }
-            (Application::Probing(_), Chunk::Gap(_)) => Application::Searching(0),
+            (Application::Probing(mut heads), Chunk::Gap(_)) => {
+                // What comes behind the gap may well begin a message.
+                heads[side.index()].clear();
+                Application::Probing(heads)
+            }
             (Application::Searching(searched), Chunk::Bytes(bytes)) => {
                 self.search_stream(flow, searched, side, bytes, stamp)
             }
@@ -83,6 +89,9 @@ impl Core {
         match &flow.annotation.application {
             Application::Done | Application::Unknown => Interest::Stop,
             Application::Tls(session) if session.is_done(flow.direction(side)) => Interest::Stop,
+            Application::Searching(searched) if searched[side.index()] >= MAX_SEARCH => {
+                Interest::Stop
+            }
             _ => Interest::Continue,
         }
     }
@@ -98,7 +107,7 @@ impl Core {
         let told = probe(&mut heads, side, bytes);
         let (application, direction) = match told {
             Told::Nothing => return Application::Probing(heads),
-            Told::Other => return self.search_stream(flow, 0, side, bytes, stamp),
+            Told::Other => return self.search_stream(flow, [0; 2], side, bytes, stamp),
             Told::Tls(direction) => (Application::Tls(Box::default()), direction),
             Told::Http(direction) => (Application::Http(Box::default()), direction),
         };
@@ -143,19 +152,30 @@ impl Core {
     fn search_stream(
         &mut self,
         flow: &mut Flow<Annotation>,
-        searched: usize,
+        mut searched: [usize; 2],
         side: Side,
         bytes: &[u8],
         stamp: Stamp,
     ) -> Application {
-        match search(searched, bytes) {
-            Ok(at) => {
-                flow.set_client(side, ClientEvidence::Protocol);
+        let found = search(bytes);
+        if found != Found::Nothing {
+            flow.set_client(side, ClientEvidence::Protocol);
+        }
+        match found {
+            Found::Tls(at) => {
                 let hello = bytes.get(at..).unwrap_or_default();
                 self.tls_stream(flow, Box::default(), side, Chunk::Bytes(hello), stamp)
             }
-            Err(Some(searched)) => Application::Searching(searched),
-            Err(None) => Application::Done,
+            Found::Http => self.http_stream(flow, Box::default(), side, Chunk::Bytes(bytes), stamp),
+            Found::Nothing => {
+                searched[side.index()] += bytes.len();
+                let is_enough = searched.iter().all(|searched| *searched >= MAX_SEARCH);
+                if is_enough {
+                    Application::Done
+                } else {
+                    Application::Searching(searched)
+                }
+            }
         }
     }
 

@@ -41,6 +41,10 @@ impl Walk<'_, '_> {
             return;
         };
         layer.frames = 1;
+        if layer.tunnel.is_some() && layer.source_mac.is_none() {
+            // Within a tunnel without Ethernet the packet counts from its own header: no label, PPP or tag before it.
+            layer.wire_bytes = packet.wire as u64;
+        }
         match packet.byte(0).map(|byte| byte >> 4) {
             Some(4) => self.ipv4(packet, layer),
             Some(6) => self.ipv6(packet, layer),

@@ -19,6 +19,10 @@ const PPPOE_SESSION: u16 = 0x8864;
 const BACKBONE_TAG: u16 = 0x88e7;
 const TRANSPARENT_ETHERNET: u16 = 0x6558;
 const PPP: u16 = 0x880b;
+const FABRIC_PATH: u16 = 0x8903;
+const CISCO_META_DATA: u16 = 0x8909;
+const MACSEC: u16 = 0x88e5;
+const SERVICE_HEADER: u16 = 0x894f;
 /// Values of the Ethernet type field up to this are lengths (IEEE 802.3).
 const LARGEST_LENGTH: u16 = 1_500;
 const ETHERNET_HEADER: usize = 14;
@@ -144,6 +148,11 @@ impl Walk<'_, '_> {
             PPP => return self.ppp(rest, layer),
             TRANSPARENT_ETHERNET => return self.bridged_ethernet(rest, layer),
             BACKBONE_TAG => return self.bridged_ethernet(rest.skip(4)?, layer),
+            // Cisco's tag between an outer Ethernet header and the frame.
+            FABRIC_PATH => return self.bridged_ethernet(rest.skip(2)?, layer),
+            CISCO_META_DATA => return self.cisco_meta_data(rest, layer),
+            MACSEC => return self.macsec(rest, layer),
+            SERVICE_HEADER => return self.service_header(rest, layer),
             _ => self.counters.not_ip += 1,
         }
         Some(())
@@ -157,6 +166,48 @@ impl Walk<'_, '_> {
         };
         layer.vlan.push(tag.vlan_identifier().value());
         self.length_or_type(tag.ether_type().0, rest.skip(VLAN_TAG)?, layer)
+    }
+
+    /// Cisco's security group tag: version, length, option, tag, then an ethertype.
+    fn cisco_meta_data(&mut self, rest: Cut<'_>, layer: Layer) -> Option<()> {
+        let Some(layer) = self.deeper(layer) else {
+            return Some(());
+        };
+        self.length_or_type(rest.integer16(6)?, rest.skip(8)?, layer)
+    }
+
+    /// A MACsec tag (IEEE 802.1AE): control, short length, packet number, identifier where flagged. Integrity alone leaves the rest
+    /// readable.
+    fn macsec(&mut self, rest: Cut<'_>, layer: Layer) -> Option<()> {
+        const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
+        const HAS_IDENTIFIER: u8 = 0x20;
+        let Some(layer) = self.deeper(layer) else {
+            return Some(());
+        };
+        let control = rest.byte(0)?;
+        if control & ENCRYPTED_OR_CHANGED != 0 {
+            self.counters.not_ip += 1;
+            return Some(());
+        }
+        let tag = if control & HAS_IDENTIFIER != 0 { 14 } else { 6 };
+        self.length_or_type(rest.integer16(tag)?, rest.skip(tag + 2)?, layer)
+    }
+
+    /// A network service header (RFC 8300 section 2.2): its length in words in the low bits of the first two bytes, what follows in
+    /// the fourth.
+    pub(super) fn service_header(&mut self, rest: Cut<'_>, layer: Layer) -> Option<()> {
+        let Some(layer) = self.deeper(layer) else {
+            return Some(());
+        };
+        let length = usize::from(rest.integer16(0)? & 0x3f) * 4;
+        let inner = rest.skip(length)?;
+        match rest.byte(3)? {
+            1 | 2 => self.ip(inner, layer),
+            3 => return self.bridged_ethernet(inner, layer),
+            5 => return self.mpls(inner, layer),
+            _ => self.counters.not_ip += 1,
+        }
+        Some(())
     }
 
     /// A label stack (RFC 3032 section 2.1); what it carries is told by its first four bits (RFC 4385 section 3).
@@ -200,6 +251,14 @@ impl Walk<'_, '_> {
     pub(super) fn ppp(&mut self, frame: Cut<'_>, layer: Layer) -> Option<()> {
         const MPLS_UNICAST: u16 = 0x0281;
         const MPLS_MULTICAST: u16 = 0x0283;
+        // A serial line's frames, whichever framing it has, come under PPP's link type.
+        const CISCO_ADDRESSES: [u16; 2] = [0x0f00, 0x8f00];
+        if frame
+            .integer16(0)
+            .is_some_and(|head| CISCO_ADDRESSES.contains(&head))
+        {
+            return self.cisco_hdlc(frame, layer);
+        }
         let frame = if frame.integer16(0) == Some(0xff03) {
             frame.skip(2)?
         } else {

@@ -165,6 +165,29 @@ fn link_samples() -> Vec<(LinkType, Vec<u8>)> {
         (LinkType::RADIOTAP, radiotap),
         (LinkType::NFLOG, nflog),
         (LinkType::PKTAP, with(&pktap, &ethernet(0x0800, &packet))),
+        (LinkType::PPP, with(&[0x0f, 0, 8, 0], &packet)),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x8903, &with(&[0, 0x60], &ethernet(0x0800, &packet))),
+        ),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x8909, &with(&[1, 1, 0, 1, 0, 9, 8, 0], &packet)),
+        ),
+        (
+            LinkType::ETHERNET,
+            ethernet(
+                0x88e5,
+                &with(
+                    &[0x20, 30, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0, 1, 8, 0],
+                    &packet,
+                ),
+            ),
+        ),
+        (
+            LinkType::ETHERNET,
+            ethernet(0x894f, &with(&[0, 2, 2, 1, 0, 0, 1, 0xff], &packet)),
+        ),
     ]
 }
 
@@ -210,6 +233,15 @@ fn tunnel_samples() -> Vec<(TunnelKind, Vec<u8>, u64)> {
             TunnelKind::Vxlan,
             over_udp(4_789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame),
             long,
+        ),
+        (
+            TunnelKind::Vxlan,
+            over_udp(
+                4_790,
+                &[12, 0, 0, 4, 0, 0, 5, 0, 0, 2, 2, 1, 0, 0, 1, 0xff],
+                &packet,
+            ),
+            short,
         ),
         (
             TunnelKind::Geneve,
@@ -262,6 +294,63 @@ fn tunnel_samples() -> Vec<(TunnelKind, Vec<u8>, u64)> {
             over_udp(37_008, &[1, 0, 0, 1, 10, 1, 5, 0, 1], &frame),
             long,
         ),
+        (
+            TunnelKind::Gre,
+            gre(&[0, 0, 0x88, 0x0b, 0xff, 3, 0, 0x21], &packet),
+            short,
+        ),
+        (
+            TunnelKind::L2tp,
+            over_udp(1_701, &[0, 2, 0, 7, 0, 9, 0xff, 3, 0, 0x21], &packet),
+            short,
+        ),
+        (
+            TunnelKind::L2tp,
+            over_udp(
+                1_701,
+                &[
+                    0x4a,
+                    2,
+                    0,
+                    16 + short as u8,
+                    0,
+                    7,
+                    0,
+                    9,
+                    0,
+                    1,
+                    0,
+                    1,
+                    0,
+                    1,
+                    0,
+                    0x21,
+                ],
+                &packet,
+            ),
+            short,
+        ),
+        (
+            TunnelKind::Ethernet,
+            ipv4(97, &with(&[0x30, 0], &frame)),
+            long,
+        ),
+        (TunnelKind::Ethernet, ipv6(143, &frame), long),
+        (
+            TunnelKind::Lisp,
+            over_udp(4_341, &[0xc0, 1, 2, 3, 0, 0, 0, 1], &packet),
+            short,
+        ),
+        (
+            TunnelKind::Ipv4,
+            over_udp(6_635, &[0, 0, 0x11, 64], &packet),
+            short,
+        ),
+        (
+            TunnelKind::Capwap,
+            over_udp(5_247, &[0, 0x10, 0, 0, 0, 0, 0, 0], &frame),
+            long,
+        ),
     ]
 }
 
@@ -290,6 +379,36 @@ fn every_tunnel_gives_outer_and_inner() {
             "{kind:?}"
         );
         assert_eq!((wire_bytes, tunnel), (inner_bytes, Some(kind)));
+    }
+}
+
+#[test]
+fn a_controller_may_swap_the_bytes_of_frame_control() {
+    let snap = with(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &ipv4(17, &UDP));
+    for control in [[0x08, 0x01], [0x01, 0x08], [0x0a, 0x08]] {
+        let wireless = with(&control, &with(&[0; 22], &snap));
+        let capwap = with(&[0, 0x10, 0x03, 0, 0, 0, 0, 0], &wireless);
+        let seen = decode(LinkType::RAW, &ipv4(17, &udp(5_247, &capwap)));
+        let inner = seen.get(1).map(|packet| (packet.1, packet.4));
+        assert_eq!(
+            inner,
+            Some((2_000, Some(TunnelKind::Capwap))),
+            "{control:02x?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_tunnel_carries_besides_packets_is_left_alone() {
+    let fragment = [0, 0x10, 0, 0x80, 0, 0, 0, 0];
+    let encrypted = [1, 0, 0, 0, 0x17, 0xfe, 0xfd];
+    for (port, payload) in [
+        (1_701, [0xc8, 2, 0, 8, 0, 0, 0, 0].as_slice()),
+        (5_247, &fragment),
+        (5_247, &encrypted),
+    ] {
+        let seen = decode(LinkType::RAW, &ipv4(17, &udp(port, payload)));
+        assert_eq!(seen.len(), 1, "{payload:02x?}");
     }
 }
 

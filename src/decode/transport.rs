@@ -18,7 +18,9 @@ const UDP: u8 = 17;
 const IPV6_IN_IP: u8 = 41;
 const GRE: u8 = 47;
 const ICMPV6: u8 = 58;
+const ETHER_IP: u8 = 97;
 const MPLS_IN_IP: u8 = 137;
+const ETHERNET_IN_IP: u8 = 143;
 const UDP_HEADER: usize = 8;
 /// Where the flags stand in a TCP header.
 const TCP_FLAGS: usize = 13;
@@ -34,7 +36,10 @@ impl Walk<'_, '_> {
             ICMPV6 if ip.source.is_ipv6() => self.icmp(ip, body, layer),
             _ => self.other(ip, protocol, body.wire, layer),
         }
-        if matches!(protocol, IPV4_IN_IP | IPV6_IN_IP | GRE | MPLS_IN_IP) {
+        if matches!(
+            protocol,
+            IPV4_IN_IP | IPV6_IN_IP | GRE | ETHER_IP | MPLS_IN_IP | ETHERNET_IN_IP
+        ) {
             self.ip_tunnel(&outer(ip, protocol, layer, 0, 0), body);
         }
     }

@@ -12,23 +12,38 @@ const GENEVE_PORT: u16 = 6_081;
 const GTPU_PORT: u16 = 2_152;
 const TEREDO_PORT: u16 = 3_544;
 const TZSP_PORT: u16 = 37_008;
+const L2TP_PORT: u16 = 1_701;
+const CAPWAP_PORT: u16 = 5_247;
+const LISP_PORT: u16 = 4_341;
+const MPLS_PORT: u16 = 6_635;
 /// GRE protocol types of ERSPAN.
 const ERSPAN_II: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 const WCCP: u16 = 0x883e;
 
 const GRE: Protocol = Protocol(47);
+const ETHER_IP: Protocol = Protocol(97);
 const MPLS_IN_IP: Protocol = Protocol(137);
+const ETHERNET_IN_IP: Protocol = Protocol(143);
 
 impl Walk<'_, '_> {
-    /// A tunnel directly over IP: IP in IP, GRE, MPLS.
+    /// A tunnel directly over IP: IP in IP, GRE, Ethernet, MPLS.
     pub(super) fn ip_tunnel(&mut self, outer: &Outer, body: Cut<'_>) {
-        if outer.protocol == GRE {
-            if self.gre(outer, body).is_none() {
-                self.counters.bad_tunnel += 1;
+        let outcome = match outer.protocol {
+            GRE => self.gre(outer, body),
+            ETHER_IP => self.ether_ip(outer, body),
+            ETHERNET_IN_IP => self.inner_ethernet(outer, body, TunnelKind::Ethernet, None),
+            _ => {
+                self.ip_in_ip(outer, body);
+                Some(())
             }
-            return;
+        };
+        if outcome.is_none() {
+            self.counters.bad_tunnel += 1;
         }
+    }
+
+    fn ip_in_ip(&mut self, outer: &Outer, body: Cut<'_>) {
         let kind = if outer.source.address.is_ipv4() {
             TunnelKind::Ipv4
         } else {
@@ -54,6 +69,10 @@ impl Walk<'_, '_> {
             TZSP_PORT => self.tzsp(outer, payload),
             _ if destination == GTPU_PORT || source == GTPU_PORT => self.gtpu(outer, payload),
             _ if destination == TEREDO_PORT || source == TEREDO_PORT => self.teredo(outer, payload),
+            _ if destination == L2TP_PORT || source == L2TP_PORT => self.l2tp(outer, payload),
+            _ if destination == CAPWAP_PORT || source == CAPWAP_PORT => self.capwap(outer, payload),
+            LISP_PORT => self.lisp(outer, payload),
+            MPLS_PORT => self.mpls_over_udp(outer, payload),
             _ => return,
         };
         if outcome.is_none() {
@@ -149,6 +168,10 @@ impl Walk<'_, '_> {
                 Some(())
             }
             3 => self.inner_ethernet(outer, rest, TunnelKind::Vxlan, identifier),
+            4 => {
+                let layer = self.inside(outer, rest, TunnelKind::Vxlan, identifier)?;
+                self.service_header(rest, layer)
+            }
             _ => None,
         }
     }
@@ -260,6 +283,86 @@ impl Walk<'_, '_> {
                 Some(())
             }
         }
+    }
+
+    /// EtherIP (RFC 3378 section 3): a version of 3 and twelve reserved bits, then Ethernet.
+    fn ether_ip(&mut self, outer: &Outer, body: Cut<'_>) -> Option<()> {
+        if body.integer16(0)? != 0x3000 {
+            return None;
+        }
+        self.inner_ethernet(outer, body.skip(2)?, TunnelKind::Ethernet, None)
+    }
+
+    /// L2TP (RFC 2661 section 3.1): flags and version, then length, tunnel, session, numbers and padding as flagged, then PPP.
+    fn l2tp(&mut self, outer: &Outer, payload: Cut<'_>) -> Option<()> {
+        const CONTROL: u16 = 0x8000;
+        const LENGTH: u16 = 0x4000;
+        const SEQUENCE: u16 = 0x0800;
+        const OFFSET: u16 = 0x0200;
+        const VERSION: u16 = 0x000f;
+        let flags = payload.integer16(0)?;
+        if flags & CONTROL != 0 || flags & VERSION != 2 {
+            return Some(());
+        }
+        let mut rest = payload;
+        let mut header = 2;
+        if flags & LENGTH != 0 {
+            rest = rest.limit(usize::from(payload.integer16(2)?));
+            header += 2;
+        }
+        let session = payload.integer32(header)?;
+        header += if flags & SEQUENCE != 0 { 8 } else { 4 };
+        if flags & OFFSET != 0 {
+            header += 2 + usize::from(payload.integer16(header)?);
+        }
+        let rest = rest.skip(header)?;
+        let layer = self.inside(outer, rest, TunnelKind::L2tp, Some(session))?;
+        self.ppp(rest, layer)
+    }
+
+    /// CAPWAP data (RFC 5415 section 4.3): version and type, then header length, radio, payload type and flags, fragment numbers.
+    /// What is encrypted, a keep-alive or a fragment is not unwrapped.
+    fn capwap(&mut self, outer: &Outer, payload: Cut<'_>) -> Option<()> {
+        const NATIVE: u32 = 0x0100;
+        const FRAGMENT: u32 = 0x0080;
+        const KEEP_ALIVE: u32 = 0x0008;
+        const PAYLOAD_TYPE: u32 = 0x3e00;
+        const WIRELESS: u32 = 0x0200;
+        let fields = payload.integer32(0)?;
+        if fields >> 24 != 0 || fields & (FRAGMENT | KEEP_ALIVE) != 0 {
+            return Some(());
+        }
+        let rest = payload.skip((fields >> 19 & 0x1f) as usize * 4)?;
+        if fields & NATIVE == 0 {
+            return self.inner_ethernet(outer, rest, TunnelKind::Capwap, None);
+        }
+        if fields & PAYLOAD_TYPE != WIRELESS {
+            return None;
+        }
+        let layer = self.inside(outer, rest, TunnelKind::Capwap, None)?;
+        self.wireless_of_controller(rest, layer)
+    }
+
+    /// LISP data (RFC 9300 section 5.3): flags and numbers in eight bytes, then IP.
+    fn lisp(&mut self, outer: &Outer, payload: Cut<'_>) -> Option<()> {
+        let rest = payload.skip(8)?;
+        if !matches!(rest.byte(0)? >> 4, 4 | 6) {
+            return None;
+        }
+        let layer = self.inside(outer, rest, TunnelKind::Lisp, None)?;
+        self.ip(rest, layer);
+        Some(())
+    }
+
+    /// MPLS over UDP (RFC 7510).
+    fn mpls_over_udp(&mut self, outer: &Outer, payload: Cut<'_>) -> Option<()> {
+        let kind = if outer.source.address.is_ipv4() {
+            TunnelKind::Ipv4
+        } else {
+            TunnelKind::Ipv6
+        };
+        let layer = self.inside(outer, payload, kind, None)?;
+        self.mpls(payload, layer)
     }
 
     fn inner_ethernet(

@@ -51,7 +51,32 @@ impl Walk<'_, '_> {
 
     /// An 802.11 frame (IEEE 802.11 section 9.2). `padded`: its header is padded to four bytes.
     pub(super) fn wireless(&mut self, frame: Cut<'_>, layer: Layer, padded: bool) -> Option<()> {
+        let control = frame.array(0)?;
+        self.wireless_frame(control, frame, layer, padded)
+    }
+
+    /// An 802.11 frame as wireless controllers tunnel it: some swap the two bytes of frame control. Version 0 and type data stand
+    /// in the first of them, and few flags look like that.
+    pub(super) fn wireless_of_controller(&mut self, frame: Cut<'_>, layer: Layer) -> Option<()> {
+        const VERSION_AND_TYPE: u8 = 0x0f;
         let [first, second] = frame.array(0)?;
+        let is_swapped =
+            first & VERSION_AND_TYPE != TYPE_DATA && second & VERSION_AND_TYPE == TYPE_DATA;
+        let control = if is_swapped {
+            [second, first]
+        } else {
+            [first, second]
+        };
+        self.wireless_frame(control, frame, layer, false)
+    }
+
+    fn wireless_frame(
+        &mut self,
+        [first, second]: [u8; 2],
+        frame: Cut<'_>,
+        layer: Layer,
+        padded: bool,
+    ) -> Option<()> {
         if first & TYPE_MASK != TYPE_DATA || first & SUBTYPE_NO_DATA != 0 {
             self.counters.wireless_control += 1;
             return Some(());

@@ -156,6 +156,10 @@ const fn packet_source(kind: TunnelKind) -> &'static str {
         TunnelKind::Ipv6 => "ipv6 tunnel",
         TunnelKind::Teredo => "teredo tunnel",
         TunnelKind::Tzsp => "tzsp encapsulation",
+        TunnelKind::L2tp => "l2tp tunnel",
+        TunnelKind::Capwap => "capwap tunnel",
+        TunnelKind::Ethernet => "ethernet tunnel",
+        TunnelKind::Lisp => "lisp encapsulation",
     }
 }
 

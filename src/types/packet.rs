@@ -50,6 +50,14 @@ pub enum TunnelKind {
     Teredo,
     /// TaZmen sniffer protocol.
     Tzsp,
+    /// L2TP, version 2 (RFC 2661).
+    L2tp,
+    /// CAPWAP between a wireless access point and its controller (RFC 5415).
+    Capwap,
+    /// Ethernet inside IP (protocols 97 and 143; RFC 3378, RFC 8986).
+    Ethernet,
+    /// LISP (RFC 9300).
+    Lisp,
 }
 
 /// The innermost tunnel that a packet was unwrapped from.

@@ -277,6 +277,7 @@ impl Walk<'_, '_> {
             ip,
             Transport::Other {
                 protocol: Protocol(protocol),
+                ports: [0; 2],
                 payload_length,
             },
             layer,

@@ -528,6 +528,34 @@ fn a_snap_length_cuts_bytes_but_not_lengths() {
 }
 
 #[test]
+fn ports_tell_the_flow_of_a_header_that_is_cut() {
+    let tcp = [
+        0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0,
+    ];
+    for (protocol, whole) in [(6, tcp.as_slice()), (17, &UDP)] {
+        let packet = ipv4(protocol, whole);
+        let ports = |length: usize| {
+            let mut ports = Vec::new();
+            let frame = FrameInput {
+                stamp: Stamp::default(),
+                link_type: LinkType::RAW.0,
+                wire_length: packet.len() as u32,
+                data: &packet[..length],
+            };
+            Decoder::new().decode(frame, &mut |packet| {
+                let (source, destination) = packet.endpoints();
+                ports.push((source.port, destination.port, packet.wire_bytes));
+            });
+            ports
+        };
+        let wire_bytes = packet.len() as u64;
+        let [a, b] = [0, 2].map(|at| u16::from_be_bytes([whole[at], whole[at + 1]]));
+        assert_eq!(ports(26), [(a, b, wire_bytes)], "protocol {protocol}");
+        assert_eq!(ports(23), [(0, 0, wire_bytes)], "protocol {protocol}");
+    }
+}
+
+#[test]
 fn seventeen_layers_are_too_many() {
     let mut frame = ipv4(17, &UDP);
     for _ in 0..20 {

@@ -47,7 +47,8 @@ impl Walk<'_, '_> {
     /// A TCP segment (RFC 9293 section 3.1).
     fn tcp(&mut self, ip: IpHeader, body: Cut<'_>, layer: Layer) {
         if body.bytes.len() < TCP_FIXED_HEADER {
-            return self.cut_tcp(ip, body, layer);
+            self.counters.short_tcp += 1;
+            return self.ports_alone(ip, TCP, body, layer);
         }
         // Options may be cut by the snap length; the fixed header is enough then.
         let header_length = usize::from(body.byte(12).unwrap_or_default() >> 4) * 4;
@@ -56,7 +57,7 @@ impl Walk<'_, '_> {
             .filter(|_| header_length >= TCP_FIXED_HEADER);
         let Some(payload) = payload else {
             self.counters.bad_tcp += 1;
-            return self.other(ip, TCP, body.wire, layer);
+            return self.ports_alone(ip, TCP, body, layer);
         };
         let fixed = body
             .bytes
@@ -66,7 +67,7 @@ impl Walk<'_, '_> {
         let without_options = with_data_offset(fixed);
         let Ok(header) = TcpHeaderSlice::from_slice(&without_options) else {
             self.counters.bad_tcp += 1;
-            return self.other(ip, TCP, body.wire, layer);
+            return self.ports_alone(ip, TCP, body, layer);
         };
         let segment = TcpSegment {
             source_port: header.source_port(),
@@ -85,17 +86,23 @@ impl Walk<'_, '_> {
         self.emit(ip, Transport::Tcp(segment), layer);
     }
 
-    /// A TCP header that was cut: its ports still tell the flow that the frame counts for.
-    fn cut_tcp(&mut self, ip: IpHeader, body: Cut<'_>, layer: Layer) {
-        self.counters.short_tcp += 1;
-        self.other(ip, TCP, body.wire, layer);
+    /// A TCP or UDP header that is cut or broken: its ports still tell the flow that the frame counts for.
+    fn ports_alone(&mut self, ip: IpHeader, protocol: u8, body: Cut<'_>, layer: Layer) {
+        let ports = body.integer16(0).zip(body.integer16(2));
+        let (source, destination) = ports.unwrap_or_default();
+        let transport = Transport::Other {
+            protocol: Protocol(protocol),
+            ports: [source, destination],
+            payload_length: length32(body.wire),
+        };
+        self.emit(ip, transport, layer);
     }
 
     /// A UDP datagram (RFC 768). A length of zero (a jumbogram or an offload), or one that exceeds the packet, is not believed.
     fn udp(&mut self, ip: IpHeader, body: Cut<'_>, layer: Layer) {
         let Ok(header) = UdpHeaderSlice::from_slice(body.bytes) else {
             self.counters.short_udp += 1;
-            return self.other(ip, UDP, body.wire, layer);
+            return self.ports_alone(ip, UDP, body, layer);
         };
         let length = usize::from(header.length());
         let believed = (UDP_HEADER..=body.wire).contains(&length);

@@ -471,9 +471,8 @@ fn follow_segment<A, O: Observer<A>>(
     (counters, waiting): (&mut FlowCounters, &mut Waiting),
     observer: &mut O,
 ) {
-    let Some(tcp) = &mut flow.tcp else {
-        return;
-    };
+    // The flow's first packet may have shown no more than its ports.
+    let tcp = flow.tcp.get_or_insert_default();
     let change = tcp.segment(side, segment);
     let acknowledged = tcp.acknowledged(side.reversed());
     let streams = tcp.streams.take();

@@ -210,6 +210,24 @@ fn a_connection_from_syn_to_fin() {
 }
 
 #[test]
+fn a_flow_whose_first_packet_shows_only_ports_is_followed() {
+    let mut bench = Bench::new();
+    let cut = Transport::Other {
+        protocol: crate::types::Protocol::TCP,
+        ports: [CLIENT.1, SERVER.1],
+        payload_length: 32,
+    };
+    bench.packet(true, cut, 0);
+    bench.tcp(true, ACK, 101, 901, b"request");
+    let log = bench.end();
+    assert_eq!(log[..2], ["open 1", ">request"]);
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("open")).count(),
+        1
+    );
+}
+
+#[test]
 fn a_doubled_mirror_changes_no_figure_but_its_own() {
     let mut bench = Bench::new();
     let pairs: [(bool, u8, u32, u32, &[u8]); 4] = [

@@ -120,9 +120,11 @@ const fn with_slices<'a>(packet: &Packet<'_>, options: &'a [u8], payload: &'a [u
         }),
         Transport::Other {
             protocol,
+            ports,
             payload_length,
         } => Transport::Other {
             protocol,
+            ports,
             payload_length,
         },
     };

@@ -141,10 +141,12 @@ pub enum Transport<'a> {
     Udp(UdpDatagram<'a>),
     /// An ICMP or ICMPv6 message.
     Icmp(IcmpMessage<'a>),
-    /// Anything else, known by its protocol number alone.
+    /// Anything else, known by its protocol number, and by its ports where a TCP or UDP header is cut or broken behind them.
     Other {
         /// IP protocol number.
         protocol: Protocol,
+        /// Source and destination port; zeros where there are none.
+        ports: [u16; 2],
         /// Length of the IP payload on the wire.
         payload_length: u32,
     },
@@ -251,7 +253,11 @@ impl Packet<'_> {
         let (source, destination) = match &self.transport {
             Transport::Tcp(segment) => (segment.source_port, segment.destination_port),
             Transport::Udp(datagram) => (datagram.source_port, datagram.destination_port),
-            _ => (0, 0),
+            Transport::Other {
+                ports: [source, destination],
+                ..
+            } => (*source, *destination),
+            Transport::Icmp(_) => (0, 0),
         };
         (
             Endpoint {

@@ -64,7 +64,7 @@ impl Config {
             longest: self.updates.longest,
             download_bytes: self.updates.download_bytes,
             max_open: count(updates / ACCESS_BYTES),
-            max_bytes: count(updates / 3),
+            max_bytes: count(updates / 2),
         }
     }
 }

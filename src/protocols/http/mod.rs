@@ -16,6 +16,7 @@ pub mod claim;
 pub mod head;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::types::{Direction, Stamp};
 use body::Body;
@@ -29,6 +30,9 @@ const KEPT_HEAD: usize = 2 * 1024;
 pub const MAX_HEAD: usize = 64 * 1024;
 /// Most requests that wait for their responses; beyond, the oldest is told without one.
 pub const MAX_PIPELINE: usize = 64;
+
+/// How much later than the head of its response a request may come.
+const LATENESS: Duration = Duration::from_secs(1);
 
 /// A request and its response. One of them may be missing: the mirror may show one side only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -329,6 +333,10 @@ impl Connection {
             Direction::ToServer => {
                 let request = Request::parse(head, stamp)?;
                 let body = Body::of_request(&request);
+                if self.is_late(&request) {
+                    self.adopt(request, stamp, out);
+                    return Some(AfterHead::Body(body));
+                }
                 if self.waiting.len() >= MAX_PIPELINE
                     && let Some(oldest) = self.first_of_waiting()
                 {
@@ -345,6 +353,27 @@ impl Connection {
                 Some(AfterHead::Body(body))
             }
             Direction::ToClient => self.response(Response::parse(head, stamp)?, stamp, out),
+        }
+    }
+
+    /// Whether the response to this request is coming already: the mirror showed them in the wrong order.
+    fn is_late(&self, request: &Request) -> bool {
+        let answered = self.current.as_ref().and_then(|current| {
+            let response = current.response.as_ref();
+            response.filter(|_| current.request.is_none())
+        });
+        answered.is_some_and(|response| {
+            request.stamp.timestamp.since(response.stamp.timestamp) <= LATENESS
+        }) && request.method != b"CONNECT"
+    }
+
+    fn adopt(&mut self, request: Request, stamp: Stamp, out: &mut TransactionSink<'_>) {
+        let has_body = request.method != b"HEAD";
+        if let Some(current) = &mut self.current {
+            current.request = Some(request);
+        }
+        if !has_body {
+            self.end_body(Direction::ToClient, true, stamp, out);
         }
     }
 

@@ -1,6 +1,7 @@
 //! HTTP on exchanges that one can read, in any pieces.
 
 use super::*;
+use crate::types::Timestamp;
 
 type Exchange<'a> = &'a [(Direction, &'a [u8])];
 const UP: Direction = Direction::ToServer;
@@ -237,6 +238,37 @@ fn a_response_whose_head_was_lost_is_no_answer_to_the_next_request() {
         (200, "/b".to_owned(), 1, true),
     ];
     assert_eq!(summary(&seen), expected);
+}
+
+#[test]
+fn a_request_that_comes_after_its_response_s_head_is_its_request() {
+    let at = |milliseconds: i64| Stamp {
+        timestamp: Timestamp::from_nanos(milliseconds * 1_000_000),
+        ..Stamp::default()
+    };
+    let summary_with = |method: &str, milliseconds| {
+        let (mut connection, mut seen) = (Connection::new(), Vec::new());
+        let mut sink = |transaction: Transaction, _| seen.push(transaction);
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+        connection.data(DOWN, head, at(0), &mut sink);
+        let request = format!("{method} /a HTTP/1.1\r\n\r\n");
+        connection.data(UP, request.as_bytes(), at(milliseconds), &mut sink);
+        if method == "GET" {
+            connection.data(DOWN, b"abc", at(milliseconds), &mut sink);
+        }
+        connection.finish(at(milliseconds), &mut sink);
+        summary(&seen)
+    };
+    assert_eq!(summary_with("GET", 20), [(200, "/a".to_owned(), 3, true)]);
+    assert_eq!(summary_with("HEAD", 20), [(200, "/a".to_owned(), 0, true)]);
+    assert_eq!(
+        summary_with("GET", 2_000),
+        [
+            (200, String::new(), 3, true),
+            (0, "/a".to_owned(), 0, false)
+        ],
+        "too late"
+    );
 }
 
 #[test]

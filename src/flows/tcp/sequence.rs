@@ -4,8 +4,8 @@
 //! other side acknowledged it. Above it lie the pieces that were seen out of order. A part below the edge that was never
 //! seen is a *hole*: inferred, until a late copy fills it.
 //!
-//! A FIN's own number is no byte. Where the mirror shows the acknowledging side alone that is known only at the end, and until
-//! then one byte too much is told; a flow whose end is not on the mirror keeps it.
+//! A FIN's own number is no byte. Where the mirror shows the acknowledging side alone, a last step of one is taken for it; a FIN
+//! that was acknowledged together with data is known only at the end, and until then one byte too much is told.
 
 use crate::flows::flow::Delivered;
 
@@ -22,6 +22,8 @@ pub(super) struct Sequence {
     /// Number of the first data byte.
     base: Option<u32>,
     began_with_syn: bool,
+    /// Whether any byte was seen.
+    was_seen: bool,
     edge: u64,
     pieces: Vec<(u64, u64)>,
     holes: Vec<(u64, u64)>,
@@ -55,6 +57,7 @@ impl Sequence {
     /// Bytes were seen; gives how many are new.
     pub fn add(&mut self, start: u64, length: u64) -> u64 {
         let end = start + length;
+        self.was_seen |= length > 0;
         if start < self.edge {
             self.fill(start, end.min(self.edge));
         }
@@ -84,7 +87,9 @@ impl Sequence {
             position = fin;
         }
         self.acknowledged = self.acknowledged.max(position);
-        if position > self.edge {
+        // One number alone, of a side that is not shown: a FIN, unless more follows.
+        let is_fin_likely = !self.was_seen && position == self.edge + 1;
+        if position > self.edge && !is_fin_likely {
             self.pass(position)
         } else {
             0
@@ -114,7 +119,8 @@ impl Sequence {
     /// The end of a connection that was closed in order, though the FIN of this direction was not seen: the last number that
     /// was acknowledged is the FIN's, where it was not seen as a byte.
     pub fn settle_unseen_fin(&mut self) {
-        let ends_unseen = self.fin.is_none() && self.pieces.is_empty();
+        let is_counted = self.acknowledged <= self.edge;
+        let ends_unseen = self.fin.is_none() && self.pieces.is_empty() && is_counted;
         let Some(last) = self.holes.last_mut().filter(|_| ends_unseen) else {
             return;
         };
@@ -334,6 +340,15 @@ mod tests {
         assert_eq!(delivered(&sequence), (1_001, 1_001, 1));
         sequence.settle_unseen_fin();
         assert_eq!(delivered(&sequence), (1_000, 1_000, 1));
+        let mut alone = Sequence::default();
+        for number in [1, 1_001, 1_002] {
+            alone.acknowledge(number);
+        }
+        assert_eq!(delivered(&alone), (1_000, 1_000, 1), "at once");
+        alone.settle_unseen_fin();
+        assert_eq!(delivered(&alone), (1_000, 1_000, 1));
+        alone.acknowledge(1_003);
+        assert_eq!(delivered(&alone).0, 1_002, "it was a byte");
         let mut seen = begun(1);
         send(&mut seen, 1, 10);
         seen.acknowledge(11);

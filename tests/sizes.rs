@@ -23,6 +23,7 @@ const FIVE_GIGABYTES: Download = Download {
     segment: 65_000,
     with_body: false,
     step_us: 1_000,
+    linger_us: 0,
     // The sequence numbers wrap twice.
     first: u32::MAX - 1_000_000,
     mirror: Mirror::Whole,
@@ -113,16 +114,19 @@ fn one_side_alone_is_exact() {
 
 #[test]
 fn the_client_s_side_alone_shows_a_download() {
-    let told = Download {
-        mirror: Mirror::FromClient,
-        ..THREE_MEGABYTES
+    for linger_us in [0, 20_000_000, 200_000_000] {
+        let told = Download {
+            mirror: Mirror::FromClient,
+            linger_us,
+            ..THREE_MEGABYTES
+        }
+        .replay();
+        let update = update(&told);
+        assert_eq!(update["verdict"], "downloaded");
+        assert!(has(update, "burst_volume") && has(update, "inferred"));
+        assert_eq!(update["delivered_toclient"], told.sent);
+        assert!(update["duration_s"].as_f64().unwrap() < 10.0, "{update:?}");
     }
-    .replay();
-    let update = update(&told);
-    assert_eq!(update["verdict"], "downloaded");
-    assert!(has(update, "burst_volume") && has(update, "inferred"));
-    // The FIN's number, which only the flow's end tells from a byte.
-    assert_eq!(update["delivered_toclient"], told.sent + 1);
 }
 
 #[test]
@@ -199,6 +203,61 @@ fn a_download_of_minutes_is_one_burst() {
     assert_eq!(update["largest_burst"], told.sent);
 }
 
+#[test]
+fn the_client_s_side_of_quic_is_a_contact_of_unknown_volume() {
+    let captures = common::captures();
+    let quic = captures.iter().find(|one| one.name == "chromium-quic");
+    let (udp, client): (u8, [u8; 4]) = (17, [198, 51, 100, 21]);
+    let path = filtered(quic.unwrap(), |frame| {
+        frame.get(23) == Some(&udp) && frame.get(26..30) == Some(&client[..])
+    });
+    let records = common::records(&common::replay(&path, &[]));
+    let updates = finals(&records);
+    assert!(updates.len() >= 2, "{updates:?}");
+    for update in updates {
+        assert_eq!(update["verdict"], "checked", "{update:?}");
+        assert_eq!(update["delivered_toclient"], 0, "{update:?}");
+        assert!(!has(update, "below_threshold"), "{update:?}");
+    }
+}
+
+#[test]
+fn captured_headers_are_enough_for_a_volume() {
+    let cut = |mirror| {
+        let download = Download {
+            mirror,
+            with_body: false,
+            ..THREE_MEGABYTES
+        };
+        download.replay()
+    };
+    let whole = cut(Mirror::Whole);
+    assert_eq!(delivered(&whole, "toclient"), whole.sent);
+    assert_eq!(update(&whole)["ranges_percent"], 100);
+    let without_head = cut(Mirror::Without(4));
+    assert_eq!(update(&without_head)["verdict"], "downloaded");
+}
+
+/// A stored capture with these of its frames.
+fn filtered(capture: &Capture, is_wanted: impl Fn(&[u8]) -> bool) -> PathBuf {
+    const FILE_HEADER: usize = 24;
+    const FRAME_HEADER: usize = 16;
+    let bytes = std::fs::read(&capture.path).unwrap();
+    let (header, mut rest) = bytes.split_at(FILE_HEADER);
+    let mut kept = header.to_vec();
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
+        let (record, after) = rest.split_at(FRAME_HEADER + length);
+        if is_wanted(&record[FRAME_HEADER..]) {
+            kept.extend(record);
+        }
+        rest = after;
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-part.pcap", capture.name));
+    std::fs::write(&path, kept).unwrap();
+    path
+}
+
 /// Reads what `PATCHSPAN_LARGE` names, else makes it.
 #[test]
 #[ignore = "needs root and the laboratory, or PATCHSPAN_LARGE"]
@@ -249,19 +308,34 @@ fn laboratory() -> Option<PathBuf> {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| name.starts_with("large-") && (has_quic || !name.contains("-quic-")));
-    run(Command::new("python3")
-        .arg(lab.join("make.py"))
-        .arg("--large")
-        .arg(&folder)
-        .args(wanted));
+    for name in wanted {
+        make(&lab, &folder, name);
+    }
     Some(folder)
 }
 
+/// A busy machine may lose frames of its own, and the laboratory then gives no capture: it gets three chances.
+fn make(lab: &Path, folder: &Path, name: &str) {
+    let mut command = Command::new("python3");
+    command
+        .arg(lab.join("make.py"))
+        .arg("--large")
+        .arg(folder)
+        .arg(name);
+    let told: Vec<String> = (0..3).map_while(|_| failure(&mut command)).collect();
+    assert!(told.len() < 3, "{name}: {}", told.join("\n"));
+}
+
 fn run(command: &mut Command) {
+    let failed = failure(command);
+    assert!(failed.is_none(), "{command:?}: {failed:?}");
+}
+
+/// What a command that failed said.
+fn failure(command: &mut Command) -> Option<String> {
     let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {told}");
+    let told = [output.stdout, output.stderr].concat();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&told).into_owned())
 }
 
 fn large(folder: &Path) -> Vec<Capture> {

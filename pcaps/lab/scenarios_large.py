@@ -94,11 +94,13 @@ def several(path, about, scheme):
 @scenario("large-http-resumed.pcap", large=True)
 def resumed(path):
     """A download that breaks off, and goes on with a range 90 s later; a script made the pause"""
-    with UpdateLab(resumed.__doc__, body_bytes=BODY_BYTES, site_extra="limit_rate 2m;") as lab:
+    # The server all but stops there, so that the client has read everything when it breaks off.
+    extra = "limit_rate 1k; limit_rate_after 2500k;"
+    with UpdateLab(resumed.__doc__, body_bytes=BODY_BYTES, site_extra=extra) as lab:
         lab.mirror(lab.client)
         raw = lab.directory / "without-pause.pcap"
         with lab.capture(raw, settle_s=1.0):
-            curl(lab, lab.client, url_of("http"), options=["--max-time", "1"], accept=(28,))
+            curl(lab, lab.client, url_of("http"), options=["--max-time", "3"], accept=(28,))
             received = lab.truth.accesses[0]["bytes_received"]
             time.sleep(0.5)
             break_ns = time.time_ns()

@@ -46,6 +46,8 @@ pub(crate) struct Download {
     /// Whether the body was captured, or its headers only.
     pub(crate) with_body: bool,
     pub(crate) step_us: u64,
+    /// How long the connection stays open behind the body.
+    pub(crate) linger_us: u64,
     /// The server's first sequence number.
     pub(crate) first: u32,
     pub(crate) mirror: Mirror,
@@ -101,6 +103,7 @@ impl Download {
                 break;
             }
         }
+        tap.now_us += self.linger_us;
         tap.segment(true, FIN | ACK, (here, there), &[], 0);
         tap.segment(false, FIN | ACK, (there, here + 1), &[], 0);
         tap.segment(true, ACK, (here + 1, there.wrapping_add(1)), &[], 0);

@@ -73,6 +73,8 @@ pub struct OpenAccess {
     by_path: bool,
     in_ranges: bool,
     burst_download: bool,
+    /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
+    unplaced: u64,
     payloads: Vec<PayloadId>,
     count: u64,
     flow_ids: Vec<u64>,
@@ -155,6 +157,7 @@ impl OpenAccess {
             by_path: false,
             in_ranges: false,
             burst_download: false,
+            unplaced: 0,
             payloads: Vec::new(),
             count: 0,
             flow_ids: Vec::new(),
@@ -179,8 +182,11 @@ impl OpenAccess {
             self.corroborated = activity.contact.corroborated;
         }
         self.note_role(role);
+        if activity.exchange.is_some() && is_by_volume(activity) {
+            self.unplaced += activity.delivered_toclient;
+        }
         match &activity.exchange {
-            Some(exchange) if !exchange.is_known_by_volume() => self.take_in_status(exchange),
+            Some(exchange) if !is_by_volume(activity) => self.take_in_status(exchange),
             _ if role.role != Role::Download => {}
             exchange if activity.largest_burst > threshold => {
                 self.burst_download = true;
@@ -292,6 +298,9 @@ impl OpenAccess {
                 } else {
                     Evidence::ContentLengthReached
                 });
+                if self.missing() != Some(0) {
+                    self.note(Evidence::Inferred);
+                }
             }
             _ => {}
         }
@@ -368,10 +377,27 @@ impl OpenAccess {
             self.files.iter().all(|file| file.is_complete),
         ) {
             (false, true) => Verdict::Downloaded,
+            // What is missing came with responses that were not seen.
+            (false, false)
+                if self
+                    .missing()
+                    .is_some_and(|missing| missing <= self.unplaced) =>
+            {
+                Verdict::Downloaded
+            }
             (false, false) => Verdict::Partial,
             (true, _) if self.burst_download => Verdict::Downloaded,
             (true, _) => Verdict::Checked,
         }
+    }
+
+    /// How much of the files did not come; `None` where that cannot be known.
+    fn missing(&self) -> Option<u64> {
+        let of = |file: &File| match (file.is_complete, file.size) {
+            (true, _) => Some(0),
+            (false, size) => size.map(|size| size.saturating_sub(file.covered)),
+        };
+        self.files.iter().map(of).sum()
     }
 
     fn completeness(&self) -> (Option<u64>, Option<u8>) {
@@ -384,6 +410,7 @@ impl OpenAccess {
             .iter()
             .map(|file| file.covered.min(file.size.unwrap_or(u64::MAX)))
             .sum();
+        let covered = covered.saturating_add(self.unplaced);
         let percent = u128::from(covered) * 100 / u128::from(expected);
         (Some(expected), Some(percent.min(100) as u8))
     }
@@ -432,6 +459,11 @@ impl OpenAccess {
             self.flow_ids.push(flow_id);
         }
     }
+}
+
+fn is_by_volume(activity: &Activity) -> bool {
+    let exchange = activity.exchange.as_deref();
+    exchange.is_none_or(Exchange::is_known_by_volume)
 }
 
 /// What of a file the client has, over accesses: remembered for hours.

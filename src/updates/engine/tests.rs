@@ -314,6 +314,48 @@ fn without_a_response_the_volume_tells() {
 }
 
 #[test]
+fn ranges_whose_responses_were_lost_fill_what_is_missing() {
+    let run_with = |lost: u64| {
+        let path = "/pub/update.mar";
+        let unseen = Exchange {
+            method: b"GET".to_vec(),
+            path: path.as_bytes().to_vec(),
+            ..Exchange::default()
+        };
+        let Fact::Activity(by_volume) = burst("download.mozilla.org", 3, 2.0, 2.0, lost) else {
+            unreachable!()
+        };
+        let facts = [
+            exchange(
+                "download.mozilla.org",
+                1,
+                0.0,
+                range(path, 0, 1_000_000, 3_000_000),
+            ),
+            exchange(
+                "download.mozilla.org",
+                2,
+                1.0,
+                range(path, 2_000_000, 3_000_000, 3_000_000),
+            ),
+            Fact::Activity(Activity {
+                exchange: Some(Box::new(unseen)),
+                ..by_volume
+            }),
+        ];
+        let (accesses, _) = run(&facts);
+        let inferred = accesses[0].evidence.contains(&Evidence::Inferred);
+        (
+            accesses[0].verdict.as_str(),
+            accesses[0].ranges_percent,
+            inferred,
+        )
+    };
+    assert_eq!(run_with(1_000_300), ("downloaded", Some(100), true));
+    assert_eq!(run_with(200_000), ("partial", Some(73), false));
+}
+
+#[test]
 fn without_a_request_the_response_tells_how_much_of_the_file_came() {
     let answer = |length, body| Exchange {
         method: Vec::new(),

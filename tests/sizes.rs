@@ -180,6 +180,26 @@ fn a_response_whose_head_is_missing_is_judged_by_its_volume() {
 }
 
 #[test]
+fn a_body_whose_last_segment_is_missing_is_whole() {
+    let last = THREE_MEGABYTES
+        .body
+        .div_ceil(THREE_MEGABYTES.segment.into())
+        - 1;
+    // Five frames come before the body, and an acknowledgement after every second segment.
+    let told = Download {
+        mirror: Mirror::Without(5 + last + last / 2),
+        ..THREE_MEGABYTES
+    }
+    .replay();
+    assert_eq!(delivered(&told, "toclient"), told.sent);
+    assert!(delivered(&told, "inferred_toclient") > 0);
+    let update = update(&told);
+    assert_eq!(update["verdict"], "downloaded", "{update:?}");
+    assert_eq!(update["ranges_percent"], 100);
+    assert!(has(update, "inferred"));
+}
+
+#[test]
 fn a_request_that_is_missing_leaves_the_flow_its_size() {
     let told = Download {
         mirror: Mirror::Without(3),

@@ -422,10 +422,10 @@ impl<A: Default, M> FlowTable<A, M> {
             recorded: flow.last_recorded(),
             ..flow.first()
         };
-        finish_streams(&mut flow, stamp, &mut self.waiting, observer);
         if let Some(tcp) = &mut flow.tcp {
             tcp.settle(&flow.sides);
         }
+        finish_streams(&mut flow, stamp, &mut self.waiting, observer);
         if let Some(memory) = observer.ended(&mut flow, reason, at) {
             let bytes = observer.weight(&memory);
             self.remember(*flow.key(), at, memory, bytes);
@@ -580,9 +580,10 @@ fn finish_streams<A>(
     waiting.bytes -= streams.memory();
     let client = flow.client_side();
     for side in [client, client.reversed()] {
+        let passed = flow.tcp.as_ref().map_or(0, |tcp| tcp.passed(side));
         let mut on =
             |chunk: Chunk<'_>| observer.stream(flow, side, chunk, stamp) == Interest::Continue;
-        streams.side(side).finish(&mut on);
+        streams.side(side).finish(passed, &mut on);
     }
 }
 

@@ -83,6 +83,11 @@ impl Tcp {
         self.sequence(side).acknowledged()
     }
 
+    /// Below this position everything that `side` sent went over.
+    pub fn passed(&self, side: Side) -> u64 {
+        self.sequence(side).passed()
+    }
+
     /// An ICMP error quoted a packet of this connection.
     pub const fn refuse(&mut self) {
         self.icmp_refused = true;

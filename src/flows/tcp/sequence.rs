@@ -108,10 +108,10 @@ impl Sequence {
         }
     }
 
-    /// The end: without any acknowledgement seen, what lies before a later piece was passed.
+    /// The end: without any acknowledgement seen, what lies before a later piece, or before the FIN, was passed.
     pub fn settle(&mut self) {
         if !self.has_acknowledgements {
-            let end = self.highest();
+            let end = self.highest().max(self.fin.unwrap_or(0));
             self.pass(end);
         }
     }
@@ -152,6 +152,11 @@ impl Sequence {
     /// Whether a SYN was seen.
     pub const fn began_with_syn(&self) -> bool {
         self.began_with_syn
+    }
+
+    /// Below this position everything went over.
+    pub const fn passed(&self) -> u64 {
+        self.edge
     }
 
     /// How far the other side acknowledged.
@@ -330,6 +335,15 @@ mod tests {
         reordered.acknowledge(12);
         reordered.finish(10);
         assert_eq!(delivered(&reordered), (10, 0, 0));
+    }
+
+    #[test]
+    fn without_acknowledgements_the_fin_tells_of_a_lost_end() {
+        let mut sequence = begun(1);
+        send(&mut sequence, 1, 10);
+        sequence.finish(30);
+        sequence.settle();
+        assert_eq!(delivered(&sequence), (30, 20, 1));
     }
 
     #[test]

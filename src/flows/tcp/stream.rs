@@ -166,10 +166,15 @@ impl Stream {
         }
     }
 
-    /// The flow ends: everything that waits is handed on, behind its gaps.
-    pub fn finish(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+    /// The flow ends: everything that waits is handed on, behind its gaps. All below `passed` went over, seen or not.
+    pub fn finish(&mut self, passed: u64, on: &mut impl FnMut(Chunk<'_>) -> bool) {
         while !self.stopped && !self.waiting.is_empty() {
             self.give_up_hole(on);
+        }
+        if !self.ended && passed > self.next {
+            let lost = passed - self.next;
+            self.next = passed;
+            self.tell(Chunk::Gap(lost), on);
         }
         if !self.stopped && !self.ended {
             self.ended = true;
@@ -334,7 +339,7 @@ mod tests {
 
         fn finish(&mut self) -> String {
             let seen = &mut self.seen;
-            self.stream.finish(&mut |chunk| tell(seen, chunk));
+            self.stream.finish(0, &mut |chunk| tell(seen, chunk));
             self.seen.join(" ")
         }
     }
@@ -376,6 +381,15 @@ mod tests {
         reader.push(2, b"c", false);
         reader.push(9, b"z", false);
         assert_eq!(reader.finish(), "[2] c [6] z <end>");
+    }
+
+    #[test]
+    fn at_the_end_what_was_acknowledged_and_never_seen_is_a_gap() {
+        let mut reader = Reader::default();
+        reader.push(0, b"ab", false);
+        let seen = &mut reader.seen;
+        reader.stream.finish(7, &mut |chunk| tell(seen, chunk));
+        assert_eq!(reader.seen, ["ab", "[5]", "<end>"]);
     }
 
     #[test]

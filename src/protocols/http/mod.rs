@@ -368,11 +368,16 @@ impl Connection {
     }
 
     fn adopt(&mut self, request: Request, stamp: Stamp, out: &mut TransactionSink<'_>) {
-        let has_body = request.method != b"HEAD";
-        if let Some(current) = &mut self.current {
-            current.request = Some(request);
-        }
-        if !has_body {
+        let is_head = request.method == b"HEAD";
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        let has_body = current
+            .response
+            .as_ref()
+            .is_some_and(|response| response.body_bytes + response.body_missing > 0);
+        current.request = Some(request);
+        if is_head && !has_body {
             self.end_body(Direction::ToClient, true, stamp, out);
         }
     }

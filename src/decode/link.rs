@@ -35,10 +35,13 @@ pub(super) const fn supports(link_type: u16) -> bool {
         LinkType::NULL
             | LinkType::ETHERNET
             | LinkType::TOKEN_RING
+            | LinkType::SLIP
             | LinkType::PPP
             | LinkType::FDDI
+            | LinkType::DLT_ATM_RFC1483
             | LinkType::DLT_RAW
             | LinkType::DLT_RAW_OPENBSD
+            | LinkType::ATM_CLIP
             | LinkType::PPP_HDLC
             | LinkType::PPP_ETHER
             | LinkType::ATM_RFC1483
@@ -47,17 +50,24 @@ pub(super) const fn supports(link_type: u16) -> bool {
             | LinkType::IEEE802_11
             | LinkType::FRELAY
             | LinkType::LOOP
+            | LinkType::ENC
             | LinkType::LINUX_SLL
             | LinkType::PRISM
             | LinkType::RADIOTAP
             | LinkType::AVS
             | LinkType::PPP_PPPD
             | LinkType::PPI
+            | LinkType::IPNET
             | LinkType::IPV4
             | LinkType::IPV6
             | LinkType::NFLOG
+            | LinkType::IPOIB
             | LinkType::PKTAP
             | LinkType::LINUX_SLL2
+            | LinkType::BROADCOM_TAG
+            | LinkType::BROADCOM_TAG_PREPENDED
+            | LinkType::MARVELL_DSA
+            | LinkType::MARVELL_EDSA
     )
 }
 
@@ -85,7 +95,18 @@ impl Walk<'_, '_> {
             LinkType::PPP_ETHER => self.pppoe(frame, layer),
             LinkType::C_HDLC => self.cisco_hdlc(frame, layer),
             LinkType::FRELAY => self.frame_relay(frame, layer),
-            LinkType::ATM_RFC1483 => self.llc(frame, layer),
+            LinkType::ATM_RFC1483 | LinkType::DLT_ATM_RFC1483 | LinkType::ATM_CLIP => {
+                self.llc(frame, layer)
+            }
+            LinkType::SLIP => self.ip_behind(16, frame, layer),
+            LinkType::ENC => self.ip_behind(12, frame, layer),
+            LinkType::IPNET => self.ip_behind(24, frame, layer),
+            LinkType::IPOIB => self.infiniband(frame, layer),
+            LinkType::BROADCOM_TAG | LinkType::MARVELL_DSA => self.switch_tag(4, frame, layer),
+            LinkType::MARVELL_EDSA => self.switch_tag(8, frame, layer),
+            LinkType::BROADCOM_TAG_PREPENDED => {
+                frame.skip(4).and_then(|frame| self.ethernet(frame, layer))
+            }
             LinkType::FDDI => frame.skip(13).and_then(|frame| self.llc(frame, layer)),
             LinkType::TOKEN_RING => self.token_ring(frame, layer),
             LinkType::IEEE802_11 => self.wireless(frame, layer, false),
@@ -114,6 +135,28 @@ impl Walk<'_, '_> {
             ..layer
         };
         self.length_or_type(header.ether_type().0, frame.skip(ETHERNET_HEADER)?, layer)
+    }
+
+    /// An IP packet behind a header of which only its length matters.
+    fn ip_behind(&mut self, header: usize, frame: Cut<'_>, layer: Layer) -> Option<()> {
+        self.ip(frame.skip(header)?, layer);
+        Some(())
+    }
+
+    /// IP over InfiniBand: a global route header, then an ethertype and two reserved bytes (RFC 4391 section 6).
+    fn infiniband(&mut self, frame: Cut<'_>, layer: Layer) -> Option<()> {
+        self.ether_type(frame.integer16(40)?, frame.skip(44)?, layer)
+    }
+
+    /// An Ethernet frame with a switch's tag between its addresses and its type.
+    fn switch_tag(&mut self, tag: usize, frame: Cut<'_>, layer: Layer) -> Option<()> {
+        let layer = Layer {
+            source_mac: Some(frame.array(6)?),
+            destination_mac: Some(frame.array(0)?),
+            ..layer
+        };
+        let value = frame.integer16(12 + tag)?;
+        self.length_or_type(value, frame.skip(14 + tag)?, layer)
     }
 
     /// An Ethernet frame within another link layer.

@@ -166,6 +166,31 @@ fn link_samples() -> Vec<(LinkType, Vec<u8>)> {
         (LinkType::NFLOG, nflog),
         (LinkType::PKTAP, with(&pktap, &ethernet(0x0800, &packet))),
         (LinkType::PPP, with(&[0x0f, 0, 8, 0], &packet)),
+        (LinkType::SLIP, with(&[0; 16], &packet)),
+        (LinkType::ENC, with(&[0; 12], &packet)),
+        (LinkType::IPNET, with(&[0; 24], &packet)),
+        (
+            LinkType::IPOIB,
+            with(&[0; 40], &with(&[8, 0, 0, 0], &packet)),
+        ),
+        (LinkType::DLT_ATM_RFC1483, snap.clone()),
+        (LinkType::ATM_CLIP, snap.clone()),
+        (
+            LinkType::BROADCOM_TAG_PREPENDED,
+            with(&[0; 4], &ethernet(0x0800, &packet)),
+        ),
+        (
+            LinkType::BROADCOM_TAG,
+            ethernet(0x2000, &with(&[0, 1, 8, 0], &packet)),
+        ),
+        (
+            LinkType::MARVELL_DSA,
+            ethernet(0x4000, &with(&[0, 1, 8, 0], &packet)),
+        ),
+        (
+            LinkType::MARVELL_EDSA,
+            ethernet(0xdada, &with(&[0, 0, 0x40, 0, 0, 1, 8, 0], &packet)),
+        ),
         (
             LinkType::ETHERNET,
             ethernet(0x8903, &with(&[0, 0x60], &ethernet(0x0800, &packet))),

@@ -15,14 +15,20 @@ impl LinkType {
     pub const ETHERNET: Self = Self(1);
     /// IEEE 802.5 token ring.
     pub const TOKEN_RING: Self = Self(6);
+    /// SLIP, behind a direction and a compressed header.
+    pub const SLIP: Self = Self(8);
     /// PPP, with or without HDLC framing.
     pub const PPP: Self = Self(9);
     /// FDDI.
     pub const FDDI: Self = Self(10);
+    /// RFC 1483 ATM under the number that some systems write.
+    pub const DLT_ATM_RFC1483: Self = Self(11);
     /// Raw IP under the number that some systems write.
     pub const DLT_RAW: Self = Self(12);
     /// Raw IP under OpenBSD's number.
     pub const DLT_RAW_OPENBSD: Self = Self(14);
+    /// Linux classical IP over ATM.
+    pub const ATM_CLIP: Self = Self(19);
     /// PPP with HDLC framing.
     pub const PPP_HDLC: Self = Self(50);
     /// PPPoE session frames.
@@ -39,6 +45,8 @@ impl LinkType {
     pub const FRELAY: Self = Self(107);
     /// OpenBSD loopback: a 4-byte address family in network order.
     pub const LOOP: Self = Self(108);
+    /// OpenBSD's view of IPsec: address family, index, flags.
+    pub const ENC: Self = Self(109);
     /// Linux cooked, version 1.
     pub const LINUX_SLL: Self = Self(113);
     /// IEEE 802.11 behind a Prism header.
@@ -51,16 +59,28 @@ impl LinkType {
     pub const PPP_PPPD: Self = Self(166);
     /// Per-packet information.
     pub const PPI: Self = Self(192);
+    /// Solaris between zones.
+    pub const IPNET: Self = Self(226);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
     /// Linux netfilter log.
     pub const NFLOG: Self = Self(239);
+    /// IP over InfiniBand.
+    pub const IPOIB: Self = Self(242);
     /// Apple's packet tap.
     pub const PKTAP: Self = Self(258);
     /// Linux cooked, version 2.
     pub const LINUX_SLL2: Self = Self(276);
+    /// Ethernet with Broadcom's switch tag behind the addresses.
+    pub const BROADCOM_TAG: Self = Self(281);
+    /// Ethernet behind Broadcom's switch tag.
+    pub const BROADCOM_TAG_PREPENDED: Self = Self(282);
+    /// Ethernet with Marvell's switch tag behind the addresses.
+    pub const MARVELL_DSA: Self = Self(284);
+    /// Ethernet with Marvell's switch tag behind an ethertype.
+    pub const MARVELL_EDSA: Self = Self(285);
 }
 
 /// LINKTYPE_ numbers that libpcap calls by another DLT_ number.

@@ -217,3 +217,17 @@ fn a_file_name_does_nothing_to_a_terminal() {
         "{err}"
     );
 }
+
+#[test]
+fn an_input_is_never_overwritten_by_the_output() {
+    let scratch = Scratch::new("overwrite");
+    let file = scratch.file("a.pcap", capture());
+    let other_name = scratch.0.join("same.pcap");
+    std::os::unix::fs::symlink(&file, &other_name).unwrap();
+    for output in [file.as_str(), other_name.to_str().unwrap()] {
+        let (code, out, err) = patchspan(&["replay", "--output", output, &file]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("is an input"), "{err}");
+        assert_eq!(std::fs::read(&file).unwrap(), capture());
+    }
+}

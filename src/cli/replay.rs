@@ -166,6 +166,7 @@ fn engine(job: ReplayJob) -> Exit {
             complain(&error);
             match error {
                 SetupError::Output(_) => Exit::Lost,
+                SetupError::OutputIsInput(_) => Exit::Usage,
                 SetupError::Directory { .. } | SetupError::Catalogue(_) => Exit::Config,
             }
         }

@@ -1,7 +1,8 @@
 //! `patchspan replay`: capture files through every stage to records.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -55,6 +56,9 @@ pub enum SetupError {
     /// The catalogue is wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\\n"))]
     Catalogue(Vec<CatalogueError>),
+    /// The output is one of the inputs, which it would empty.
+    #[error("{}: is an input and cannot be the output; nothing was written", .0.display())]
+    OutputIsInput(PathBuf),
     /// The output cannot be created.
     #[error(transparent)]
     Output(SinkError),
@@ -67,6 +71,9 @@ pub fn run(
 ) -> Result<ReplayOutcome, SetupError> {
     let catalogue = Arc::new(catalogue(&job.config)?);
     let sink = match &job.output {
+        Some(path) if is_input(path, &job.files) => {
+            return Err(SetupError::OutputIsInput(path.clone()));
+        }
         Some(path) => Sink::create(path).map_err(SetupError::Output)?,
         None => Sink::standard(),
     };
@@ -94,6 +101,15 @@ pub fn run(
         })
     };
     Ok(conclude(&written, outcome, on_event))
+}
+
+/// Whether a path leads to one of `files`, by whatever name.
+fn is_input(path: &Path, files: &[PathBuf]) -> bool {
+    let place = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
+    };
+    place(path).is_some_and(|output| files.iter().any(|file| place(file) == Some(output)))
 }
 
 /// Reads frames and hands their packets on.

@@ -22,8 +22,8 @@ use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 /// Memory of an ended flow that is remembered, beside what the observer keeps of it.
 pub(super) const REMEMBERED_BYTES: usize = 160;
-/// Watched flows that are passed over when a full table looks for one to give up.
-const SPARED: usize = 8;
+/// Flows among which a full table chooses the one to give up.
+const LOOKED_AT: usize = 32;
 /// Flows whose 5-tuple is in use again and that wait for their alarm; beyond, they end without it.
 const MAX_LEAVING: usize = 1 << 12;
 /// Timers a flow: with more, those of flows that ended are swept out. They would go when they are due, but time may stand still.
@@ -341,35 +341,40 @@ impl<A: Default, M> FlowTable<A, M> {
         }
     }
 
-    /// The table is full: the flow that would end first goes, watched ones last.
+    /// The table is full: of the flows whose timers come up next, the one that would end first goes, watched ones last.
     fn give_up_one(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
-        let mut spared = Vec::new();
-        while let Some(timer) = self.timers.pop() {
-            let Some(flow) = self
-                .slab
-                .flow(timer.slot)
-                .filter(|flow| flow.id() == timer.flow_id)
-            else {
+        let mut looked_at = Vec::with_capacity(LOOKED_AT);
+        while looked_at.len() < LOOKED_AT
+            && let Some(timer) = self.timers.pop()
+        {
+            let is_current =
+                |flow: &&mut Flow<A>| flow.id() == timer.flow_id && flow.armed == timer.due;
+            let Some(flow) = self.slab.flow(timer.slot).filter(is_current) else {
                 continue;
             };
-            if flow.armed != timer.due {
-                continue;
-            }
-            let real = flow.deadline(&self.options);
             flow.armed = Timestamp::MAX;
-            if real > timer.due && flow.alarm.is_none() {
-                self.arm(timer.slot);
+            if flow.leaving.is_none() {
+                let deadline = flow.deadline(&self.options);
+                let place = (flow.is_watched(), deadline, flow.first().number, flow.id());
+                looked_at.push((place, timer.slot));
                 continue;
             }
-            if flow.is_watched() && spared.len() < SPARED {
-                spared.push(timer.slot);
-                continue;
-            }
-            self.counters.forced += 1;
-            self.end(timer.slot, EndReason::Forced, now, observer);
-            break;
+            // It has no place in the index any more: its end makes no room.
+            looked_at.push(((true, Timestamp::MAX, u64::MAX, flow.id()), timer.slot));
         }
-        spared.into_iter().for_each(|slot| self.arm(slot));
+        let victim = looked_at
+            .iter()
+            .filter(|((_, deadline, ..), _)| *deadline < Timestamp::MAX)
+            .min()
+            .map(|(_, slot)| *slot);
+        for (_, slot) in looked_at {
+            if Some(slot) == victim {
+                self.counters.forced += 1;
+                self.end(slot, EndReason::Forced, now, observer);
+            } else {
+                self.arm(slot);
+            }
+        }
     }
 
     /// The 5-tuple of a flow is in use again: it ends, at once or, where the observer has to wait for something, at its alarm.

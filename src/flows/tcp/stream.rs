@@ -189,6 +189,8 @@ impl Stream {
             self.waiting = VecDeque::new();
             self.waiting_bytes = 0;
             self.hole = None;
+            self.waiting_bytes = 0;
+            self.hole = None;
             on(Chunk::End);
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! heads[hash]  ->  entry at position p  ->  older entry of the bucket  ->  ...
 //!
-//! entry words: seal | key x4 | name | name hash | chain | chain hash | next | times x4
+//! entry words: seal | key x4 | name | name hash | chain | chain hash | next | times x4 | moved
 //! ```
 //!
 //! Positions only grow; an entry lies at its position modulo the ring's length, and `seal` names the position whose words these
@@ -26,7 +26,7 @@ pub const MAX_HOPS: usize = 64;
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = WORDS * 8;
 
-const WORDS: usize = 14;
+const WORDS: usize = 15;
 const SEAL: usize = 0;
 const KEY: usize = 1;
 const NAME: usize = 5;
@@ -35,6 +35,7 @@ const CHAIN: usize = 7;
 const CHAIN_HASH: usize = 8;
 const NEXT: usize = 9;
 const TIMES: usize = 10;
+const MOVED: usize = 14;
 /// The newest answers whose times an entry keeps, so that a look back *as of* a moment finds the one before it.
 const KEPT_TIMES: usize = 4;
 
@@ -140,7 +141,7 @@ impl Table {
             Some(node) if !self.in_older_half(node.position) => self.note_time(&node, time),
             Some(node) => {
                 self.append(hash, key, entry, newest_times(node.times, time));
-                self.forget_times(&node);
+                self.mark_moved(&node);
             }
             None => self.append(hash, key, entry, newest_times([NO_TIME; KEPT_TIMES], time)),
         }
@@ -244,6 +245,7 @@ impl Table {
         }
         store(NAME, entry.name.to_word());
         store(NAME_HASH, entry.name_hash);
+        store(MOVED, 0);
         store(CHAIN_HASH, entry.chain_hash);
         store(CHAIN, entry.chain.map_or(0, TextId::to_word));
         for (index, time) in times.into_iter().enumerate() {
@@ -258,17 +260,15 @@ impl Table {
         let old =
             std::array::from_fn(|index| self.word(position, TIMES + index).load(Ordering::Relaxed));
         let (old, new) = (newest(&old), newest(times));
-        if old != NO_TIME && time_of(new).since(time_of(old)) < self.retention {
+        let was_moved = self.word(position, MOVED).load(Ordering::Relaxed) != 0;
+        if old != NO_TIME && !was_moved && time_of(new).since(time_of(old)) < self.retention {
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// An entry was written anew elsewhere.
-    fn forget_times(&self, node: &Node) {
-        for index in 0..KEPT_TIMES {
-            self.word(node.position, TIMES + index)
-                .store(NO_TIME, Ordering::Relaxed);
-        }
+    /// An entry was written anew elsewhere: its end is no loss. Its times stay, for readers that are on their way.
+    fn mark_moved(&self, node: &Node) {
+        self.word(node.position, MOVED).store(1, Ordering::Relaxed);
     }
 
     fn publish(&self, hash: u64, position: u64) {

@@ -73,7 +73,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("hashbrown", &["decode", "flows", "updates"]),
     (
         "foldhash",
-        &["decode", "flows", "names", "updates", "sensor"],
+        &["decode", "protocols", "flows", "names", "updates", "sensor"],
     ),
     // Tables whose pages the kernel zeroes at their first use.
     ("bytemuck", &["names"]),

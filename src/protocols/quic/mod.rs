@@ -19,6 +19,8 @@ pub mod keys;
 pub mod packet;
 pub mod version;
 
+use std::hash::BuildHasher as _;
+
 use super::tls::ClientHello;
 use super::tls::ja4::Transport;
 use frames::Crypto;
@@ -57,6 +59,8 @@ pub struct Connection {
     /// The connection whose hello is whole.
     finished: Option<InitialKeys>,
     hello: Option<Box<Hello>>,
+    /// Of the bytes of that hello.
+    hello_hash: Option<u64>,
     derivations: u8,
     failures: u8,
 }
@@ -180,6 +184,12 @@ impl Connection {
             return Progress::Nothing;
         };
         let version = attempt.version;
+        let hello_hash = hash(crypto.contiguous());
+        if self.hello_hash.replace(hello_hash) == Some(hello_hash) {
+            // After a Retry the client sends its hello once more (RFC 9000 section 17.2.5.2).
+            self.finished = self.attempt.take().map(|attempt| attempt.keys);
+            return Progress::Nothing;
+        }
         self.hello = Some(Box::new(Hello {
             version,
             client_hello,
@@ -187,6 +197,10 @@ impl Connection {
         self.finished = self.attempt.take().map(|attempt| attempt.keys);
         Progress::Hello
     }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    foldhash::fast::FixedState::with_seed(0).hash_one(bytes)
 }
 
 /// The destination connection id of a datagram's first packet, for those who want to tell connections apart.

@@ -1,14 +1,15 @@
 //! `patchspan check`: every error of a configuration, before anything depends on it.
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::diff::print;
 use super::{Exit, tell_errors};
 use crate::config::Config;
 use crate::config::hosts::HostList;
 use crate::config::memory::Shares;
+use crate::sensor::replay;
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
@@ -31,10 +32,15 @@ pub(super) fn run(flags: &Flags) -> Exit {
         let hosts = HostList::load(path);
         hosts.map_err(|errors| said.push(errors.to_string()))
     });
+    if let Ok(config) = &config
+        && let Err(error) = replay::catalogue(config)
+    {
+        said.push(error.to_string());
+    }
     match (config, hosts.transpose()) {
-        (Ok(config), Ok(hosts)) => {
-            let _ = tell(&flags.config, &config, hosts.as_ref());
-            Exit::Done
+        (Ok(config), Ok(hosts)) if said.is_empty() => {
+            let text = text(&flags.config, &config, hosts.as_ref());
+            print(&text).err().unwrap_or(Exit::Done)
         }
         _ => {
             tell_errors(&said);
@@ -43,15 +49,14 @@ pub(super) fn run(flags: &Flags) -> Exit {
     }
 }
 
-fn tell(path: &Path, config: &Config, hosts: Option<&HostList>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}: no errors", path.display())?;
+fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
+    let mut text = format!("{}: no errors\n", path.display());
     if let Some(hosts) = hosts {
-        writeln!(out, "{} hosts in the list", hosts.hosts().len())?;
+        text += &format!("{} hosts in the list\n", hosts.hosts().len());
     }
-    writeln!(out, "memory is shared out to at most:")?;
+    text += "memory is shared out to at most:\n";
     for line in Shares::of(config.memory).lines() {
-        writeln!(out, "  {line}")?;
+        text += &format!("  {line}\n");
     }
-    Ok(())
+    text
 }

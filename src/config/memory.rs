@@ -16,8 +16,6 @@ pub struct Shares {
     pub names: u64,
     /// Accesses, sessions, hosts.
     pub updates: u64,
-    /// Frames and records on their way: rings, batches, queues.
-    pub queues: u64,
 }
 
 impl Shares {
@@ -29,7 +27,6 @@ impl Shares {
             streams: percent * 15,
             names: percent * 20,
             updates: percent * 10,
-            queues: percent * 10,
         }
     }
 
@@ -40,7 +37,6 @@ impl Shares {
             ("streams", self.streams),
             ("names", self.names),
             ("updates", self.updates),
-            ("queues", self.queues),
         ];
         let line = |(name, bytes): (&str, u64)| {
             let bytes = size_in_words(bytes >> 20 << 20);
@@ -62,9 +58,8 @@ mod tests {
                 streams,
                 names,
                 updates,
-                queues,
             } = Shares::of(memory);
-            assert!(flows + streams + names + updates + queues < memory);
+            assert!(flows + streams + names + updates < memory);
         }
     }
 

@@ -80,10 +80,16 @@ impl Collector {
     }
 
     /// The end of input, at `now`: what is open ends, what was counted is told.
-    pub fn finish(mut self, mut counts: Counts, first: Timestamp, now: Timestamp) -> Written {
+    pub fn finish(
+        mut self,
+        mut counts: Counts,
+        first: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Written {
         self.form.finish(&mut self.engine, now);
         counts.add(self.engine.counters().iter());
-        if let Form::Json(printer) = &mut self.form {
+        // Without a frame there is no time at which anything was counted.
+        if let (Form::Json(printer), Some(first)) = (&mut self.form, first) {
             printer.statistics(&counts, first, now);
         }
         self.write(&mut []);

@@ -54,7 +54,7 @@ pub enum SetupError {
         error: std::io::Error,
     },
     /// The catalogue is wrong.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\\n"))]
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalogue(Vec<CatalogueError>),
     /// The output is one of the inputs, which it would empty.
     #[error("{}: is an input and cannot be the output; nothing was written", .0.display())]
@@ -187,7 +187,7 @@ impl<'e> Reader<'e> {
         self.tell_undecoded();
         let (collector, mut counts) = pool.finish(self.now);
         self.count(&mut counts, names);
-        let written = collector.finish(counts, self.first.unwrap_or(self.now), self.now);
+        let written = collector.finish(counts, self.first, self.now);
         (written, self.outcome)
     }
 
@@ -246,7 +246,8 @@ fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
     }
 }
 
-fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
+/// The catalogue that a configuration names, else the one in the program.
+pub fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
     let Some(path) = &config.catalogue else {
         return Catalogue::embedded().map_err(SetupError::Catalogue);
     };

@@ -92,6 +92,7 @@ impl Core {
         let failure = Failure {
             contact,
             refused: failed == Failed::Refused,
+            end: flow.last(),
             time: self.now(),
             bytes_toserver: flow.wire_bytes(Direction::ToServer),
             bytes_toclient: flow.wire_bytes(Direction::ToClient),
@@ -115,8 +116,8 @@ impl Core {
             time: now,
             bytes_toserver: toserver,
             bytes_toclient: toclient,
-            rest_toserver: toserver - flow.annotation.told.bytes_toserver,
-            rest_toclient: toclient - flow.annotation.told.bytes_toclient,
+            rest_toserver: toserver.saturating_sub(flow.annotation.told.bytes_toserver),
+            rest_toclient: toclient.saturating_sub(flow.annotation.told.bytes_toclient),
             was_reset: flow.was_reset(),
             application: flow.annotation.protocol.map(AppProtocol::as_str),
         };

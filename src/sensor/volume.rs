@@ -70,8 +70,12 @@ impl Core {
             end: burst.last,
             delivered_toclient: burst.bytes,
             largest_burst: if is_large { burst.bytes } else { 0 },
-            bytes_toserver: flow.wire_bytes(Direction::ToServer) - told.bytes_toserver,
-            bytes_toclient: flow.wire_bytes(Direction::ToClient) - told.bytes_toclient,
+            bytes_toserver: flow
+                .wire_bytes(Direction::ToServer)
+                .saturating_sub(told.bytes_toserver),
+            bytes_toclient: flow
+                .wire_bytes(Direction::ToClient)
+                .saturating_sub(told.bytes_toclient),
             is_ongoing: true,
             exchange,
         };
@@ -131,13 +135,16 @@ impl Core {
         if flow.annotation.answered_unseen && flow.packets(Direction::ToClient) == 0 {
             return self.tell_volume(flow, flow.first().timestamp, flow.last(), None, None);
         }
+        let delivered = flow.delivered(Direction::ToClient).bytes;
+        // An acknowledgement that was taken for a byte and turned out to be the FIN's.
+        let excess = flow.annotation.told.counted.saturating_sub(delivered);
         let rest = uncounted(flow);
         let (first, last) = (flow.first().timestamp, flow.last());
         let burst = &mut flow.annotation.burst;
         if burst.bytes == 0 {
             (burst.start, burst.last) = (first, last);
         }
-        burst.bytes += rest;
+        burst.bytes = (burst.bytes + rest).saturating_sub(excess);
         let burst = *burst;
         self.end_burst(flow);
         let is_http = matches!(flow.annotation.application, Application::Http(_));
@@ -206,8 +213,10 @@ impl Core {
             end,
             delivered_toclient: std::mem::take(&mut told.delivered),
             largest_burst: std::mem::take(&mut told.largest_burst),
-            bytes_toserver: toserver - std::mem::replace(&mut told.bytes_toserver, toserver),
-            bytes_toclient: toclient - std::mem::replace(&mut told.bytes_toclient, toclient),
+            bytes_toserver: toserver
+                .saturating_sub(std::mem::replace(&mut told.bytes_toserver, toserver)),
+            bytes_toclient: toclient
+                .saturating_sub(std::mem::replace(&mut told.bytes_toclient, toclient)),
             is_ongoing: false,
             exchange,
         };

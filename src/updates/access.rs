@@ -170,6 +170,11 @@ impl OpenAccess {
     /// Takes in what went over a flow.
     pub fn take_in(&mut self, activity: &Activity, role: RoleOf, threshold: u64) {
         self.end = self.end.max(activity.end);
+        if activity.start < self.start {
+            // What was told later began earlier.
+            self.start = activity.start;
+            self.contact = Arc::clone(&activity.contact);
+        }
         self.bytes_toserver += activity.bytes_toserver;
         self.bytes_toclient += activity.bytes_toclient;
         self.delivered_toclient += activity.delivered_toclient;
@@ -397,11 +402,13 @@ impl OpenAccess {
             (true, _) => Some(0),
             (false, size) => size.map(|size| size.saturating_sub(file.covered)),
         };
-        self.files.iter().map(of).sum()
+        let mut files = self.files.iter().map(of);
+        files.try_fold(0_u64, |sum, missing| Some(sum.saturating_add(missing?)))
     }
 
     fn completeness(&self) -> (Option<u64>, Option<u8>) {
-        let expected: Option<u64> = self.files.iter().map(|file| file.size).sum();
+        let mut sizes = self.files.iter().map(|file| file.size);
+        let expected = sizes.try_fold(0_u64, |sum, size| Some(sum.saturating_add(size?)));
         let Some(expected) = expected.filter(|expected| *expected > 0) else {
             return (None, None);
         };
@@ -409,7 +416,7 @@ impl OpenAccess {
             .files
             .iter()
             .map(|file| file.covered.min(file.size.unwrap_or(u64::MAX)))
-            .sum();
+            .fold(0, u64::saturating_add);
         let covered = covered.saturating_add(self.unplaced);
         let percent = u128::from(covered) * 100 / u128::from(expected);
         (Some(expected), Some(percent.min(100) as u8))
@@ -445,12 +452,13 @@ impl OpenAccess {
             .filter_map(|id| catalogue.endpoint(*id))
             .filter(differs);
         let by_name = others.filter_map(|other| catalogue.product(other.product));
-        let mut all: Vec<_> = by_name
-            .map(|product| (product.vendor.clone(), product.id.clone()))
-            .chain(by_catalogue)
-            .collect();
-        all.dedup();
-        all.truncate(MOST);
+        let named = by_name.map(|product| (product.vendor.clone(), product.id.clone()));
+        let mut all = Vec::new();
+        for other in named.chain(by_catalogue) {
+            if all.len() < MOST && !all.contains(&other) {
+                all.push(other);
+            }
+        }
         all
     }
 

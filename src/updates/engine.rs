@@ -181,7 +181,9 @@ impl Engine {
                 open.take_in_file(part, &exchange.path, exchange.body_missing > 0);
             }
         }
-        self.touch_session(key, activity.end);
+        if key.role.opens_session() && !key.is_guess {
+            self.touch_session(key, activity.end);
+        }
         self.rearm_access(key);
     }
 
@@ -420,6 +422,7 @@ impl Engine {
             && let Some(session) = self
                 .product(access.endpoint)
                 .and_then(|product| self.sessions.get_mut(&(access.client.address, product)))
+            && access.session == Some(session.id)
         {
             session.open_accesses = session.open_accesses.saturating_sub(1);
             session.take_in(&access);

@@ -135,6 +135,8 @@ pub struct Failure {
     pub refused: bool,
     /// When it was known.
     pub time: Timestamp,
+    /// The last packet.
+    pub end: Timestamp,
     /// Bytes on the wire, toward the server.
     pub bytes_toserver: u64,
     /// Toward the client.

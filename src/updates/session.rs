@@ -32,6 +32,10 @@ pub struct OpenSession {
     start: Timestamp,
     checks: u64,
     downloads: u64,
+    /// A check endpoint was contacted.
+    has_checked: bool,
+    /// Something was fetched, whole or in part.
+    has_fetched: bool,
     delivered_toclient: u64,
     download_touched: Option<&'static str>,
     not_modified: bool,
@@ -54,6 +58,8 @@ impl OpenSession {
             start,
             checks: 0,
             downloads: 0,
+            has_checked: false,
+            has_fetched: false,
             delivered_toclient: 0,
             download_touched: None,
             not_modified: false,
@@ -92,12 +98,12 @@ impl OpenSession {
         };
         self.outcome = self.outcome.max(outcome);
         match access.role {
-            Role::Download => {
-                self.downloads += u64::from(access.verdict == Verdict::Downloaded);
-                self.download_touched = Some("download_contact");
-            }
-            _ => self.checks += u64::from(access.verdict == Verdict::Checked),
+            Role::Download => self.download_touched = Some("download_contact"),
+            _ => self.has_checked |= access.verdict == Verdict::Checked,
         }
+        self.checks += u64::from(access.verdict == Verdict::Checked);
+        self.downloads += u64::from(access.verdict == Verdict::Downloaded);
+        self.has_fetched |= matches!(access.verdict, Verdict::Downloaded | Verdict::Partial);
         self.not_modified |=
             access.role == Role::Check && access.evidence.contains(&Evidence::NotModified);
         for payload in &access.payloads {
@@ -115,7 +121,7 @@ impl OpenSession {
     /// The record.
     pub fn close(self, reported: Timestamp) -> Session {
         let (offered, offered_evidence) = match (self.download_touched, self.not_modified) {
-            (Some(word), _) if self.checks > 0 || self.downloads > 0 => (Offered::Yes, vec![word]),
+            (Some(word), _) if self.has_checked || self.has_fetched => (Offered::Yes, vec![word]),
             (None, true) => (Offered::No, vec!["not_modified"]),
             _ => (Offered::Unknown, Vec::new()),
         };

@@ -172,6 +172,7 @@ impl Script {
             contact: Arc::clone(contact),
             refused,
             time: at(moment),
+            end: at(moment),
             bytes_toserver: 180,
             bytes_toclient: 0,
         }));

@@ -502,6 +502,7 @@ fn another_way_to_the_same_name_makes_a_failure_a_fallback() {
             contact: contact(CHECK, 9, time),
             refused: true,
             time: at(time),
+            end: at(time),
             bytes_toserver: 180,
             bytes_toclient: 0,
         })

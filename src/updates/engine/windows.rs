@@ -93,16 +93,16 @@ impl Engine {
         };
         let client = question.client.address;
         let key = (client, question.endpoint);
-        if let Some(window) = self.windows.get_mut(&key) {
-            window.last = window.last.max(question.time);
-            return;
-        }
         if role == Role::Download
             && let Some(session) = self
                 .product(question.endpoint)
                 .and_then(|product| self.sessions.get_mut(&(client, product)))
         {
             session.download_asked();
+        }
+        if let Some(window) = self.windows.get_mut(&key) {
+            window.last = window.last.max(question.time);
+            return;
         }
         let asked = Asked {
             time: Some(question.time),
@@ -249,7 +249,7 @@ impl Engine {
             } else {
                 Verdict::Unanswered
             },
-            span: (failure.contact.start, failure.time.min(pending.due)),
+            span: (failure.contact.start, failure.end),
             bytes: (failure.bytes_toserver, failure.bytes_toclient),
             evidence: vec![Evidence::Role],
             contact: failure.contact,

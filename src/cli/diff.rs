@@ -40,11 +40,15 @@ pub(super) fn run(flags: &Flags) -> Exit {
     };
     let diff = Diff::between(&first, &second);
     let names = [&flags.first, &flags.second].map(|path| path.display().to_string());
-    let report = diff.report([&names[0], &names[1]]);
+    let is_whole = first.is_whole() && second.is_whole();
+    let mut report = diff.report([&names[0], &names[1]]);
+    if !is_whole {
+        report.push_str("lines that could not be read are not compared\n");
+    }
     if let Err(exit) = print(&report) {
         return exit;
     }
-    match (first.is_whole() && second.is_whole(), diff.is_empty()) {
+    match (is_whole, diff.is_empty()) {
         (false, _) => Exit::Input,
         (true, true) => Exit::Done,
         (true, false) => Exit::Differ,

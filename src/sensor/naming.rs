@@ -18,11 +18,6 @@ use crate::updates::fact::{Contact, Fact, NameSource};
 const MAX_ALTERNATIVES: usize = 3;
 
 impl Core {
-    /// Sets the time at which the names of a new flow are looked up.
-    pub(super) fn plan_resolving(&mut self, flow: &mut Flow<Annotation>) {
-        self.plan_alarm(flow);
-    }
-
     /// Sets the flow's alarm to whatever comes first.
     pub(super) fn plan_alarm(&mut self, flow: &mut Flow<Annotation>) {
         let resolving = (!flow.annotation.is_resolved).then(|| Self::resolving_time(flow));

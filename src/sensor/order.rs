@@ -52,11 +52,6 @@ impl Key {
             ..self
         }
     }
-
-    /// The tick.
-    pub const fn tick(&self) -> Tick {
-        self.tick
-    }
 }
 
 /// Lines in the order of their making, to be sorted by their keys.
@@ -72,11 +67,6 @@ impl Lines {
         let start = self.bytes.len();
         write(&mut self.bytes);
         self.index.push((key, start..self.bytes.len()));
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
     }
 
     /// Forgets every line, keeps the memory.

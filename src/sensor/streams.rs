@@ -13,7 +13,7 @@ use crate::records::{Kind, tls::Claim, tls::Tls};
 use crate::types::flow_key::Side;
 use crate::types::packet::UdpDatagram;
 use crate::types::text::presentation;
-use crate::types::{Direction, Packet, Protocol, Stamp};
+use crate::types::{Direction, Protocol, Stamp};
 use crate::updates::fact::NameSource;
 
 /// A TLS record waits so long for the server's hello.
@@ -21,7 +21,7 @@ const TLS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Core {
     /// Prepares a flow for what may go over it.
-    pub(super) fn opened_flow(&mut self, flow: &mut Flow<Annotation>, _packet: &Packet<'_>) {
+    pub(super) fn opened_flow(&mut self, flow: &mut Flow<Annotation>) {
         let is_dns = self.is_dns(flow);
         let protocol = flow.key().protocol();
         flow.annotation.application = match protocol {
@@ -35,7 +35,7 @@ impl Core {
             flow.annotation.protocol = Some(AppProtocol::Dns);
         }
         if matches!(protocol, Protocol::TCP | Protocol::UDP) && !is_dns {
-            self.plan_resolving(flow);
+            self.plan_alarm(flow);
         } else {
             flow.annotation.is_resolved = true;
             flow.set_watched(false);
@@ -365,8 +365,7 @@ impl Core {
             return Interest::Continue;
         }
         match std::mem::take(&mut flow.annotation.application) {
-            Application::ProbingDatagrams(looked) if quic::probe(datagram.payload) => {
-                let _ = looked;
+            Application::ProbingDatagrams(_) if quic::probe(datagram.payload) => {
                 self.quic_datagram(flow, Box::default(), side, datagram.payload, stamp)
             }
             Application::ProbingDatagrams(looked) if looked < MAX_QUIC_PROBES => {

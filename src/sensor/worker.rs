@@ -314,11 +314,11 @@ impl Observer<Annotation> for Core {
     fn opened(
         &mut self,
         flow: &mut Flow<Annotation>,
-        packet: &Packet<'_>,
+        _: &Packet<'_>,
         earlier: Option<Box<Naming>>,
     ) {
         flow.annotation.inherited = earlier;
-        self.opened_flow(flow, packet);
+        self.opened_flow(flow);
     }
 
     fn stream(

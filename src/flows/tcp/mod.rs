@@ -58,7 +58,7 @@ impl Tcp {
         } else {
             segment.sequence
         };
-        change.position = own.position(data);
+        change.position = own.place(data, segment.payload_length);
         if let Some(position) = change.position {
             change.sent = own.add(position, u64::from(segment.payload_length));
             if flags.has(TcpFlags::FIN) {

@@ -15,6 +15,8 @@ const MAX_PIECES: usize = 32;
 const MAX_HOLES: usize = 32;
 /// A step forward of more than this is believed only when a second segment agrees.
 const BELIEVED_STEP: u64 = 64 << 20;
+/// Most bytes of a first segment that come on the mirror after their own acknowledgement.
+const MOST_LATE: u32 = 64 << 10;
 
 /// The sequence space of one direction.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,21 @@ impl Sequence {
         let distance = i64::from(sequence.wrapping_sub(base.wrapping_add(reference as u32)) as i32);
         let position = reference.checked_add_signed(distance)?;
         self.is_believed(position, reference).then_some(position)
+    }
+
+    /// The position of a segment's first byte. Where an acknowledgement alone said where the direction stands, the first segment
+    /// seen may lie below it: the mirror shows it after its own acknowledgement, and the data begins with it. A single byte
+    /// below is a keep-alive (RFC 9293 section 3.8.4).
+    pub fn place(&mut self, sequence: u32, length: u32) -> Option<u64> {
+        let is_begun = self.began_with_syn || self.was_seen || self.edge > 0;
+        if let Some(base) = self.base.filter(|_| !is_begun && length > 1) {
+            let below = base.wrapping_sub(sequence);
+            if (1..=MOST_LATE).contains(&below) {
+                self.base = Some(sequence);
+                self.acknowledged = below.into();
+            }
+        }
+        self.position(sequence)
     }
 
     /// Bytes were seen; gives how many are new.
@@ -321,6 +338,26 @@ mod tests {
         assert_eq!(sequence.acknowledge(1_001), 0);
         assert_eq!(sequence.acknowledge(2_001), 1_000);
         assert_eq!(delivered(&sequence), (1_000, 1_000, 1));
+    }
+
+    #[test]
+    fn a_first_segment_that_comes_after_its_acknowledgement_counts() {
+        let mut sequence = Sequence::default();
+        sequence.acknowledge(1_501);
+        assert_eq!(
+            sequence.place(1_500, 1),
+            None,
+            "a keep-alive lies before the first byte"
+        );
+        assert_eq!(sequence.place(1_001, 500), Some(0));
+        assert_eq!(sequence.add(0, 500), 500);
+        assert_eq!(
+            sequence.place(501, 500),
+            None,
+            "the data began with the first segment seen"
+        );
+        assert_eq!(sequence.acknowledge(1_501), 0);
+        assert_eq!(delivered(&sequence), (500, 0, 0));
     }
 
     #[test]

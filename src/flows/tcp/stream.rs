@@ -189,8 +189,6 @@ impl Stream {
             self.waiting = VecDeque::new();
             self.waiting_bytes = 0;
             self.hole = None;
-            self.waiting_bytes = 0;
-            self.hole = None;
             on(Chunk::End);
         }
     }
@@ -234,10 +232,9 @@ impl Stream {
                 self.hand_on(first.position, &first.bytes, first.wire, on);
             }
         }
-        self.hole = match (self.hole, self.waiting.is_empty()) {
-            (hole, false) => hole,
-            (_, true) => None,
-        };
+        if self.waiting.is_empty() {
+            self.hole = None;
+        }
     }
 
     fn wait(&mut self, piece: &Piece<'_>, now: Timestamp) {

@@ -165,7 +165,6 @@ fn tls_line(style: &Style) -> String {
         server_alpn: Some(b"h2"),
     };
     let claim = Claim {
-        corroborated: Some(true),
         ech_accepted_likely: true,
     };
     line(Kind::Tls, Protocol::TCP, style, |line| {

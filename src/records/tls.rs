@@ -20,8 +20,6 @@ pub struct Tls<'a> {
 /// What both handshake kinds say in `patchspan`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Claim {
-    /// Whether some client was answered this server's address for this name; `None` without a name.
-    pub corroborated: Option<bool>,
     /// Whether the name is only the public name of an accepted Encrypted ClientHello.
     pub ech_accepted_likely: bool,
 }
@@ -59,13 +57,10 @@ impl Tls<'_> {
 impl Claim {
     /// Writes the `patchspan` object, where it has anything to say.
     pub fn write(self, line: &mut Line<'_>) {
-        if self.corroborated.is_none() && !self.ech_accepted_likely && !line.was_cut() {
+        if !self.ech_accepted_likely && !line.was_cut() {
             return;
         }
         line.object("patchspan", |line| {
-            if let Some(corroborated) = self.corroborated {
-                line.boolean("corroborated", corroborated);
-            }
             if self.ech_accepted_likely {
                 line.text("ech", "accepted_likely");
             }

@@ -278,7 +278,6 @@ impl Core {
                 tls.write(line);
                 if !style.eve_strict {
                     Claim {
-                        corroborated: None,
                         ech_accepted_likely,
                     }
                     .write(line);

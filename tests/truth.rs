@@ -8,6 +8,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use common::{Capture, Exception, of_kind, text};
 use serde_json::Value;
@@ -152,6 +153,54 @@ fn a_configured_resolver_is_believed_where_no_question_is_on_the_mirror() {
             (&access["name"], "dns")
         );
     }
+}
+
+#[test]
+fn an_answer_that_the_mirror_shows_just_after_the_connection_corroborates_its_name() {
+    for (late_us, is_corroborated) in [(10_000, true), (90_000, false)] {
+        let path = std::env::temp_dir().join(format!(
+            "patchspan-truth-{}-{late_us}.pcap",
+            std::process::id()
+        ));
+        let stored = common::captures()
+            .into_iter()
+            .find(|capture| capture.name == "curl-http")
+            .unwrap();
+        std::fs::write(&path, with_late_answers(&stored.path, late_us)).unwrap();
+        let records = common::records(&common::replay(&path, &[]));
+        std::fs::remove_file(&path).unwrap();
+        let named: Vec<_> = of_kind(&records, "flow")
+            .filter(|flow| flow["proto"] == "TCP")
+            .map(|flow| flow["patchspan"]["fqdn"]["corroborated"] == true)
+            .collect();
+        assert!(!named.is_empty() && named.iter().all(|named| *named == is_corroborated));
+    }
+}
+
+/// A capture (pcap, little endian, microseconds) whose DNS answers come later by so much.
+fn with_late_answers(path: &Path, late_us: u64) -> Vec<u8> {
+    const HEAD: usize = 16;
+    /// Where an IPv4 UDP packet in Ethernet has its source port.
+    const SOURCE_PORT: std::ops::Range<usize> = HEAD + 34..HEAD + 36;
+    let file = std::fs::read(path).unwrap();
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().unwrap());
+    let (header, mut rest) = file.split_at(24);
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let (frame, behind) = rest.split_at(HEAD + number(&rest[8..]) as usize);
+        let time = u64::from(number(frame)) * 1_000_000 + u64::from(number(&frame[4..]));
+        let is_answer = frame.get(SOURCE_PORT) == Some(&[0, 53]);
+        frames.push((if is_answer { time + late_us } else { time }, frame));
+        rest = behind;
+    }
+    frames.sort_by_key(|(time, _)| *time);
+    let mut late = header.to_vec();
+    for (time, frame) in frames {
+        late.extend(((time / 1_000_000) as u32).to_le_bytes());
+        late.extend(((time % 1_000_000) as u32).to_le_bytes());
+        late.extend(&frame[8..]);
+    }
+    late
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What a flow is called, in order of trust: what the client itself sent, then DNS for this client, then DNS for others.
 //!
-//! Names are looked up once, a full tick after the flow's first packet, as of its start: by then every worker has noted what
-//! was answered before it, so the result is the same for any number of workers.
+//! Names are looked up once, over a full tick after the flow's first packet, as of its start: by then every worker has noted what
+//! was answered before it, so the result is the same for any number of workers. A mirror may show an answer shortly after the
+//! packet that it caused: where nothing came before, what came within [`REORDERING`] counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::annotation::{Annotation, Claimed, Naming};
 use super::ending::Failed;
@@ -14,6 +16,8 @@ use crate::types::{Fqdn, Tick, Timestamp};
 use crate::updates::catalogue::Role;
 use crate::updates::fact::{Contact, Fact, NameSource};
 
+/// A mirror may show an answer so much later than the first packet that it caused; less than a tick.
+const REORDERING: Duration = Duration::from_millis(20);
 /// Other live candidates that are told.
 const MAX_ALTERNATIVES: usize = 3;
 
@@ -33,9 +37,9 @@ impl Core {
         flow.set_alarm(due);
     }
 
-    /// The first boundary a full tick after the flow's first packet.
+    /// The first boundary a full tick after the last answer that may name the flow.
     fn resolving_time(flow: &Flow<Annotation>) -> Timestamp {
-        Tick(flow.first().timestamp.tick().0.saturating_add(2)).start()
+        Tick(latest_answer(flow).tick().0.saturating_add(2)).start()
     }
 
     /// Whether the flow leads to a catalogue name, and nobody has answered so far.
@@ -108,8 +112,7 @@ impl Core {
 
     /// What the flow is called, by the most trusted source that says anything.
     fn naming(&mut self, flow: &Flow<Annotation>, is_first: bool) -> Option<Naming> {
-        let (client, server) = (flow.client().address, flow.server().address);
-        let candidates = self.names.of_client(client, server, flow.first().timestamp);
+        let candidates = self.of_client(flow);
         let claimed = flow.annotation.claimed.as_deref().and_then(|claimed| {
             let name = Fqdn::from_presentation(&claimed.name)?;
             Some((name, claimed))
@@ -127,6 +130,12 @@ impl Core {
         naming
     }
 
+    /// What the flow's client was answered for its server.
+    fn of_client(&self, flow: &Flow<Annotation>) -> Vec<Candidate> {
+        let (client, server) = (flow.client().address, flow.server().address);
+        known(flow, |moment| self.names.of_client(client, server, moment))
+    }
+
     /// By the name that the client itself sent.
     fn claimed_naming(
         &mut self,
@@ -135,7 +144,7 @@ impl Core {
         claimed: &Claimed,
         candidates: &[Candidate],
     ) -> Naming {
-        let (server, start) = (flow.server().address, flow.first().timestamp);
+        let server = flow.server().address;
         let own = candidates
             .iter()
             .find(|candidate| candidate.name == name.as_str());
@@ -147,7 +156,10 @@ impl Core {
             }) += 1;
         }
         Naming {
-            corroborated: own.is_some() || self.names.corroborates(server, name.as_str(), start),
+            corroborated: own.is_some()
+                || self
+                    .names
+                    .corroborates(server, name.as_str(), latest_answer(flow)),
             chain: own.map(|own| own.chain.clone()).unwrap_or_default(),
             answered: own.map(|own| own.answered),
             name: name.as_str().to_owned(),
@@ -167,7 +179,7 @@ impl Core {
     ) -> Option<Naming> {
         let (found, source) = if candidates.is_empty() {
             let server = flow.server().address;
-            let names = self.names.of_server(server, flow.first().timestamp);
+            let names = known(flow, |moment| self.names.of_server(server, moment));
             let only = Some(names).filter(|names| names.len() == 1);
             (only.unwrap_or_default(), NameSource::DnsShared)
         } else {
@@ -219,7 +231,7 @@ impl Core {
                 flow.client().address,
                 name.as_str(),
                 config_id,
-                flow.first().timestamp,
+                latest_answer(flow),
             )
     }
 
@@ -260,15 +272,15 @@ impl Core {
         let Some(name) = name.filter(|name| own.is_none_or(|own| own.name != **name)) else {
             return own.cloned();
         };
-        let (server, start) = (flow.server().address, flow.first().timestamp);
-        let candidates = self.names.of_client(flow.client().address, server, start);
-        let found = candidates
+        let (server, latest) = (flow.server().address, latest_answer(flow));
+        let found = self
+            .of_client(flow)
             .into_iter()
             .find(|candidate| candidate.name == name);
         let naming = Naming {
             name: name.to_owned(),
             source: NameSource::Http,
-            corroborated: found.is_some() || self.names.corroborates(server, name, start),
+            corroborated: found.is_some() || self.names.corroborates(server, name, latest),
             answered: found.as_ref().map(|found| found.answered),
             chain: found.map(|found| found.chain).unwrap_or_default(),
             alternatives: Vec::new(),
@@ -285,5 +297,20 @@ impl Core {
                 self.tell(flow, Fact::Activity(pending.activity.with(contact, now)));
             }
         }
+    }
+}
+
+/// The last moment at which the mirror may show an answer that the flow's client had before it began.
+fn latest_answer(flow: &Flow<Annotation>) -> Timestamp {
+    flow.first().timestamp.plus(REORDERING)
+}
+
+/// What was known before the flow began; where that is nothing, what the mirror showed shortly after.
+fn known(flow: &Flow<Annotation>, look: impl Fn(Timestamp) -> Vec<Candidate>) -> Vec<Candidate> {
+    let before = look(flow.first().timestamp);
+    if before.is_empty() {
+        look(latest_answer(flow))
+    } else {
+        before
     }
 }

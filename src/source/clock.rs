@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::types::Timestamp;
 
 /// A longer step forward must be confirmed.
-const JUMP: Duration = Duration::from_secs(3_600);
+pub(super) const JUMP: Duration = Duration::from_secs(3_600);
 /// Frames that confirm a jump.
 const CONFIRMING_FRAMES: u32 = 16;
 /// Capture time that confirms a jump.

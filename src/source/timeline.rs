@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::clock::{ClockCounters, PacketClock};
+use super::clock::{ClockCounters, JUMP, PacketClock};
 use super::replay::{Replay, ReplayFrame};
 use super::{FileError, Head};
 use crate::types::{Stamp, Timestamp};
@@ -134,7 +134,6 @@ impl Timeline {
 
     /// The first stamp of all starts the clock, unless the second one shows that it is broken: then both count at the second's time.
     fn first(&mut self, stamp: Timestamp) -> Option<Timestamp> {
-        const BROKEN: std::time::Duration = std::time::Duration::from_secs(3_600);
         let frame = self.replay.frame()?;
         if self.held.is_empty() {
             self.held.push(Held::new(frame, stamp));
@@ -142,7 +141,7 @@ impl Timeline {
         }
         let second = Held::new(frame, stamp);
         for mut first in std::mem::take(&mut self.held) {
-            let is_broken = first.head.timestamp.since(stamp) > BROKEN;
+            let is_broken = first.head.timestamp.since(stamp) > JUMP;
             let start = if is_broken {
                 stamp
             } else {

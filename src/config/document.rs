@@ -25,6 +25,8 @@ pub(super) struct Document<'i> {
 /// A table of the file. The root has an empty name.
 pub(super) struct Section<'i> {
     name: String,
+    /// Where it begins.
+    at: usize,
     entries: DeTable<'i>,
     known: Vec<&'static str>,
 }
@@ -51,6 +53,7 @@ impl<'i> Document<'i> {
     pub(super) fn root(&mut self) -> Section<'i> {
         Section {
             name: String::new(),
+            at: 0,
             entries: std::mem::take(&mut self.root),
             known: Vec::new(),
         }
@@ -58,25 +61,94 @@ impl<'i> Document<'i> {
 
     /// The table `name` of `parent`; an empty one where there is none.
     pub(super) fn section(&mut self, parent: &mut Section<'i>, name: &'static str) -> Section<'i> {
-        let entries = match parent.take(name) {
-            None => DeTable::new(),
-            Some(value) => {
-                let span = value.span();
-                match value.into_inner() {
-                    DeValue::Table(entries) => entries,
-                    _ => {
-                        let accepted = format!("a table: [{name}]");
-                        self.refuse(span, parent.path(name), &accepted);
-                        DeTable::new()
-                    }
-                }
+        let path = parent.path(name);
+        match parent.take(name) {
+            None => Section {
+                name: path,
+                at: 0,
+                entries: DeTable::new(),
+                known: Vec::new(),
+            },
+            Some(value) => self.table(value, path, &format!("a table: [{name}]")),
+        }
+    }
+
+    /// The tables `[[name]]` of `parent`, at most `most`; `None` where there is no such key.
+    pub(super) fn tables(
+        &mut self,
+        parent: &mut Section<'i>,
+        name: &'static str,
+        most: usize,
+    ) -> Option<Vec<Section<'i>>> {
+        let path = parent.path(name);
+        let value = parent.take(name)?;
+        let span = value.span();
+        let accepted = format!("at most {most} tables: [[{name}]]");
+        let values = match value.into_inner() {
+            DeValue::Array(values) if values.len() <= most => values,
+            _ => {
+                self.refuse(span, path, &accepted);
+                return None;
+            }
+        };
+        let tables = values.into_iter().enumerate();
+        let read = tables
+            .map(|(index, value)| self.table(value, format!("{path}[{index}]"), &accepted))
+            .collect();
+        Some(read)
+    }
+
+    fn table(&mut self, value: Spanned<DeValue<'i>>, name: String, accepted: &str) -> Section<'i> {
+        let span = value.span();
+        let at = span.start;
+        let entries = match value.into_inner() {
+            DeValue::Table(entries) => entries,
+            _ => {
+                self.refuse(span, name.clone(), accepted);
+                DeTable::new()
             }
         };
         Section {
-            name: parent.path(name),
+            name,
+            at,
             entries,
             known: Vec::new(),
         }
+    }
+
+    /// Refuses an empty list; `accepted` is what it should be.
+    pub(super) fn refuse_empty(&mut self, section: &Section<'i>, key: &str, accepted: &str) {
+        let Some(value) = section.entries.get(key) else {
+            return;
+        };
+        let is_empty = matches!(value.get_ref(), DeValue::Array(values) if values.is_empty());
+        if is_empty {
+            self.refuse(value.span(), section.path(key), accepted);
+        }
+    }
+
+    /// Tells that `key` has to be in the section.
+    pub(super) fn miss(&mut self, section: &Section<'i>, key: &'static str, why: &str) {
+        if !self.is_damaged {
+            self.fail(
+                section.at,
+                section.path(key),
+                Problem::Missing(why.to_owned()),
+            );
+        }
+    }
+
+    /// Tells that `key`, where it is there, is a setting of other tables: of `kinds`.
+    pub(super) fn misplace(&mut self, section: &mut Section<'i>, key: &'static str, kinds: &str) {
+        if let Some(value) = section.take(key) {
+            let problem = Problem::Misplaced(kinds.to_owned());
+            self.fail(value.span().start, section.path(key), problem);
+        }
+    }
+
+    /// Tells that the value of `key`, which stands at `at`, is that of `other` too.
+    pub(super) fn repeat(&mut self, at: usize, key: String, other: String) {
+        self.fail(at, key, Problem::Twice(other));
     }
 
     /// Sets `setting` where the section has the key.
@@ -174,12 +246,28 @@ impl<'i> Document<'i> {
 }
 
 impl<'i> Section<'i> {
+    /// Where the value of `key` stands; where there is none, where the section begins.
+    pub(super) fn place_of(&self, key: &str) -> usize {
+        self.entries
+            .get(key)
+            .map_or(self.at, |value| value.span().start)
+    }
+
+    /// Leaves `key` out of what is told.
+    pub(super) fn forget(&mut self, key: &'static str) {
+        self.take(key);
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'i>>> {
         self.known.push(key);
         self.entries.remove(key)
     }
 
-    fn path(&self, key: &str) -> String {
+    pub(super) fn path(&self, key: &str) -> String {
         if self.name.is_empty() {
             key.to_owned()
         } else {

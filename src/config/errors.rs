@@ -39,6 +39,12 @@ pub enum Problem {
         /// What is accepted.
         accepted: String,
     },
+    /// A setting has to be there.
+    Missing(String),
+    /// The setting belongs to tables of another kind: these.
+    Misplaced(String),
+    /// Only one may have this value, and that key has it too.
+    Twice(String),
 }
 
 /// Every error of a file, in the order of their places.
@@ -94,6 +100,11 @@ impl fmt::Display for ConfigError {
             }
             Problem::Value { value, accepted } => {
                 write!(f, "{key} = {value}: accepted is {accepted}")
+            }
+            Problem::Missing(why) => write!(f, "{key}: is missing: {why}"),
+            Problem::Misplaced(kinds) => write!(f, "{key}: is a setting of {kinds} only"),
+            Problem::Twice(other) => {
+                write!(f, "{key}: has the value of {other}; each needs its own")
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a value may look like.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
+use crate::records::Kind;
 use crate::types::Fqdn;
 use crate::types::networks::prefix;
 
@@ -197,6 +198,98 @@ pub(super) fn word(first: &'static str, second: &'static str) -> Form<bool> {
     })
 }
 
+/// One of some words; what it stands for.
+pub(super) fn choice<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Form<T> {
+    let accepted: Vec<String> = words
+        .iter()
+        .map(|(word, _)| format!("\"{word}\""))
+        .collect();
+    Form::text(accepted.join(", "), |text| {
+        let found = words.iter().find(|(word, _)| *word == text);
+        found.map(|(_, meaning)| *meaning)
+    })
+}
+
+/// A kind of record.
+pub(super) fn record_kind() -> Form<Kind> {
+    let words: Vec<&str> = Kind::ALL.into_iter().map(Kind::as_str).collect();
+    let accepted = format!("a kind of record: {}", words.join(", "));
+    Form::text(accepted, |text| text.parse().ok())
+}
+
+/// A word that can stand in a thread's name.
+pub(super) fn word_of_letters() -> Form<Option<String>> {
+    Form::text("1 to 64 letters, digits, `-`, `_` and `.`", |text| {
+        let is_word = (1..=64).contains(&text.len()) && text.bytes().all(is_word_byte);
+        is_word.then(|| Some(text.to_owned()))
+    })
+}
+
+/// A line for people.
+pub(super) fn sentence() -> Form<Option<String>> {
+    Form::text("text of 3 to 500 characters on one line", |text| {
+        let length = text.trim().chars().count();
+        let is_line = (3..=500).contains(&length) && !text.chars().any(char::is_control);
+        is_line.then(|| Some(text.to_owned()))
+    })
+}
+
+/// A server and its port.
+pub(super) fn server_and_port() -> Form<Option<String>> {
+    let accepted =
+        "a server with its port (\"collector.example.org:6000\", \"[2001:db8::1]:6000\")";
+    Form::text(accepted, |text| {
+        let (server, port) = text.rsplit_once(':')?;
+        let port: u16 = port.parse().ok()?;
+        let is_server = match server.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
+            None => is_server_name(server),
+        };
+        (is_server && port > 0).then(|| Some(text.to_owned()))
+    })
+}
+
+/// The name in a certificate.
+pub(super) fn certified_name() -> Form<Option<String>> {
+    Form::text("the name or address in the server's certificate", |text| {
+        let is_name = is_server_name(text) || text.parse::<IpAddr>().is_ok();
+        is_name.then(|| Some(text.to_owned()))
+    })
+}
+
+/// An IPv4 address, or a name, a single label too.
+fn is_server_name(text: &str) -> bool {
+    let is_plain = (1..=253).contains(&text.len()) && text.bytes().all(is_word_byte);
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_plain && (!is_number || text.parse::<IpAddr>().is_ok())
+}
+
+const fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+}
+
+/// A time in days (`30d`), or in smaller units.
+pub(super) fn age(days: RangeInclusive<u64>) -> Form<Duration> {
+    const DAY_S: u64 = 86_400;
+    let accepted = format!(
+        "a time with its unit (\"36h\", \"30d\"), from {}d to {}d",
+        days.start(),
+        days.end(),
+    );
+    let range = days.start() * DAY_S..=days.end() * DAY_S;
+    Form::text(accepted, move |text| {
+        let duration = match text.strip_suffix('d') {
+            Some(days) => {
+                Duration::from_secs(days.trim_end().parse::<u64>().ok()?.checked_mul(DAY_S)?)
+            }
+            None => Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()?,
+        };
+        range.contains(&duration.as_secs()).then_some(duration)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +332,41 @@ mod tests {
         assert_eq!(in_words(Duration::from_millis(1_500)), "1500ms");
         assert_eq!(size_in_words(1 << 30), "1GiB");
         assert_eq!(size_in_words(1_500), "1500B");
+    }
+
+    #[test]
+    fn a_collector_is_a_server_with_its_port() {
+        let read = |text: &str| server_and_port().read(&DeValue::String(text.to_owned().into()));
+        for right in [
+            "vector:6000",
+            "192.0.2.1:1",
+            "[2001:db8::1]:65535",
+            "a.example.org:24224",
+        ] {
+            assert_eq!(read(right), Some(Some(right.to_owned())), "{right}");
+        }
+        for wrong in [
+            "vector",
+            "vector:0",
+            "vector:70000",
+            "2001:db8::1:5",
+            "[x]:5",
+            ":5",
+            "192.0.2.300:5",
+            "a b:5",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_age_may_be_in_days() {
+        let read = |text: &str| age(1..=400).read(&DeValue::String(text.to_owned().into()));
+        assert_eq!(read("30d"), Some(Duration::from_secs(30 * 86_400)));
+        assert_eq!(read("36h"), Some(Duration::from_secs(36 * 3_600)));
+        for wrong in ["30", "0d", "401d", "1h", "-3d", "99999999999999999999d"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

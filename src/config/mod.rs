@@ -8,6 +8,7 @@
 //! * [`forms`]: what a value may look like: durations, sizes, prefixes, names
 //! * [`memory`]: how the one setting `memory` is shared out
 //! * `options`: what each stage goes by, out of the settings
+//! * [`outputs`]: where records go
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
 
@@ -18,6 +19,7 @@ pub mod hosts;
 pub mod job;
 pub mod memory;
 mod options;
+pub mod outputs;
 mod sections;
 
 use std::fs::File;
@@ -30,6 +32,7 @@ pub use errors::{ConfigError, ConfigErrors, Problem};
 
 use crate::types::{Fqdn, Networks};
 use document::Document;
+use outputs::OutputConfig;
 
 /// No longer file is read.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -55,6 +58,8 @@ pub struct Config {
     pub catalogue: Option<PathBuf>,
     /// `[ech]`: names that an outer ClientHello shows.
     pub ech_public_names: Vec<Fqdn>,
+    /// `[[output]]`: where records go; at least one.
+    pub outputs: Vec<OutputConfig>,
 }
 
 /// Which messages are DNS, and which are believed.
@@ -182,6 +187,7 @@ impl Default for Config {
             ech_public_names: Fqdn::from_presentation("cloudflare-ech.com")
                 .into_iter()
                 .collect(),
+            outputs: vec![OutputConfig::default()],
         }
     }
 }
@@ -282,13 +288,22 @@ mod tests {
         let example = whole_example();
         let config = parse(&example).unwrap();
         assert_eq!(config.records.host.as_deref(), Some("sensor-1"));
-        let mut document = Document::new("");
+        let mut document = Document::new(&example);
         sections::read(&mut document);
         let root: toml::Table = example.parse().unwrap();
+        let get = |table: &toml::Table, key: &str| table.get(key).cloned();
         for key in document.asked() {
             let mut path = key.split('.');
-            let first = root.get(path.next().unwrap());
-            let found = path.try_fold(first.unwrap(), |table, key| table.get(key));
+            let first = path.next().unwrap();
+            let second = path.next();
+            let found = match (first.split_once('['), second) {
+                (Some((list, _)), Some(key)) => {
+                    let tables = root[list].as_array().unwrap();
+                    tables.iter().find_map(|table| get(table.as_table()?, key))
+                }
+                (None, Some(key)) => get(root[first].as_table().unwrap(), key),
+                (_, None) => get(&root, first),
+            };
             assert!(found.is_some(), "{key} is not in the example");
         }
     }

@@ -1,4 +1,4 @@
-//! Which settings there are: the one place that knows the file's keys, with the range of each.
+//! Which settings there are: the one place that knows the file's keys, with the range of each; those of outputs are in `outputs`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::document::{Document, Section};
 use super::forms::{
     Server, address, duration, label, name, network, path, port, server, size, word, yes_or_no,
 };
-use super::{Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig};
+use super::{Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig, outputs};
 
 /// Most prefixes of a list.
 const MAX_NETWORKS: usize = 4_096;
@@ -34,6 +34,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     config.updates = updates(document, &mut root);
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);
+    config.outputs = outputs::read(document, &mut root);
     document.end(root);
     config
 }

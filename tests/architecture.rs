@@ -61,6 +61,8 @@ const STAGES: &[(&str, &[&str])] = &[
 /// A package, and the stages that touch it. Every dependency has a row.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("pcap", &["source"]),
+    // Socket options, poll, eventfd: the kernel's calls behind safe words.
+    ("nix", &["source"]),
     ("flate2", &["source"]),
     ("liblzma", &["source"]),
     ("zstd", &["source"]),
@@ -143,8 +145,9 @@ const PLACES: &[(&str, &[&str], &[&str])] = &[
     (
         "an atomic",
         &["std::sync::atomic"],
-        // In `source` the bytes read so far, for a progress bar.
-        &["names", "source/capture.rs", "sensor"],
+        // In `source` the bytes read so far, for a progress bar; live, the sockets' counters, whose turn it is to join a group, and
+        // that a worker was woken.
+        &["names", "source/capture.rs", "source/live", "sensor"],
     ),
     (
         "a lock",

@@ -1,10 +1,11 @@
-//! Frames from capture files.
+//! Frames from capture files and from interfaces.
 //!
 //! * [`capture`]: one file: told by its first bytes, decompressed where needed
 //! * [`pcap`], [`pcapng`], [`snoop`]: the formats
 //! * [`compression`]: gzip, zstd and xz, told by their first bytes
 //! * [`buffer`]: the one reused buffer that frames are slices of
 //! * [`replay`]: several files as one stream
+//! * [`live`]: frames off interfaces
 //! * [`clock`]: packet time that never runs back
 //! * [`timeline`]: the stream's frames, each with its packet time
 //! * [`link_type`]: what kind of frame
@@ -18,6 +19,7 @@ pub mod capture;
 pub mod clock;
 pub mod compression;
 pub mod link_type;
+pub mod live;
 pub mod pcap;
 pub mod pcapng;
 pub mod replay;

@@ -12,6 +12,8 @@
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -396,4 +398,142 @@ fn a_frame_cut_by_the_snap_length_keeps_its_length_as_root() {
             assert_eq!(workers[0].counters().total().cut, 1);
         },
     );
+}
+
+/// Copies that the kernel makes of each frame of a flood: a sender by itself would be slower than what it is held against.
+const COPIES: usize = 16;
+
+/// Sends for a while, as fast as one thread can; gives the number of frames.
+fn flood((sender, copies): &mut (Sender, u64), time: Duration) -> u64 {
+    let frames: Vec<_> = (0..2 * u64::from(FLOWS))
+        .map(|number| frame(Lane::of(number, FLOWS), number, 200))
+        .collect();
+    let start = Instant::now();
+    let mut sent = 0;
+    while start.elapsed() < time {
+        frames.iter().for_each(|frame| sender.send(frame));
+        sent += frames.len() as u64 * *copies;
+    }
+    sent
+}
+
+/// Nanoseconds that a thread ran.
+fn cpu_time(thread: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{thread}/schedstat")).unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn print_rate(who: &str, sent: u64, dropped: u64, time: Duration, cpu: u64) {
+    let rate = sent as f64 / time.as_secs_f64() / 1e3;
+    let each = cpu / (sent - dropped).max(1);
+    println!(
+        "{who}: {rate:.0} thousand frames/s, {dropped} of {sent} dropped, {each} ns CPU a frame"
+    );
+}
+
+/// What `tcpdump -w /dev/null` makes of the same flood, with a ring of the same size.
+fn flood_tcpdump(sender: &mut (Sender, u64), time: Duration) {
+    let dump = Command::new("tcpdump")
+        .args(["-i", "span0", "-B", "16384", "-w", "/dev/null"])
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(dump) = dump else {
+        return println!("tcpdump is not installed");
+    };
+    std::thread::sleep(Duration::from_secs(1));
+    let sent = flood(sender, time);
+    std::thread::sleep(Duration::from_millis(500));
+    let cpu = cpu_time(&dump.id().to_string());
+    run(&format!("kill -INT {}", dump.id()));
+    let said = dump.wait_with_output().unwrap().stderr;
+    let said = String::from_utf8_lossy(&said);
+    let line = said
+        .lines()
+        .find(|line| line.ends_with("dropped by kernel"));
+    let dropped = line.unwrap().split(' ').next().unwrap().parse().unwrap();
+    print_rate("tcpdump -w /dev/null", sent, dropped, time, cpu);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_flood_is_counted_to_the_last_frame_as_root() {
+    in_namespace("a_flood_is_counted_to_the_last_frame_as_root", || {
+        cable("tap0", "span0");
+        let is_copied = wire::multiply("many0", "tap0", COPIES);
+        let mut sender = match is_copied {
+            true => (Sender::new("many0"), COPIES as u64),
+            false => (Sender::new("tap0"), 1),
+        };
+        let time = Duration::from_secs(2);
+        flood_tcpdump(&mut sender, time);
+        // The second worker takes 20 µs a frame: its ring overflows.
+        for (who, burden) in [
+            ("a worker", Duration::ZERO),
+            ("a slow one", Duration::from_micros(20)),
+        ] {
+            let mut workers = live::open(&options(&["span0"], 1)).unwrap();
+            let mut worker = workers.remove(0);
+            let before = live::status("span0").unwrap().unwrap().counters;
+            let (counters, waker) = (worker.counters(), worker.waker());
+            let mut take = |frame: &LiveFrame<'_>| {
+                let until = Instant::now() + burden;
+                std::hint::black_box(frame.data);
+                while !burden.is_zero() && Instant::now() < until {}
+            };
+            let (sent, cpu) = std::thread::scope(|scope| {
+                let reader = scope.spawn(|| {
+                    while !worker
+                        .poll(Duration::from_secs(1), &mut take)
+                        .unwrap()
+                        .is_woken
+                    {}
+                    worker.stop().unwrap();
+                    until("drained", || {
+                        worker.poll(BRIEF, &mut take).unwrap();
+                        worker.is_drained()
+                    });
+                    cpu_time("thread-self")
+                });
+                let sent = flood(&mut sender, time);
+                waker.wake();
+                (sent, reader.join().unwrap())
+            });
+            let figures = counters.total();
+            let after = counters.interfaces().unwrap().remove(0).unwrap().counters;
+            print_rate(who, sent, figures.dropped, time, cpu);
+            assert_eq!(figures.received, figures.frames + figures.dropped);
+            let lost = after.rx_dropped - before.rx_dropped;
+            assert_eq!(after.rx_packets - before.rx_packets + lost, sent);
+            // The kernel's own queue, before any capture.
+            assert_eq!(figures.received + lost, sent);
+            assert!(burden.is_zero() || figures.dropped > 0);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn without_the_right_it_is_named_as_root() {
+    const BARE: &str = "PATCHSPAN_TEST_BARE";
+    let test = "without_the_right_it_is_named_as_root";
+    if std::env::var_os(BARE).is_some() {
+        let said = live::open(&options(&["span0"], 1)).unwrap_err().to_string();
+        assert!(
+            said.contains("CAP_NET_RAW") && said.contains("setcap"),
+            "{said}"
+        );
+        return;
+    }
+    in_namespace(test, || {
+        cable("tap0", "span0");
+        let output = Command::new("setpriv")
+            .arg("--bounding-set=-net_raw")
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--ignored"])
+            .env(BARE, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+    });
 }

@@ -61,6 +61,18 @@ pub(crate) fn cable(tap: &str, span: &str) {
     run(&format!("ip link set dev {span} arp off up"));
 }
 
+/// What is sent at `source` goes out of `tap` so many times, where the kernel can do that.
+pub(crate) fn multiply(source: &str, tap: &str, copies: usize) -> bool {
+    cable(source, "end0");
+    run(&format!("tc qdisc add dev {source} clsact"));
+    let copy = format!(" action mirred egress mirror dev {tap}").repeat(copies - 1);
+    let last = format!("action mirred egress redirect dev {tap}");
+    let filter = format!("protocol all u32 match u32 0 0{copy} {last}");
+    let command = format!("tc filter add dev {source} egress {filter}");
+    let output = Command::new("sh").args(["-c", &command]).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 /// One of the two directions of one of many flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Lane {

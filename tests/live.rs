@@ -32,6 +32,15 @@ fn options(interfaces: &[&str], workers: u16) -> LiveOptions {
     }
 }
 
+/// Tells a thread to end.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What a worker saw: worker, interface, direction of which flow, number.
 type Seen = Vec<(usize, u16, Lane, u64)>;
 
@@ -152,6 +161,8 @@ fn frames_that_come_while_sockets_open_are_seen_once_at_most_as_root() {
                         number += 1;
                     }
                 });
+                // Also where an assertion fails.
+                let _over = Over(&is_over);
                 for _ in 0..3 {
                     let mut workers = live::open(&options(&["span0"], 2)).unwrap();
                     let mut seen = Seen::new();
@@ -181,7 +192,6 @@ fn frames_that_come_while_sockets_open_are_seen_once_at_most_as_root() {
                         }
                     }
                 }
-                is_over.store(true, Ordering::Relaxed);
             });
         },
     );
@@ -303,6 +313,8 @@ fn an_interface_that_is_made_again_is_opened_again_as_root() {
             cable("tap0", "span0");
             cable("tap1", "span1");
             let mut workers = live::open(&options(&["span0", "span1"], 2)).unwrap();
+            // The second one notices first, and must wait for the first all the same.
+            workers.reverse();
             for round in 1..=3 {
                 let mut senders = [Sender::new("tap0"), Sender::new("tap1")];
                 let seen = exchange(&mut workers, &mut senders, 2_000);

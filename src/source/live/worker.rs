@@ -70,10 +70,14 @@ impl LiveWorker {
 
     /// Waits for frames, at most `timeout` and [`MAX_WAIT`], and hands on what has come.
     ///
-    /// A turn takes at most a batch of each socket, and begins with another one each time. Within a socket frames come in the order in which the
-    /// kernel took them in; between interfaces stamps may run back by what a batch and a block of the ring hold, 80 ms on slow
-    /// links. Every frame of a flow that both directions share an interface for comes from one socket. A frame's bytes lie in the ring
-    /// and are valid during the call of `sink` only.
+    /// A turn takes at most a batch of each socket, and begins with another socket each time.
+    ///
+    /// Order: the frames of a socket come as the kernel took them in. Between the interfaces of a worker stamps may run back, by 80 ms
+    /// on slow links (the kernel hands over whole blocks), by more where the worker lags behind. So a flow that uses one interface
+    /// is in order, and one whose directions use two is only nearly so. The kernel's stamps follow the system clock, which
+    /// may be set.
+    ///
+    /// A frame's bytes lie in the ring, and are valid during the call of `sink` only.
     pub fn poll(
         &mut self,
         timeout: Duration,

@@ -525,11 +525,16 @@ fn a_flood_is_counted_to_the_last_frame_as_root() {
 
 #[test]
 #[ignore = "needs root"]
-fn without_the_right_it_is_named_as_root() {
-    const BARE: &str = "PATCHSPAN_TEST_BARE";
-    let test = "without_the_right_it_is_named_as_root";
-    if std::env::var_os(BARE).is_some() {
-        let said = live::open(&options(&["span0"], 1)).unwrap_err().to_string();
+fn one_capability_is_enough_and_without_it_it_is_named_as_root() {
+    const RIGHT: &str = "PATCHSPAN_TEST_RIGHT";
+    let test = "one_capability_is_enough_and_without_it_it_is_named_as_root";
+    if let Some(right) = std::env::var_os(RIGHT) {
+        let opened = live::open(&options(&["span0"], 2));
+        if right == "-all,+net_raw" {
+            assert_eq!(opened.unwrap().len(), 2);
+            return;
+        }
+        let said = opened.unwrap_err().to_string();
         assert!(
             said.contains("CAP_NET_RAW") && said.contains("setcap"),
             "{said}"
@@ -538,14 +543,16 @@ fn without_the_right_it_is_named_as_root() {
     }
     in_namespace(test, || {
         cable("tap0", "span0");
-        let output = Command::new("setpriv")
-            .arg("--bounding-set=-net_raw")
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored"])
-            .env(BARE, "1")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}");
+        for right in ["-net_raw", "-all,+net_raw"] {
+            let output = Command::new("setpriv")
+                .arg(format!("--bounding-set={right}"))
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", test, "--ignored"])
+                .env(RIGHT, right)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{right}: {said}");
+        }
     });
 }

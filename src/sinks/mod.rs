@@ -1,7 +1,31 @@
-//! Where lines leave the program: standard output or a file.
+//! Where lines leave the program.
 //!
-//! A reader that went away (`| head`) ends the run quietly; anything else that keeps a line from being written is an error
-//! that names the output, and the run does not end with success.
+//! A replay has one [`Sink`], standard output or a file: a reader that went away (`| head`) ends the run quietly; anything else that
+//! keeps a line from being written is an error that names the output, and the run does not end with success.
+//!
+//! A live run has several [`Outlet`]s, which outlive what happens to them:
+//!
+//! * [`outlet`]: what they have in common: whole lines, and how far a write came
+//! * [`standard`]: standard output
+//! * [`file`]: a file that is rotated; [`aside`]: the files that it put aside
+//! * [`stream`]: a reader at the other end of a socket: `unix`, `tcp`, [`tls`], `unread`
+
+pub mod aside;
+pub mod file;
+pub mod outlet;
+pub mod standard;
+pub mod stream;
+mod tcp;
+pub mod tls;
+mod unix;
+mod unread;
+
+pub use aside::Aside;
+pub use file::RotatingFile;
+pub use outlet::{Fault, Outlet, Taken, Unread};
+pub use standard::Standard;
+pub use stream::Stream;
+pub use tls::Tls;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -1,0 +1,89 @@
+//! Standard output as a live output: a reader that does not read keeps nobody waiting for long.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::outlet::{Outlet, STALL, Taken};
+use crate::types::Timestamp;
+
+/// A pipe that poll calls writable has room for so much: its page size.
+const PIPE_ROOM: usize = 4_096;
+
+/// Standard output, or another open file.
+#[derive(Debug)]
+pub struct Standard {
+    file: File,
+    /// A write to a regular file never waits for a reader.
+    is_regular: bool,
+    /// Bytes of an unfinished line that were written before a failure: the line goes on behind them.
+    begun: usize,
+    is_open: bool,
+}
+
+impl Standard {
+    /// Standard output.
+    pub fn open() -> io::Result<Self> {
+        // Not through the buffer of `Stdout`, which keeps unfinished lines back.
+        let descriptor = io::stdout().as_fd().try_clone_to_owned()?;
+        Self::to(File::from(descriptor))
+    }
+
+    fn to(file: File) -> io::Result<Self> {
+        let is_regular = file.metadata()?.is_file();
+        Ok(Self {
+            file,
+            is_regular,
+            begun: 0,
+            is_open: true,
+        })
+    }
+
+    /// Writes some of `bytes`; `None` where there is no room.
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        if self.is_regular {
+            return self.file.write(bytes).map(Some);
+        }
+        let wait = Timespec::try_from(STALL).ok();
+        let mut polled = [PollFd::new(&self.file, PollFlags::OUT)];
+        if poll(&mut polled, wait.as_ref())? == 0 {
+            return Ok(None);
+        }
+        let chunk = bytes.get(..PIPE_ROOM).unwrap_or(bytes);
+        match self.file.write(chunk) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    }
+}
+
+impl Outlet for Standard {
+    fn write(&mut self, lines: &[u8], _now: Timestamp) -> Taken {
+        let mut done = std::mem::take(&mut self.begun).min(lines.len());
+        while let Some(rest) = lines.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.write_some(rest) {
+                Ok(Some(0)) | Ok(None) => return Taken::stalled(done),
+                Ok(Some(count)) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let written = lines.get(..done).unwrap_or_default();
+                    self.begun = done - super::outlet::whole_lines(written);
+                    self.is_open = false;
+                    return Taken::failed(done - self.begun, error);
+                }
+            }
+            self.is_open = true;
+        }
+        Taken::all(done)
+    }
+
+    fn attend(&mut self, _now: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open
+    }
+}

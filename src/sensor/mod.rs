@@ -4,6 +4,7 @@
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer` and `statistics`
+//! * [`outputs`]: live lines to every output: a thread and two bounded queues each
 //! * [`order`]: the total order of what is written
 
 mod annotation;
@@ -14,6 +15,7 @@ mod ending;
 mod gate;
 mod naming;
 pub mod order;
+pub mod outputs;
 mod pool;
 mod printer;
 pub mod replay;

@@ -87,3 +87,45 @@ impl Outlet for Standard {
         self.is_open
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::sinks::aside::tests::at;
+    use crate::sinks::outlet::Fault;
+
+    #[test]
+    fn a_pipe_whose_reader_sleeps_is_not_waited_for_and_loses_nothing() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut standard = Standard::to(File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
+        let lines = b"{\"a\":1}\n".repeat(20_000);
+        let taken = standard.write(&lines, at(0));
+        assert!(matches!(taken.fault, Some(Fault::Stalled)), "{taken:?}");
+        let reading = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            reader.read_to_end(&mut text).unwrap();
+            text
+        });
+        let mut done = taken.bytes;
+        while done < lines.len() {
+            done += standard.write(&lines[done..], at(0)).bytes;
+        }
+        drop(standard);
+        assert!(reading.join().unwrap() == lines);
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_a_failure() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut standard = Standard::to(File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
+        drop(reader);
+        let taken = standard.write(b"{}\n", at(0));
+        assert!(
+            taken.bytes == 0 && matches!(taken.fault, Some(Fault::Failed(_))),
+            "{taken:?}"
+        );
+        assert!(!standard.is_open());
+    }
+}

@@ -13,7 +13,7 @@ use crate::sensor::replay;
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
-/// A right configuration gives exit code 0 and says how its memory is shared out; a wrong one gives 3, and a line on standard error for each
+/// A right configuration gives exit code 0 and says how its memory is shared out and where records go; a wrong one gives 3, and a line on standard error for each
 /// error.
 #[derive(Debug, Args)]
 pub struct Flags {
@@ -57,6 +57,10 @@ fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
     text += "memory is shared out to at most:\n";
     for line in Shares::of(config.memory).lines() {
         text += &format!("  {line}\n");
+    }
+    text += "`patchspan run` writes to:\n";
+    for output in &config.outputs {
+        text += &format!("  {}\n", output.line());
     }
     text
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::document::{Document, Section};
 use super::forms::{
     age, certified_name, choice, duration, path, record_kind, sentence, server_and_port, size,
-    word_of_letters, yes_or_no,
+    size_in_words, word_of_letters, yes_or_no,
 };
 use crate::records::{Kind, Kinds};
 
@@ -110,6 +110,21 @@ impl Default for OutputConfig {
             queue: 8 << 20,
             target: Target::Standard,
         }
+    }
+}
+
+impl OutputConfig {
+    /// Its name, its place, and what may wait for it, for a person.
+    pub fn line(&self) -> String {
+        let place = match &self.target {
+            Target::Standard => "standard output".to_owned(),
+            Target::File(file) => file.path.display().to_string(),
+            Target::Unix(path) => format!("{} (socket)", path.display()),
+            Target::Tcp(tcp) if tcp.tls.is_some() => format!("{} (TLS)", tcp.address),
+            Target::Tcp(tcp) => format!("{} (TCP)", tcp.address),
+        };
+        let queue = size_in_words(self.queue);
+        format!("{:8} {place}; at most 2 x {queue} wait", self.name)
     }
 }
 
@@ -478,6 +493,19 @@ mod tests {
                 "c:10:8: output[2].path: has the value of output[0].path; each needs its own",
             ]
         );
+    }
+
+    #[test]
+    fn a_person_reads_where_each_output_leads() {
+        let outputs = parse(
+            "[[output]]\nkind = \"stdout\"\n[[output]]\nkind = \"tcp\"\naddress = \"a:1\"\ntls = true\nqueue = \"1MiB\"",
+        );
+        let lines: Vec<String> = outputs.iter().map(OutputConfig::line).collect();
+        let expected = [
+            "stdout   standard output; at most 2 x 8MiB wait",
+            "tcp      a:1 (TLS); at most 2 x 1MiB wait",
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]

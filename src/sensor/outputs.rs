@@ -23,14 +23,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use feeder::Feeder;
 pub use shared::OutputCounters;
 
-use crate::config::outputs::{FileTarget, OutputConfig, Target, TlsTarget};
+use crate::config::outputs::{FULL_LOGS, FileTarget, OutputConfig, Target, TlsTarget};
 use crate::records::{Kind, Kinds, Style};
 use crate::sinks::{Aside, Outlet, RotatingFile, Standard, Stream, Tls};
 use crate::types::Timestamp;
@@ -54,11 +54,16 @@ const MAX_NOTICES: usize = 64;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Which queue a record goes through: 0 is served first.
-const fn lane(kind: Kind) -> usize {
-    match kind {
-        Kind::Dns | Kind::Tls | Kind::Quic | Kind::Http | Kind::Flow => 1,
-        _ => 0,
-    }
+fn lane(kind: Kind) -> usize {
+    usize::from(FULL_LOGS.contains(&kind))
+}
+
+/// The clock of this machine.
+pub fn wall_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp::EPOCH.plus(since.unwrap_or_default())
+    })
 }
 
 /// Every output of a live run.

@@ -3,10 +3,10 @@
 //! What the collector's machine acknowledged counts as read: whether its program read it, TCP does not tell. A collector
 //! that closes its own direction is taken to be gone.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
 
@@ -17,6 +17,8 @@ use super::unread::unread;
 
 /// Waiting for an address of the collector.
 const CONNECT: Duration = Duration::from_secs(3);
+/// Waiting for the collector's goodbye.
+const PARTING: Duration = Duration::from_secs(1);
 /// Most of its addresses that are tried in a row.
 const MAX_ADDRESSES: usize = 4;
 /// Most reads that throw away what a collector says.
@@ -81,7 +83,23 @@ impl Link for TcpStream {
     }
 
     fn close(&mut self) {
-        let _ = self.shutdown(Shutdown::Write);
+        part(self);
+    }
+}
+
+/// Says that nothing follows, and reads until the other side says the same: a connection that is closed with anything unread
+/// is reset, and what the collector has not read by then is lost.
+pub(super) fn part(stream: &mut TcpStream) {
+    let mut thrown = [0; 1024];
+    let end = Instant::now() + PARTING;
+    let _ = stream.shutdown(Shutdown::Write);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        // A time of zero is refused: that is the end.
+        let is_set = stream.set_read_timeout(Some(left)).is_ok();
+        if !is_set || !matches!(stream.read(&mut thrown), Ok(1..)) {
+            return;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS around a connection to a collector.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::outlet::STALL;
 use super::stream::Link;
-use super::tcp::receive;
+use super::tcp::{part, receive};
 use super::unread::unread;
 
 /// Longest handshake.
@@ -132,7 +132,7 @@ impl Link for TlsLink {
         self.connection.send_close_notify();
         while self.connection.wants_write() && self.connection.write_tls(&mut self.stream).is_ok() {
         }
-        let _ = self.stream.shutdown(Shutdown::Write);
+        part(&mut self.stream);
     }
 }
 

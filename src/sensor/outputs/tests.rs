@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 use serde_json::Value;
 
 use super::*;
+use crate::records::schema::{Form, of_kind};
 
 /// A directory of a test's own.
 struct Folder(PathBuf);
@@ -108,6 +109,8 @@ struct Stream {
 /// Panics where a line is cut or glued.
 fn parse(text: &str) -> Stream {
     let mut stream = Stream::default();
+    let schema = of_kind(Kind::Loss, Form::Full).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
     assert!(
         text.is_empty() || text.ends_with('\n'),
         "cut: {:?}",
@@ -117,6 +120,7 @@ fn parse(text: &str) -> Stream {
         let value: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         let loss = &value["loss"];
+        assert!(loss.is_null() || schema.is_valid(&value), "{line}");
         match loss["what"].as_str() {
             Some("lines") => stream.lost += loss["count"].as_u64().unwrap(),
             Some("bytes") => stream.lost_bytes += loss["count"].as_u64().unwrap(),

@@ -16,6 +16,8 @@ pub struct Shares {
     pub names: u64,
     /// Accesses, sessions, hosts.
     pub updates: u64,
+    /// Lines that wait for outputs.
+    pub outputs: u64,
 }
 
 impl Shares {
@@ -27,6 +29,7 @@ impl Shares {
             streams: percent * 15,
             names: percent * 20,
             updates: percent * 10,
+            outputs: percent * 10,
         }
     }
 
@@ -37,6 +40,7 @@ impl Shares {
             ("streams", self.streams),
             ("names", self.names),
             ("updates", self.updates),
+            ("outputs", self.outputs),
         ];
         let line = |(name, bytes): (&str, u64)| {
             let bytes = size_in_words(bytes >> 20 << 20);
@@ -58,8 +62,9 @@ mod tests {
                 streams,
                 names,
                 updates,
+                outputs,
             } = Shares::of(memory);
-            assert!(flows + streams + names + updates < memory);
+            assert!(flows + streams + names + updates + outputs < memory);
         }
     }
 

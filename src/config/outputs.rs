@@ -184,8 +184,22 @@ const OWN_SETTINGS: &[(&str, &[Word])] = &[
     ("server_name", &[Word::Tcp]),
 ];
 
-/// Reads the tables. Where there are none, standard output.
-pub(super) fn read<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> Vec<OutputConfig> {
+/// Reads the tables. Where there are none, standard output. All queues together are at most `share` bytes: each lane is at most its
+/// part of that.
+pub(super) fn read<'i>(
+    document: &mut Document<'i>,
+    root: &mut Section<'i>,
+    share: u64,
+) -> Vec<OutputConfig> {
+    let mut outputs = tables(document, root);
+    let most = share / (2 * outputs.len().max(1) as u64);
+    for output in &mut outputs {
+        output.queue = output.queue.min(most);
+    }
+    outputs
+}
+
+fn tables<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> Vec<OutputConfig> {
     let Some(sections) = document.tables(root, "output", MAX_OUTPUTS) else {
         return vec![OutputConfig::default()];
     };
@@ -354,6 +368,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::Config;
+    use super::super::memory::Shares;
     use super::*;
 
     fn parse(text: &str) -> Vec<OutputConfig> {
@@ -493,6 +508,22 @@ mod tests {
                 "c:10:8: output[2].path: has the value of output[0].path; each needs its own",
             ]
         );
+    }
+
+    #[test]
+    fn all_queues_fit_into_their_share_of_memory() {
+        let table = |number: usize| {
+            format!(
+                "[[output]]\nkind = \"unix\"\nname = \"{number}\"\npath = \"/{number}\"\nqueue = \"1GiB\"\n"
+            )
+        };
+        let tables: String = (0..MAX_OUTPUTS).map(table).collect();
+        let outputs = parse(&format!("memory = \"64MiB\"\n{tables}"));
+        let queued: u64 = outputs.iter().map(|output| 2 * output.queue).sum();
+        let share = Shares::of(64 << 20).outputs;
+        assert!(queued <= share && queued > share / 2, "{queued} {share}");
+        assert!(outputs[0].queue > 2 * 65_536, "room for more than a block");
+        assert_eq!(parse("memory = \"1GiB\"")[0].queue, 8 << 20);
     }
 
     #[test]

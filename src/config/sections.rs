@@ -7,6 +7,7 @@ use super::document::{Document, Section};
 use super::forms::{
     Server, address, duration, label, name, network, path, port, server, size, word, yes_or_no,
 };
+use super::memory::Shares;
 use super::{Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig, outputs};
 
 /// Most prefixes of a list.
@@ -34,7 +35,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     config.updates = updates(document, &mut root);
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);
-    config.outputs = outputs::read(document, &mut root);
+    config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);
     document.end(root);
     config
 }

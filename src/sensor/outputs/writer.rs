@@ -220,7 +220,7 @@ impl Writer {
         self.attended = now;
         let was_open = self.outlet.is_open();
         match self.outlet.attend((self.clock)()) {
-            Ok(()) if !was_open => self.recover(),
+            Ok(()) if !was_open && self.outlet.is_open() => self.recover(),
             Ok(()) => {}
             Err(error) => self.fail(&error),
         }

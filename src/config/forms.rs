@@ -1,6 +1,7 @@
 //! What a value may look like.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,6 +77,55 @@ pub(super) fn port() -> Form<u16> {
             .filter(|port| *port > 0),
         _ => None,
     })
+}
+
+/// A whole number.
+pub(super) fn number(range: RangeInclusive<u32>) -> Form<u32> {
+    let accepted = format!("a number from {} to {}", range.start(), range.end());
+    Form::new(accepted, move |value| match value {
+        DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|number| range.contains(number)),
+        _ => None,
+    })
+}
+
+/// A number of threads.
+pub(super) fn workers(most: usize) -> Form<NonZeroUsize> {
+    Form::new(
+        format!("a number from 1 to {most}"),
+        move |value| match value {
+            DeValue::Integer(number) => usize::from_str_radix(number.as_str(), number.radix())
+                .ok()
+                .filter(|number| *number <= most)
+                .and_then(NonZeroUsize::new),
+            _ => None,
+        },
+    )
+}
+
+/// A network interface's name, as Linux accepts it.
+pub(super) fn interface() -> Form<String> {
+    const MOST: usize = 15;
+    Form::text(
+        "an interface's name, 1 to 15 characters without spaces and `/`",
+        |text| {
+            let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+            let is_name = (1..=MOST).contains(&text.len()) && text.bytes().all(is_plain);
+            (is_name && text != "." && text != "..").then(|| text.to_owned())
+        },
+    )
+}
+
+/// A filter of frames; what it means is known once an interface is open.
+pub(super) fn filter() -> Form<Option<String>> {
+    Form::text(
+        "a filter of 1 to 4096 printable ASCII characters, see pcap-filter(7)",
+        |text| {
+            let is_printable = text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+            ((1..=4_096).contains(&text.len()) && is_printable).then(|| Some(text.to_owned()))
+        },
+    )
 }
 
 /// Seconds, and longer.
@@ -332,6 +382,17 @@ mod tests {
         assert_eq!(in_words(Duration::from_millis(1_500)), "1500ms");
         assert_eq!(size_in_words(1 << 30), "1GiB");
         assert_eq!(size_in_words(1_500), "1500B");
+    }
+
+    #[test]
+    fn an_interface_s_name_is_one_that_linux_accepts() {
+        let read = |text: &str| interface().read(&DeValue::String(text.to_owned().into()));
+        for right in ["eth1", "enp3s0f0.100", "veth@x"] {
+            assert_eq!(read(right), Some(right.to_owned()));
+        }
+        for wrong in ["", "..", "a/b", "eth 1", "sixteen-letters-"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a replay is asked to do, and what became of it: all that stands between the command line and the sensor.
+//! What a replay or a live run is asked to do, and what became of it: all that stands between the command line and the sensor.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::hosts::HostList;
 use crate::records::Kinds;
 use crate::source::Order;
 
-/// Most workers of a replay.
+/// Most workers.
 pub const MAX_WORKERS: usize = 64;
 
 /// A replay of capture files.
@@ -38,6 +38,22 @@ pub struct ReplayJob {
     pub host_labels: HashMap<IpAddr, String>,
     /// Who is behind the addresses.
     pub hosts: HostList,
+}
+
+/// A live run.
+#[derive(Clone, Debug)]
+pub struct RunJob {
+    /// Everything that a configuration can set; `capture` holds at least one interface.
+    pub config: Config,
+    /// Who is behind the addresses.
+    pub hosts: HostList,
+}
+
+/// What became of a live run. Messages were written as things happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// Lines that outputs had not written when they had to end.
+    pub lost: u64,
 }
 
 /// Form of the output.

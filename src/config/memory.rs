@@ -18,6 +18,8 @@ pub struct Shares {
     pub updates: u64,
     /// Lines that wait for outputs.
     pub outputs: u64,
+    /// The kernel's rings of a live run.
+    pub rings: u64,
 }
 
 impl Shares {
@@ -30,6 +32,7 @@ impl Shares {
             names: percent * 20,
             updates: percent * 10,
             outputs: percent * 10,
+            rings: percent * 5,
         }
     }
 
@@ -41,6 +44,7 @@ impl Shares {
             ("names", self.names),
             ("updates", self.updates),
             ("outputs", self.outputs),
+            ("rings", self.rings),
         ];
         let line = |(name, bytes): (&str, u64)| {
             let bytes = size_in_words(bytes >> 20 << 20);
@@ -63,8 +67,9 @@ mod tests {
                 names,
                 updates,
                 outputs,
+                rings,
             } = Shares::of(memory);
-            assert!(flows + streams + names + updates + outputs < memory);
+            assert!(flows + streams + names + updates + outputs + rings < memory);
         }
     }
 

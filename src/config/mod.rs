@@ -25,6 +25,7 @@ mod sections;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub memory: u64,
     /// Clients that update records are made for; empty: all.
     pub local: Networks,
+    /// `[capture]`.
+    pub capture: CaptureConfig,
     /// `[dns]`.
     pub dns: DnsConfig,
     /// `[flows]`.
@@ -58,8 +61,25 @@ pub struct Config {
     pub catalogue: Option<PathBuf>,
     /// `[ech]`: names that an outer ClientHello shows.
     pub ech_public_names: Vec<Fqdn>,
+    /// `[stats]`: time between two records of counters, in a live run.
+    pub stats_interval: Duration,
     /// `[[output]]`: where records go; at least one.
     pub outputs: Vec<OutputConfig>,
+}
+
+/// Which frames are read in a live run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureConfig {
+    /// Interfaces, by their names.
+    pub interfaces: Vec<String>,
+    /// Threads that take packets apart.
+    pub workers: NonZeroUsize,
+    /// Most bytes of a frame that are captured.
+    pub snap_length: u32,
+    /// Frames to any address, not only to the interface's own.
+    pub promiscuous: bool,
+    /// Frames that are read: a filter in pcap-filter(7)'s language.
+    pub filter: Option<String>,
 }
 
 /// Which messages are DNS, and which are believed.
@@ -178,6 +198,7 @@ impl Default for Config {
         Self {
             memory: 1 << 30,
             local: Networks::default(),
+            capture: CaptureConfig::default(),
             dns: DnsConfig::default(),
             flows: FlowsConfig::default(),
             names: NamesConfig::default(),
@@ -187,7 +208,20 @@ impl Default for Config {
             ech_public_names: Fqdn::from_presentation("cloudflare-ech.com")
                 .into_iter()
                 .collect(),
+            stats_interval: Duration::from_secs(60),
             outputs: vec![OutputConfig::default()],
+        }
+    }
+}
+
+impl Default for CaptureConfig {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            workers: NonZeroUsize::MIN,
+            snap_length: 65_535 + 256,
+            promiscuous: true,
+            filter: None,
         }
     }
 }
@@ -323,6 +357,8 @@ mod tests {
         let config = parse(
             r#"
             memory = "2GiB"
+            capture = { interfaces = ["eth1", "eth2"], workers = 2, filter = "not port 22" }
+            stats.interval = "10s"
             networks.local = ["192.0.2.0/24"]
             dns = { ports = [53, 5300], resolvers = ["192.0.2.53"] }
             http.query = "drop"
@@ -335,6 +371,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.memory, 2 << 30);
+        assert_eq!(config.capture.interfaces, ["eth1", "eth2"]);
+        assert_eq!(config.capture.filter.as_deref(), Some("not port 22"));
+        assert_eq!(config.live_options().workers, 2);
+        assert_eq!(config.stats_interval, Duration::from_secs(10));
         assert!(config.local.contains("192.0.2.1".parse().unwrap()));
         assert_eq!(config.dns.ports, [53, 5300]);
         assert!(config.records.drop_query && config.flows.key_vlan);

@@ -5,6 +5,7 @@ use super::memory::Shares;
 use crate::flows::FlowOptions;
 use crate::names::NamesOptions;
 use crate::names::table::ENTRY_BYTES;
+use crate::source::live::LiveOptions;
 use crate::updates::UpdateOptions;
 
 /// Memory of a flow with what belongs to it beside its streams, and of its record: where time jumps, and at the end of input, all
@@ -40,6 +41,20 @@ impl Config {
     /// Bytes that one of `workers` workers keeps for what is incomplete: heads, hellos, messages, and names of flows.
     pub fn max_buffered(&self, workers: usize) -> usize {
         count(Shares::of(self.memory).streams / 2 / workers.max(1) as u64)
+    }
+
+    /// The sockets of a live run: its share goes to their rings.
+    pub fn live_options(&self) -> LiveOptions {
+        let capture = &self.capture;
+        let sockets = (capture.interfaces.len() * capture.workers.get()).max(1) as u64;
+        LiveOptions {
+            interfaces: capture.interfaces.clone(),
+            workers: u16::try_from(capture.workers.get()).unwrap_or(u16::MAX),
+            snap_length: capture.snap_length,
+            buffer_bytes: Shares::of(self.memory).rings / sockets,
+            promiscuous: capture.promiscuous,
+            filter: capture.filter.clone(),
+        }
     }
 
     /// The names table: three quarters of its share for entries, the rest for the text of names and its index.

@@ -5,15 +5,22 @@ use std::time::Duration;
 
 use super::document::{Document, Section};
 use super::forms::{
-    Server, address, duration, label, name, network, path, port, server, size, word, yes_or_no,
+    Server, address, duration, filter, interface, label, name, network, number, path, port, server,
+    size, word, workers, yes_or_no,
 };
+use super::job::MAX_WORKERS;
 use super::memory::Shares;
-use super::{Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig, outputs};
+use super::{
+    CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig,
+    outputs,
+};
 
 /// Most prefixes of a list.
 const MAX_NETWORKS: usize = 4_096;
 /// Most ports, addresses or names of a list.
 const MAX_LIST: usize = 256;
+/// Most interfaces.
+const MAX_INTERFACES: usize = 16;
 const MEMORY: RangeInclusive<u64> = 64 << 20..=1 << 40;
 const TIMEOUT: RangeInclusive<Duration> = seconds(1)..=seconds(86_400);
 
@@ -26,6 +33,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     let mut root = document.root();
     let mut config = Config::default();
     document.set(&mut root, "memory", &size(MEMORY), &mut config.memory);
+    config.capture = capture(document, &mut root);
     networks(document, &mut root, &mut config);
     config.dns = dns(document, &mut root);
     config.flows = flows(document, &mut root);
@@ -35,9 +43,52 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     config.updates = updates(document, &mut root);
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);
+    stats(document, &mut root, &mut config);
     config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);
     document.end(root);
     config
+}
+
+fn capture<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> CaptureConfig {
+    let mut section = document.section(root, "capture");
+    let mut capture = CaptureConfig::default();
+    let interfaces = &mut capture.interfaces;
+    document.set_list(
+        &mut section,
+        "interfaces",
+        MAX_INTERFACES,
+        &interface(),
+        interfaces,
+    );
+    document.set(
+        &mut section,
+        "workers",
+        &workers(MAX_WORKERS),
+        &mut capture.workers,
+    );
+    document.set(
+        &mut section,
+        "snap_length",
+        &number(256..=262_144),
+        &mut capture.snap_length,
+    );
+    let promiscuous = &mut capture.promiscuous;
+    document.set(&mut section, "promiscuous", &yes_or_no(), promiscuous);
+    document.set(&mut section, "filter", &filter(), &mut capture.filter);
+    document.end(section);
+    capture
+}
+
+fn stats<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {
+    let mut section = document.section(root, "stats");
+    let interval = duration(seconds(1)..=seconds(3_600));
+    document.set(
+        &mut section,
+        "interval",
+        &interval,
+        &mut config.stats_interval,
+    );
+    document.end(section);
 }
 
 fn networks<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {

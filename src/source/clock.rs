@@ -3,7 +3,7 @@
 //! A file's stamps may be out of order, and one broken stamp must not end every flow. So the clock follows the stamps forward
 //! only, and a jump of more than an hour only once the stamps after it agree.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::types::Timestamp;
 
@@ -24,6 +24,12 @@ crate::counters! {
         /// Jumps that were confirmed.
         jumps: "clock.jumps",
     }
+}
+
+/// What the clock on the wall says: for live runs only.
+pub fn wall_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp::EPOCH.plus(since.unwrap_or_default())
 }
 
 /// A clock that is set by packets.

@@ -89,6 +89,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("rustix", &["sinks", "sensor"]),
     ("rustls", &["sinks"]),
     ("crossbeam_channel", &["sensor"]),
+    ("signal_hook", &["sensor"]),
+    // READY, the watchdog.
+    ("sd_notify", &["cli"]),
     ("serde", &["updates"]),
     ("serde_json", &["records", "offline"]),
     ("clap", &["cli"]),

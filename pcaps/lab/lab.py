@@ -30,6 +30,14 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.
 CAMPUS_GATEWAY = "198.51.100.1"
 WAN_GATEWAY = "203.0.113.1"
 LINK_LOCAL_GATEWAY = "fe80::1"
+# Of a live sensor beside tcpdump.
+SENSOR_CONFIG = """
+[[output]]
+kind = "file"
+path = {path}
+records = ["dns", "tls", "quic", "http", "flow", "update", "update_session", "stats", "patchspan_stats", "loss"]
+purpose = "a laboratory's own traffic"
+"""
 
 
 class LabError(Exception):
@@ -115,15 +123,34 @@ class Lab:
         for interface in interfaces:
             command += ["-i", interface]
         tcpdump = self.sensor.spawn(command + list(options), ready="listening on")
+        sensor = self._start_sensor(path, interfaces)
         try:
             yield
             # The last acknowledgements are still on their way when a client program ends.
             time.sleep(settle_s)
         finally:
             self.stop(tcpdump, signal.SIGINT)
+            if sensor:
+                self.stop(sensor, signal.SIGTERM)
         if ", 0 packets dropped" not in tcpdump.log_text().replace("\n", ", "):
             raise LabError(f"tcpdump lost frames: {tcpdump.log_text()}")
         store(raw, path)
+
+    def _start_sensor(self, path, interfaces):
+        """Where PATCHSPAN_SENSOR names a command (the program and flags of `run`), a live sensor listens beside tcpdump.
+
+        Its records go to `NAME.live.jsonl` in the folder of the capture.
+        """
+        command = os.environ.get("PATCHSPAN_SENSOR", "").split()
+        if not command:
+            return None
+        program, *flags = command
+        config = self.directory / "sensor.toml"
+        config.write_text(SENSOR_CONFIG.format(path=json.dumps(str(path.with_name(path.name.split(".")[0] + ".live.jsonl")))))
+        command = [program, "run", "--config", str(config), *flags]
+        for interface in interfaces:
+            command += ["--interface", interface]
+        return self.sensor.spawn(command, ready="listening on")
 
     @contextlib.contextmanager
     def capture_dumpcap(self, path, interfaces):

@@ -9,7 +9,7 @@ use super::{Exit, tell_errors};
 use crate::config::Config;
 use crate::config::hosts::HostList;
 use crate::config::memory::Shares;
-use crate::sensor::replay;
+use crate::sensor::setup;
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
@@ -33,7 +33,7 @@ pub(super) fn run(flags: &Flags) -> Exit {
         hosts.map_err(|errors| said.push(errors.to_string()))
     });
     if let Ok(config) = &config
-        && let Err(error) = replay::catalogue(config)
+        && let Err(error) = setup::catalogue(config)
     {
         said.push(error.to_string());
     }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::config::job::ReplayOutcome;
+use crate::config::job::{ReplayOutcome, RunOutcome};
+use crate::sensor::setup::SetupError;
 
 /// Why the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Exit {
             Self::Usage => "the command line makes no sense",
             Self::Config => "a configuration or a list of hosts is wrong; nothing was read",
             Self::Input => {
-                "some input is missing, no capture (for diff: no JSON lines), broken or of an unknown link type"
+                "some input is missing, no capture (for diff: no JSON lines), broken or of an unknown link type; run: an interface cannot be opened"
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",
@@ -81,6 +82,27 @@ impl From<ReplayOutcome> for Exit {
             } => Self::Input,
             ReplayOutcome { cut: 1.., .. } => Self::Cut,
             ReplayOutcome { .. } => Self::Done,
+        }
+    }
+}
+
+impl From<RunOutcome> for Exit {
+    fn from(outcome: RunOutcome) -> Self {
+        match outcome {
+            RunOutcome { lost: 1.. } => Self::Lost,
+            RunOutcome { .. } => Self::Done,
+        }
+    }
+}
+
+impl From<SetupError> for Exit {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Output(_) | SetupError::Outputs(_) => Self::Lost,
+            SetupError::OutputIsInput(_) => Self::Usage,
+            SetupError::Directory { .. } | SetupError::Catalogue(_) => Self::Config,
+            SetupError::Capture(_) => Self::Input,
+            SetupError::Thread(_) => Self::Internal,
         }
     }
 }

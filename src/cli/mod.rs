@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`check`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`check`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * [`values`]: what a flag's value may look like
 //!
@@ -9,8 +9,10 @@
 pub mod check;
 pub mod diff;
 pub mod exit;
+mod inputs;
 mod progress;
 pub mod replay;
+pub mod run;
 pub mod schema;
 mod values;
 
@@ -38,6 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(replay::Flags),
+    Run(run::Flags),
     Check(check::Flags),
     Schema(schema::Flags),
     Diff(diff::Flags),
@@ -49,6 +52,7 @@ Examples:
   patchspan replay --format text monday.pcap.gz          what matches the catalogue, for people
   patchspan replay --events update,update_session *.pcap only the conclusions, over many files
   tcpdump -w - | patchspan replay -                      from a pipe
+  patchspan run --interface eth1                         what a mirror port shows, until Ctrl-C
   patchspan check sensor.toml                            every error of a configuration
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
@@ -86,6 +90,7 @@ impl Command {
     fn run(self) -> Exit {
         match self {
             Self::Replay(flags) => replay::run(flags),
+            Self::Run(flags) => run::run(flags),
             Self::Check(flags) => check::run(&flags),
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),

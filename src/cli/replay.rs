@@ -8,12 +8,10 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::progress::Progress;
-use super::{Exit, complain, tell_errors, values};
-use crate::config::Config;
-use crate::config::hosts::HostList;
+use super::{Exit, complain, inputs, tell_errors, values};
 use crate::config::job::{Format, ReplayJob};
 use crate::records::Kinds;
-use crate::sensor::replay::{self, Event, SetupError};
+use crate::sensor::replay::{self, Event};
 use crate::source::Order;
 use crate::types::Networks;
 
@@ -115,21 +113,7 @@ pub(super) fn run(flags: Flags) -> Exit {
 impl Flags {
     /// What the sensor needs; or every error of the files that were named for it.
     fn into_job(self) -> Result<ReplayJob, Vec<String>> {
-        let mut errors = Vec::new();
-        let config = self.config.as_deref().map(Config::load).transpose();
-        let mut config = config.unwrap_or_else(|error| {
-            errors.push(error.to_string());
-            None
-        });
-        let hosts = self.hosts.as_deref().map(HostList::load).transpose();
-        let hosts = hosts.unwrap_or_else(|error| {
-            errors.push(error.to_string());
-            None
-        });
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let mut config = config.take().unwrap_or_default();
+        let (mut config, hosts) = inputs::load(self.config.as_deref(), self.hosts.as_deref())?;
         config.local = self.networks.unwrap_or(config.local);
         Ok(ReplayJob {
             files: self.files,
@@ -145,7 +129,7 @@ impl Flags {
             output: self.output,
             timezone: self.timezone,
             host_labels: self.host_label.into_iter().collect(),
-            hosts: hosts.unwrap_or_default(),
+            hosts,
         })
     }
 }
@@ -164,11 +148,7 @@ fn engine(job: ReplayJob) -> Exit {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             complain(&error);
-            match error {
-                SetupError::Output(_) => Exit::Lost,
-                SetupError::OutputIsInput(_) => Exit::Usage,
-                SetupError::Directory { .. } | SetupError::Catalogue(_) => Exit::Config,
-            }
+            error.into()
         }
     }
 }

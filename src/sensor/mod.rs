@@ -1,6 +1,8 @@
 //! Starts the threads and ties the stages together.
 //!
 //! * [`replay`]: capture files through every stage
+//! * [`setup`]: what comes before the first packet
+//! * [`live`]: interfaces through every stage
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer` and `statistics`
@@ -13,6 +15,7 @@ mod batch;
 mod collector;
 mod ending;
 mod gate;
+pub mod live;
 mod naming;
 pub mod order;
 pub mod outputs;
@@ -20,6 +23,7 @@ mod pool;
 mod printer;
 pub mod replay;
 mod resolving;
+pub mod setup;
 mod statistics;
 mod streams;
 mod volume;

@@ -24,7 +24,7 @@ const MAX_ALTERNATIVES: usize = 3;
 impl Core {
     /// Sets the flow's alarm to whatever comes first.
     pub(super) fn plan_alarm(&mut self, flow: &mut Flow<Annotation>) {
-        let resolving = (!flow.annotation.is_resolved).then(|| Self::resolving_time(flow));
+        let resolving = (!flow.annotation.is_resolved).then(|| self.resolving_time(flow));
         let burst = (flow.annotation.burst.bytes > 0 && flow.is_watched())
             .then(|| flow.annotation.burst.last.plus(self.settings.burst_pause));
         let unanswered = self
@@ -37,9 +37,10 @@ impl Core {
         flow.set_alarm(due);
     }
 
-    /// The first boundary a full tick after the last answer that may name the flow.
-    fn resolving_time(flow: &Flow<Annotation>) -> Timestamp {
-        Tick(latest_answer(flow).tick().0.saturating_add(2)).start()
+    /// The boundary at which every worker has noted the last answer that may name the flow.
+    fn resolving_time(&self, flow: &Flow<Annotation>) -> Timestamp {
+        let tick = latest_answer(flow).tick().0;
+        Tick(tick.saturating_add(self.settings.settling_ticks)).start()
     }
 
     /// Whether the flow leads to a catalogue name, and nobody has answered so far.
@@ -54,7 +55,7 @@ impl Core {
 
     /// Runs what is due.
     pub(super) fn run_alarms(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
-        if !flow.annotation.is_resolved && Self::resolving_time(flow) <= now {
+        if !flow.annotation.is_resolved && self.resolving_time(flow) <= now {
             self.resolve(flow);
         }
         if flow.annotation.tls_due.is_some_and(|due| due <= now) {

@@ -43,6 +43,11 @@ impl Key {
         }
     }
 
+    /// The tick in which it happened.
+    pub const fn tick(&self) -> Tick {
+        self.tick
+    }
+
     /// The same place in the order for another kind.
     #[must_use]
     pub const fn for_kind(self, kind: Kind, ordinal: u64) -> Self {
@@ -67,6 +72,13 @@ impl Lines {
         let start = self.bytes.len();
         write(&mut self.bytes);
         self.index.push((key, start..self.bytes.len()));
+    }
+
+    /// Hands every line to `write`, in the order of their making.
+    pub fn each(&self, mut write: impl FnMut(Kind, &[u8])) {
+        for (key, range) in &self.index {
+            write(key.kind, self.bytes.get(range.clone()).unwrap_or_default());
+        }
     }
 
     /// Forgets every line, keeps the memory.

@@ -10,6 +10,7 @@ use crate::config::hosts::HostList;
 use crate::records::community_id::community_id;
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
+use crate::records::stats::Loss;
 use crate::records::time::TimeText;
 use crate::records::update::{Context, write_access, write_session};
 use crate::records::{Header, Kind, Kinds, Style};
@@ -114,6 +115,28 @@ impl Printer {
                 });
             });
         }
+    }
+
+    /// Writes what was not seen.
+    pub fn loss(&mut self, loss: &Loss<'_>) {
+        if !self.kinds.has(Kind::Loss) {
+            return;
+        }
+        self.ordinal += 1;
+        let key = Key::of_boundary(loss.end, Kind::Loss, self.ordinal, 0);
+        let header = Header {
+            timestamp: loss.end,
+            kind: Kind::Loss,
+            flow: None,
+            packet: None,
+        };
+        let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
+        self.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                header.write(line, style, time);
+                loss.write(line, style, time);
+            });
+        });
     }
 
     fn access(&mut self, key: Key, access: &Access) {

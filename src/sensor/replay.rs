@@ -9,19 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::collector::{Collector, Form, Written};
 use super::pool::Pool;
 use super::printer::Printer;
+use super::setup::{Origins, SetupError, catalogue, settings, style};
 use super::statistics::Counts;
 use super::worker::{Settings, Worker};
-use crate::config::Config;
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
 use crate::decode::{Decoder, FrameInput};
 use crate::names::Names;
+use crate::records::Kinds;
+use crate::records::Style;
 use crate::records::people::{self, People};
-use crate::records::{Kinds, Style};
 use crate::sinks::{Sink, SinkError};
 use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
 use crate::types::{Packet, Tick, Timestamp};
-use crate::updates::catalogue::CatalogueError;
-use crate::updates::catalogue::file::read_directory;
 use crate::updates::{Catalogue, Engine};
 
 /// Tables have a fixed key in replay, so that every run is the same.
@@ -42,28 +41,6 @@ pub enum Event<'a> {
     Progress(u64),
 }
 
-/// What keeps a replay from beginning.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The catalogue's directory cannot be read.
-    #[error("{}: cannot be read: {error}", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The catalogue is wrong.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Catalogue(Vec<CatalogueError>),
-    /// The output is one of the inputs, which it would empty.
-    #[error("{}: is an input and cannot be the output; nothing was written", .0.display())]
-    OutputIsInput(PathBuf),
-    /// The output cannot be created.
-    #[error(transparent)]
-    Output(SinkError),
-}
-
 /// Runs a replay; `on_event` is called in this thread.
 pub fn run(
     job: ReplayJob,
@@ -79,7 +56,7 @@ pub fn run(
     };
     let is_over = Arc::new(AtomicBool::new(false));
     let names = Arc::new(Names::new(job.config.names_options(SEED)));
-    let settings = Arc::new(settings(&job));
+    let settings = Arc::new(replay_settings(&job));
     let engine = Engine::new(Arc::clone(&catalogue), job.config.update_options());
     let form = form(&job, &settings.style, &catalogue);
     let collector = Collector::new(engine, form, sink, Arc::clone(&is_over));
@@ -246,48 +223,14 @@ fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
     }
 }
 
-/// The catalogue that a configuration names, else the one in the program.
-pub fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
-    let Some(path) = &config.catalogue else {
-        return Catalogue::embedded().map_err(SetupError::Catalogue);
-    };
-    let files = read_directory(path).map_err(|error| SetupError::Directory {
-        path: path.clone(),
-        error,
-    })?;
-    Catalogue::from_files("local", &files).map_err(SetupError::Catalogue)
-}
-
-fn settings(job: &ReplayJob) -> Settings {
-    let config = &job.config;
+fn replay_settings(job: &ReplayJob) -> Settings {
     let kinds = match job.format {
         Format::Json => job.kinds,
         Format::Text | Format::Figure2 | Format::Summary => Kinds::NONE,
     };
-    Settings {
-        style: Style {
-            eve_strict: config.records.eve_strict,
-            ipv6_long: config.records.ipv6_long,
-            community_id: config.records.community_id,
-            drop_query: config.records.drop_query,
-            host: config.records.host.clone(),
-            origins: job
-                .files
-                .iter()
-                .map(|file| file.display().to_string())
-                .collect(),
-            live: false,
-        },
-        kinds,
-        dns_ports: config.dns.ports.clone(),
-        resolvers: config.dns.resolvers.clone(),
-        ech_public_names: config.ech_public_names.clone(),
-        burst_pause: config.updates.burst_pause,
-        unanswered_after: config.updates.unanswered_after,
-        download_bytes: config.updates.download_bytes,
-        max_buffered: config.max_buffered(job.workers.get()),
-        flows: config.flow_options(job.workers.get(), SEED),
-    }
+    let files = job.files.iter().map(|file| file.display().to_string());
+    let style = style(&job.config, Origins::Files(files.collect()));
+    settings(&job.config, job.workers.get(), kinds, style, SEED)
 }
 
 fn form(job: &ReplayJob, style: &Style, catalogue: &Arc<Catalogue>) -> Form {

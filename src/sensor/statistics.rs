@@ -36,11 +36,13 @@ impl Counts {
             .filter(|(name, _)| is_invalid(name))
             .map(|(_, figure)| figure)
             .sum();
+        // A replay has no kernel: what it read was received.
+        let received = self.of("live.received").max(self.of("decoder.frames"));
         line.object("stats", |line| {
             let figures = [
                 ("uptime", uptime_s),
-                ("capture.kernel_packets", self.of("decoder.frames")),
-                ("capture.kernel_drops", 0),
+                ("capture.kernel_packets", received),
+                ("capture.kernel_drops", self.of("live.dropped")),
                 ("decoder.pkts", self.of("decoder.frames")),
                 ("decoder.bytes", self.of("decoder.bytes")),
                 ("decoder.invalid", invalid),

@@ -81,6 +81,8 @@ pub(super) struct Settings {
     pub burst_pause: Duration,
     pub unanswered_after: Duration,
     pub download_bytes: u64,
+    /// Ticks after which every worker has noted what was answered.
+    pub settling_ticks: i64,
     /// Most bytes of what is incomplete, of all flows together.
     pub max_buffered: usize,
     pub flows: FlowOptions,

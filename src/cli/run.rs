@@ -1,0 +1,82 @@
+//! `patchspan run`: from flags to a live run.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use sd_notify::NotifyState;
+
+use super::{Exit, complain, inputs, tell_errors, values};
+use crate::config::job::RunJob;
+use crate::sensor::live::{self, Event};
+
+/// Read interfaces and write records, until SIGTERM or SIGINT.
+///
+/// Needs the right to capture (CAP_NET_RAW) and no other. Where records go, the configuration says; without any output they go to
+/// standard output. SIGHUP opens the files that are written anew.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Exit codes: see patchspan --help.")]
+pub struct Flags {
+    /// Configuration (TOML); without it every setting has its default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Interface to listen on; may be given again. Wins over `capture.interfaces` of the configuration.
+    #[arg(long, value_name = "NAME")]
+    interface: Vec<String>,
+
+    /// Threads that take packets apart, 1 to 64. Wins over `capture.workers` of the configuration.
+    #[arg(long, value_name = "N", value_parser = values::workers)]
+    workers: Option<NonZeroUsize>,
+
+    /// List of hosts (CSV): see `patchspan replay --help`.
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(super) fn run(flags: Flags) -> Exit {
+    match inputs::load(flags.config.as_deref(), flags.hosts.as_deref()) {
+        Ok((mut config, hosts)) => {
+            if !flags.interface.is_empty() {
+                config.capture.interfaces = flags.interface;
+            }
+            config.capture.workers = flags.workers.unwrap_or(config.capture.workers);
+            engine(&RunJob { config, hosts })
+        }
+        Err(errors) => {
+            tell_errors(&errors);
+            Exit::Config
+        }
+    }
+}
+
+/// Runs the sensor, and tells systemd and standard error what they should know.
+fn engine(job: &RunJob) -> Exit {
+    let outcome = live::run(job, &mut |event| match event {
+        Event::Ready => {
+            complain(format_args!(
+                "listening on {}",
+                job.config.capture.interfaces.join(", ")
+            ));
+            notify(NotifyState::Ready);
+        }
+        Event::Alive => notify(NotifyState::Watchdog),
+        Event::Stopping => notify(NotifyState::Stopping),
+        Event::Notice(notice) => complain(notice),
+    });
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            complain(&error);
+            error.into()
+        }
+    }
+}
+
+/// Tells systemd, where it started this program and waits for word.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        complain(format_args!("systemd cannot be told: {error}"));
+    }
+}

@@ -1,0 +1,346 @@
+//! `patchspan run`: interfaces through every stage to the outputs, until somebody says stop.
+//!
+//! * this file: threads are started, watched and ended
+//! * `capture`: one worker: from its sockets to lines and facts; it never waits for anybody
+//! * `router`: packets whose flow belongs to another worker
+//! * `rings`: what the kernel had no room for
+//! * `conclusions`: the one thread that turns the facts of all workers into accesses, sessions and statistics
+//!
+//! A worker's clock is set by its packets, on a silent link by the wall. Facts of several workers are put in the order of a replay
+//! before they count: those of a tick once every worker has left it.
+
+mod capture;
+mod conclusions;
+mod rings;
+mod router;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::outputs::Outputs;
+use super::printer::Printer;
+use super::setup::{Origins, SetupError, catalogue, settings, style};
+use super::statistics::Counts;
+use super::worker::{Settings, Worker};
+use crate::config::job::{RunJob, RunOutcome};
+use crate::names::Names;
+use crate::source::clock::wall_time;
+use crate::source::live::{self, Change, LinkEvent, LiveWorker};
+use crate::types::Timestamp;
+use crate::updates::{Catalogue, Engine};
+use capture::{CaptureWorker, Ends, Road};
+use conclusions::Conclusions;
+use rings::Rings;
+use router::Router;
+
+/// How often the main thread looks at signals and at its workers.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often it is told that every worker turns.
+const ALIVE_EVERY: Duration = Duration::from_secs(5);
+/// Reports of workers that wait for the conclusions thread, for each worker.
+const REPORTS: usize = 64;
+/// Longest wait for other workers at the end, and how often it is looked.
+const LONGEST_DRAIN: Duration = Duration::from_secs(2);
+const DRAIN_STEP: Duration = Duration::from_millis(5);
+/// How long outputs may take for what they still hold at the end.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// What the network team may want to know while the sensor runs.
+#[derive(Debug)]
+pub enum Event {
+    /// Every socket is open, and was polled once.
+    Ready,
+    /// Every worker has turned since the last time.
+    Alive,
+    /// Something that does not end the run.
+    Notice(String),
+    /// A signal asked for the end.
+    Stopping,
+}
+
+/// What workers share with the main thread beside channels.
+#[derive(Debug)]
+struct Shared {
+    is_stopping: AtomicBool,
+    /// Turns of each worker's loop.
+    turns: Box<[AtomicU64]>,
+    /// Workers that have read what lay in their rings at the end.
+    drained: AtomicUsize,
+}
+
+impl Shared {
+    fn new(workers: usize) -> Self {
+        Self {
+            is_stopping: AtomicBool::new(false),
+            turns: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            drained: AtomicUsize::new(0),
+        }
+    }
+
+    /// Flows end only when every worker has noted what was answered, and has handed over what belongs to others. A worker that died
+    /// is not waited for.
+    fn wait_for_all_drained(&self) {
+        self.drained.fetch_add(1, Ordering::AcqRel);
+        let limit = Instant::now() + LONGEST_DRAIN;
+        while self.drained.load(Ordering::Acquire) < self.turns.len() && Instant::now() < limit {
+            thread::sleep(DRAIN_STEP);
+        }
+    }
+}
+
+/// What all workers are made of.
+struct Parts<'p> {
+    job: &'p RunJob,
+    settings: Arc<Settings>,
+    names: Arc<Names>,
+    catalogue: Arc<Catalogue>,
+    outputs: &'p Outputs,
+    began: Timestamp,
+    shared: Shared,
+}
+
+/// Captures until SIGTERM or SIGINT; `on_event` is called in this thread.
+pub fn run(job: &RunJob, on_event: &mut dyn FnMut(Event)) -> Result<RunOutcome, SetupError> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(SetupError::Thread)?;
+    let catalogue = Arc::new(catalogue(&job.config)?);
+    let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
+    let seed = RandomState::new().hash_one(());
+    let origins = Origins::Interfaces(job.config.capture.interfaces.clone());
+    let style = style(&job.config, origins);
+    let outputs = Outputs::start(&job.config.outputs, &style, Arc::new(wall_time))
+        .map_err(SetupError::Outputs)?;
+    let parts = Parts {
+        job,
+        settings: Arc::new(settings(
+            &job.config,
+            sources.len(),
+            outputs.kinds(),
+            style,
+            seed,
+        )),
+        names: Arc::new(Names::new(job.config.names_options(seed))),
+        catalogue,
+        outputs: &outputs,
+        began: wall_time(),
+        shared: Shared::new(sources.len()),
+    };
+    let ended = thread::scope(|scope| {
+        let ended = parts.run(scope, sources, &mut signals, on_event);
+        // Where a thread could not be started, those before it end.
+        parts.shared.is_stopping.store(true, Ordering::Relaxed);
+        ended
+    });
+    ended.map_err(SetupError::Thread)?;
+    drop(parts);
+    Ok(conclude(outputs, on_event))
+}
+
+/// Outputs write what they still hold; tells what they could not.
+fn conclude(outputs: Outputs, on_event: &mut dyn FnMut(Event)) -> RunOutcome {
+    let mut outcome = RunOutcome::default();
+    for untold in outputs.stop(FLUSH) {
+        outcome.lost += untold.lines;
+        on_event(Event::Notice(format!(
+            "output {}: {} lines were not written",
+            untold.output, untold.lines
+        )));
+    }
+    outcome
+}
+
+impl Parts<'_> {
+    /// Starts the threads, watches them, and returns once all have ended.
+    fn run<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        sources: Vec<LiveWorker>,
+        signals: &mut Signals,
+        on_event: &mut dyn FnMut(Event),
+    ) -> io::Result<()> {
+        let (reports, reported) = bounded(REPORTS * sources.len());
+        let (events, happened) = unbounded();
+        let Some(counters) = sources.first().map(LiveWorker::counters) else {
+            return Ok(());
+        };
+        let conclusions = self.conclusions(sources.len(), Rings::new(counters, self.began));
+        let mut threads = vec![spawn(scope, "conclusions", move || {
+            conclusions.run(&reported)
+        })?];
+        let routers = Router::all(sources.len(), self.job.config.flows.key_vlan);
+        for (index, (source, router)) in sources.into_iter().zip(routers).enumerate() {
+            let ends = Ends {
+                index,
+                source,
+                feeder: self.outputs.feeder(),
+                reports: reports.clone(),
+                events: events.clone(),
+            };
+            let worker = self.worker(ends, router);
+            let shared = &self.shared;
+            let name = format!("worker-{index}");
+            threads.push(spawn(scope, &name, move || worker.run(shared))?);
+        }
+        drop((reports, events));
+        let mut watch = Watch {
+            parts: self,
+            threads: &threads,
+            turns: vec![0; self.shared.turns.len()],
+            told: None,
+        };
+        watch.run(&happened, signals, on_event);
+        Ok(())
+    }
+
+    fn worker(&self, ends: Ends, router: Router) -> CaptureWorker {
+        let worker = Worker::new(
+            Arc::clone(&self.settings),
+            Arc::clone(&self.names),
+            Arc::clone(&self.catalogue),
+        );
+        CaptureWorker::new(ends, Road::new(worker, router, self.began))
+    }
+
+    fn conclusions(
+        &self,
+        workers: usize,
+        rings: Rings,
+    ) -> Conclusions<impl FnMut(&mut Counts) + use<'_>> {
+        let config = &self.job.config;
+        let printer = Printer::new(
+            config,
+            self.outputs.kinds(),
+            self.settings.style.clone(),
+            Arc::clone(&self.catalogue),
+            self.job.hosts.clone(),
+        );
+        let others = move |counts: &mut Counts| {
+            for output in self.outputs.counters() {
+                let [conclusions, logs] = output.dropped;
+                counts.add([
+                    ("outputs.lines", output.lines),
+                    ("outputs.bytes", output.bytes),
+                    ("outputs.dropped_conclusions", conclusions),
+                    ("outputs.dropped_logs", logs),
+                    ("outputs.unread", output.unread),
+                    ("outputs.errors", output.errors),
+                    ("outputs.closed", u64::from(!output.is_open)),
+                ]);
+            }
+            counts.add([
+                ("names.ceiling", self.names.ceiling()),
+                ("names.evicted", self.names.evicted()),
+            ]);
+        };
+        let options = conclusions::Options {
+            workers,
+            began: self.began,
+            interval: config.stats_interval,
+        };
+        Conclusions::new(
+            Engine::new(Arc::clone(&self.catalogue), config.update_options()),
+            printer,
+            self.outputs.feeder(),
+            options,
+            rings,
+            others,
+        )
+    }
+}
+
+/// What the main thread looks at while the others work.
+struct Watch<'w, 'scope> {
+    parts: &'w Parts<'w>,
+    threads: &'w [ScopedJoinHandle<'scope, ()>],
+    /// Turns of each worker when it was last told that all had turned.
+    turns: Vec<u64>,
+    /// When that was.
+    told: Option<Instant>,
+}
+
+impl Watch<'_, '_> {
+    /// Until a signal, or the end of a thread, ends the run.
+    fn run(
+        &mut self,
+        events: &Receiver<LinkEvent>,
+        signals: &mut Signals,
+        on_event: &mut dyn FnMut(Event),
+    ) {
+        loop {
+            match events.recv_timeout(LOOK) {
+                Ok(event) => on_event(Event::Notice(self.words(event))),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            for signal in signals.pending() {
+                if signal == SIGHUP {
+                    self.parts.outputs.reopen();
+                } else {
+                    on_event(Event::Stopping);
+                    self.stop();
+                }
+            }
+            // A thread that ends by itself has panicked: the run ends, and its join tells.
+            if self.threads.iter().any(ScopedJoinHandle::is_finished) {
+                self.stop();
+            }
+            for notice in self.parts.outputs.notices() {
+                on_event(Event::Notice(notice));
+            }
+            self.look_at_turns(on_event);
+        }
+    }
+
+    fn stop(&self) {
+        self.parts.shared.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells that every worker has turned: the first time at once, then now and then.
+    fn look_at_turns(&mut self, on_event: &mut dyn FnMut(Event)) {
+        let is_due = self.told.is_none_or(|told| told.elapsed() >= ALIVE_EVERY);
+        let turns = self.parts.shared.turns.iter();
+        let turns: Vec<u64> = turns.map(|turns| turns.load(Ordering::Relaxed)).collect();
+        let have_turned = turns
+            .iter()
+            .zip(&self.turns)
+            .all(|(now, before)| now > before);
+        if is_due && have_turned {
+            self.turns = turns;
+            on_event(if self.told.is_none() {
+                Event::Ready
+            } else {
+                Event::Alive
+            });
+            self.told = Some(Instant::now());
+        }
+    }
+
+    fn words(&self, event: LinkEvent) -> String {
+        let interfaces = &self.parts.job.config.capture.interfaces;
+        let name = interfaces
+            .get(usize::from(event.interface))
+            .map_or("?", String::as_str);
+        match event.change {
+            Change::Down => format!("interface {name} was taken down; waiting for it"),
+            Change::Gone => format!("interface {name} is gone; waiting for one of that name"),
+            Change::Up => format!("interface {name} is back"),
+        }
+    }
+}
+
+fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    run: impl FnOnce() + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, ()>> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn_scoped(scope, run)
+}

@@ -1,0 +1,291 @@
+//! One worker of a live run: frames of its sockets to lines and facts. It waits for its sockets only, never for another thread.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, TrySendError};
+
+use super::Shared;
+use super::conclusions::Report;
+use super::router::Router;
+use crate::counters;
+use crate::decode::{Decoder, FrameInput};
+use crate::sensor::batch::Item;
+use crate::sensor::order::Key;
+use crate::sensor::outputs::Feeder;
+use crate::sensor::statistics::Counts;
+use crate::sensor::worker::Worker;
+use crate::source::clock::{PacketClock, wall_time};
+use crate::source::live::{LinkEvent, LiveFrame, LiveWorker, Turn};
+use crate::types::{Packet, Stamp, Tick, Timestamp};
+use crate::updates::Fact;
+
+/// Longest wait for a frame: a silent link still expires flows and answers signals.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How far behind the wall an idle worker's clock runs: frames may still wait in a block of the kernel's ring.
+const IDLE_LAG: Duration = Duration::from_millis(400);
+/// Longest time for what lies in the rings at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Facts that are kept while the conclusions thread is behind; beyond that they are dropped, and counted.
+const MAX_FACTS: usize = 1 << 16;
+
+counters! {
+    /// What a worker could not hand on.
+    pub struct CaptureCounters {
+        /// Facts dropped because the conclusions thread was behind.
+        facts_dropped: "updates.facts_dropped",
+        /// Waits for frames that the kernel ended with an error.
+        failed_waits: "capture.failed_waits",
+    }
+}
+
+/// What a worker reads from and hands on to.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub index: usize,
+    pub source: LiveWorker,
+    pub feeder: Feeder,
+    pub reports: Sender<Report>,
+    pub events: Sender<LinkEvent>,
+}
+
+/// A worker with its sockets.
+#[derive(Debug)]
+pub(super) struct CaptureWorker {
+    ends: Ends,
+    road: Road,
+    /// Facts that the conclusions thread has not taken yet.
+    facts: Vec<(Key, Fact)>,
+    /// The second at which counters were last reported.
+    reported: i64,
+    counters: CaptureCounters,
+}
+
+/// The road of a packet within one worker, and the clock that goes with it.
+#[derive(Debug)]
+pub(super) struct Road {
+    decoder: Decoder,
+    worker: Worker,
+    router: Router,
+    clock: PacketClock,
+    tick: Tick,
+    began: Timestamp,
+}
+
+impl CaptureWorker {
+    pub fn new(ends: Ends, road: Road) -> Self {
+        Self {
+            ends,
+            road,
+            facts: Vec::new(),
+            reported: i64::MIN,
+            counters: CaptureCounters::default(),
+        }
+    }
+
+    /// Turns until the run stops; then every flow ends.
+    pub fn run(mut self, shared: &Shared) {
+        while !shared.is_stopping.load(Ordering::Relaxed) {
+            self.turn();
+            if let Some(turns) = shared.turns.get(self.ends.index) {
+                turns.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.drain();
+        shared.wait_for_all_drained();
+        self.road.finish();
+        self.hand_on(true);
+    }
+
+    /// A batch of frames from each socket, what other workers handed over, and what time brings.
+    fn turn(&mut self) {
+        let Self { ends, road, .. } = self;
+        let turn = ends
+            .source
+            .poll(PATIENCE, &mut |frame| road.frame(frame))
+            .unwrap_or_else(|_| {
+                self.counters.failed_waits += 1;
+                Turn::default()
+            });
+        road.receive();
+        if turn.frames == 0 {
+            road.idle();
+        }
+        road.router.flush();
+        while let Some(event) = ends.source.take_event() {
+            // The main thread is there as long as workers are.
+            let _ = ends.events.send(event);
+        }
+        self.hand_on(false);
+    }
+
+    /// No frame comes in any more; what lies in the rings still counts.
+    fn drain(&mut self) {
+        let limit = Instant::now() + DRAIN;
+        let is_stopped = self.ends.source.stop().is_ok();
+        while is_stopped && !self.ends.source.is_drained() && Instant::now() < limit {
+            self.turn();
+        }
+    }
+
+    /// Lines to the outputs, facts and now and then counters to the conclusions thread.
+    fn hand_on(&mut self, is_last: bool) {
+        let mut made = self.road.worker.take();
+        made.lines
+            .each(|kind, line| self.ends.feeder.line(kind, line));
+        self.ends.feeder.flush();
+        made.lines.clear();
+        self.facts.append(&mut made.facts);
+        self.road.worker.give_back(made);
+        let second = self.road.now().seconds_and_nanos().0;
+        let counts = (is_last || second > self.reported).then(|| self.counts());
+        let report = Report {
+            worker: self.ends.index,
+            tick: if is_last {
+                Tick(i64::MAX)
+            } else {
+                self.road.tick
+            },
+            facts: std::mem::take(&mut self.facts),
+            counts,
+        };
+        if is_last {
+            // Capture is over: now it may wait.
+            let _ = self.ends.reports.send(report);
+            return;
+        }
+        match self.ends.reports.try_send(report) {
+            Ok(()) => self.reported = second,
+            Err(TrySendError::Full(report) | TrySendError::Disconnected(report)) => {
+                self.facts = report.facts;
+                let excess = self.facts.len().saturating_sub(MAX_FACTS);
+                self.facts.truncate(MAX_FACTS);
+                self.counters.facts_dropped += excess as u64;
+            }
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = self.road.worker.counts();
+        counts.add(self.road.decoder.counters().iter());
+        counts.add(self.road.clock.counters().iter());
+        counts.add(self.road.router.counters().iter());
+        counts.add(self.counters.iter());
+        counts
+    }
+}
+
+impl Road {
+    /// `began`: when the run began.
+    pub fn new(worker: Worker, router: Router, began: Timestamp) -> Self {
+        Self {
+            decoder: Decoder::new(),
+            worker,
+            router,
+            clock: PacketClock::default(),
+            tick: Tick(i64::MIN),
+            began,
+        }
+    }
+
+    fn frame(&mut self, frame: &LiveFrame<'_>) {
+        let recorded = frame.head.timestamp;
+        let now = self.clock.observe(recorded);
+        self.enter(now.tick());
+        let input = FrameInput {
+            stamp: self.stamp(now, recorded, frame.origin),
+            link_type: frame.head.link_type.0,
+            wire_length: frame.head.wire_length,
+            data: frame.data,
+        };
+        let Self {
+            decoder,
+            worker,
+            router,
+            ..
+        } = self;
+        decoder.decode(input, &mut |packet| router.packet(worker, packet));
+    }
+
+    /// Packets have no numbers that all workers share, so the time since the run began stands for them, in microseconds.
+    fn stamp(&self, now: Timestamp, recorded: Timestamp, origin: u16) -> Stamp {
+        let number = now.since(self.began).as_micros();
+        Stamp {
+            timestamp: now,
+            recorded,
+            number: u64::try_from(number).unwrap_or(u64::MAX).max(1),
+            number_in_origin: 0,
+            origin,
+        }
+    }
+
+    /// Packets that other workers handed over count now, at the earliest.
+    fn receive(&mut self) {
+        while let Some(batch) = self.router.received() {
+            for item in batch.items() {
+                match item {
+                    Item::Packet(stored) => {
+                        let packet = batch.packet(stored);
+                        let now = self.clock.observe(packet.timestamp);
+                        self.enter(now.tick());
+                        self.worker.packet(&at(&packet, now));
+                    }
+                    Item::Quoted(key) => self.worker.quoted(key),
+                    Item::Tick(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Nothing came: the wall says what time it is.
+    fn idle(&mut self) {
+        let wall = wall_time().minus(IDLE_LAG);
+        if self.clock.now().is_none_or(|now| wall > now) {
+            let now = self.clock.observe(wall);
+            self.enter(now.tick());
+        }
+    }
+
+    /// The end of the run: every flow ends.
+    fn finish(&mut self) {
+        self.receive();
+        let now = self.clock.observe(wall_time());
+        self.enter(Tick(now.tick().0.saturating_add(1)));
+        let Self {
+            decoder,
+            worker,
+            router,
+            ..
+        } = self;
+        decoder.finish(&mut |packet| router.packet(worker, &at(packet, now)));
+        self.worker.finish(now);
+    }
+
+    fn enter(&mut self, tick: Tick) {
+        if tick <= self.tick {
+            return;
+        }
+        self.tick = tick;
+        self.worker.begin_tick(tick);
+        let now = tick.start();
+        let Self {
+            decoder,
+            worker,
+            router,
+            ..
+        } = self;
+        decoder.expire(now, &mut |packet| router.packet(worker, &at(packet, now)));
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now().unwrap_or(self.began)
+    }
+}
+
+/// The same packet, counted at another time.
+fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
+    Packet {
+        timestamp: now,
+        ..*packet
+    }
+}

@@ -1,0 +1,112 @@
+//! What a replay and a live run have in common before the first packet.
+
+use std::path::PathBuf;
+
+use super::outputs::OutputError;
+use super::worker::Settings;
+use crate::config::Config;
+use crate::records::{Kinds, Style};
+use crate::sinks::SinkError;
+use crate::source::live::LiveError;
+use crate::updates::Catalogue;
+use crate::updates::catalogue::CatalogueError;
+use crate::updates::catalogue::file::read_directory;
+
+/// What keeps a run from beginning.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The catalogue's directory cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The catalogue is wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Catalogue(Vec<CatalogueError>),
+    /// The output is one of the inputs, which it would empty.
+    #[error("{}: is an input and cannot be the output; nothing was written", .0.display())]
+    OutputIsInput(PathBuf),
+    /// The output cannot be created.
+    #[error(transparent)]
+    Output(SinkError),
+    /// No capture can begin.
+    #[error(transparent)]
+    Capture(LiveError),
+    /// An output of a live run cannot be opened.
+    #[error(transparent)]
+    Outputs(OutputError),
+    /// The system has no thread or signal handler left.
+    #[error("the sensor cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// In a replay the gate keeps workers together: see [`super::gate`].
+const REPLAY_SETTLING_TICKS: i64 = 2;
+/// Live, frames wait in the kernel's ring for up to a tick, and a worker may be behind.
+const LIVE_SETTLING_TICKS: i64 = 6;
+
+/// Where frames come from, by the names that records tell.
+#[derive(Clone, Debug)]
+pub(super) enum Origins {
+    /// Capture files.
+    Files(Vec<String>),
+    /// Interfaces.
+    Interfaces(Vec<String>),
+}
+
+/// The catalogue that a configuration names, else the one in the program.
+pub fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
+    let Some(path) = &config.catalogue else {
+        return Catalogue::embedded().map_err(SetupError::Catalogue);
+    };
+    let files = read_directory(path).map_err(|error| SetupError::Directory {
+        path: path.clone(),
+        error,
+    })?;
+    Catalogue::from_files("local", &files).map_err(SetupError::Catalogue)
+}
+
+/// The form of records.
+pub(super) fn style(config: &Config, origins: Origins) -> Style {
+    let live = matches!(origins, Origins::Interfaces(_));
+    let (Origins::Files(origins) | Origins::Interfaces(origins)) = origins;
+    Style {
+        eve_strict: config.records.eve_strict,
+        ipv6_long: config.records.ipv6_long,
+        community_id: config.records.community_id,
+        drop_query: config.records.drop_query,
+        host: config.records.host.clone(),
+        origins,
+        live,
+    }
+}
+
+/// What all of `workers` workers know. `seed`: of their tables; fixed in a replay, random live.
+pub(super) fn settings(
+    config: &Config,
+    workers: usize,
+    kinds: Kinds,
+    style: Style,
+    seed: u64,
+) -> Settings {
+    Settings {
+        settling_ticks: if style.live {
+            LIVE_SETTLING_TICKS
+        } else {
+            REPLAY_SETTLING_TICKS
+        },
+        style,
+        kinds,
+        dns_ports: config.dns.ports.clone(),
+        resolvers: config.dns.resolvers.clone(),
+        ech_public_names: config.ech_public_names.clone(),
+        burst_pause: config.updates.burst_pause,
+        unanswered_after: config.updates.unanswered_after,
+        download_bytes: config.updates.download_bytes,
+        max_buffered: config.max_buffered(workers),
+        flows: config.flow_options(workers, seed),
+    }
+}

@@ -457,6 +457,30 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs root: who may give files away"]
+    fn a_file_and_what_replaces_it_belong_to_the_group_of_logs_as_root() {
+        let groups = fs::read_to_string("/etc/group").unwrap();
+        let group = groups
+            .lines()
+            .find_map(|line| line.strip_prefix("adm:x:"))
+            .unwrap();
+        let group: u32 = group.split(':').next().unwrap().parse().unwrap();
+        let folder = Folder::new();
+        let (mut file, _) = open(&folder, 4).unwrap();
+        write(&mut file, "{}\n{}\n{}\n", 1);
+        folder.aside().tidy(at(2), &|| true).unwrap();
+        let mut files = folder.others();
+        files.push(folder.path());
+        assert!(
+            files.len() == 3 && files[0].extension().unwrap() == "zst",
+            "{files:?}"
+        );
+        for file in files {
+            assert_eq!(fs::metadata(&file).unwrap().gid(), group, "{file:?}");
+        }
+    }
+
+    #[test]
     fn where_the_directory_is_gone_nothing_is_taken_until_it_is_back() {
         let folder = Folder::new();
         let (mut file, _) = open(&folder, 1_000).unwrap();

@@ -303,6 +303,74 @@ fn what_a_killed_run_left_is_told_first() {
     assert_eq!(parse(&folder.text("all")), expected);
 }
 
+/// Where the child of the next test writes, and its first number.
+const CHILD: [&str; 2] = ["PATCHSPAN_TEST_FOLDER", "PATCHSPAN_TEST_FIRST"];
+
+#[test]
+fn runs_that_are_killed_while_they_write_leave_whole_lines_each_once() {
+    let folder = Folder::new();
+    const ROUNDS: u64 = 8;
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--ignored",
+                "sensor::outputs::tests::child_that_is_killed",
+            ])
+            .env(CHILD[0], &folder.0)
+            .env(CHILD[1], (round * 1_000_000).to_string())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        until("lines of this child", || folder.path("begun").exists());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_file(folder.path("begun")).unwrap();
+    }
+    let outputs = start(&[file(&folder)]);
+    assert_eq!(outputs.stop(WAIT), []);
+    let stream = parse(&folder.text("all"));
+    assert_eq!(stream.lost, 0);
+    let mut numbers = stream.numbers.into_iter().peekable();
+    for round in 0..ROUNDS {
+        let first = round * 1_000_000;
+        let count = std::iter::from_fn(|| numbers.next_if(|number| *number < first + 1_000_000));
+        // From its first to its last, without a hole.
+        let last = count.zip(first..).map(|(number, expected)| {
+            assert_eq!(number, expected);
+            number
+        });
+        assert!(last.last() > Some(first + 400));
+    }
+    assert_eq!(numbers.next(), None);
+}
+
+#[test]
+#[ignore = "the child of the test above: writes until it is killed"]
+fn child_that_is_killed() {
+    let [folder, first] = CHILD.map(|name| std::env::var(name).unwrap());
+    let folder = std::mem::ManuallyDrop::new(Folder(folder.into()));
+    let mut config = file(&folder);
+    let mut target = FileTarget::new(folder.path("all.json"));
+    (target.rotate_size, target.compress) = (50_000, false);
+    config.target = Target::File(target);
+    let outputs = Outputs::start(&[config], &Style::default(), wall_clock()).unwrap();
+    let mut feeder = outputs.feeder();
+    let begun = Instant::now();
+    for number in first.parse().unwrap().. {
+        feeder.line(Kind::Dns, line(Kind::Dns, number).as_bytes());
+        feeder.flush();
+        // The queue has 256 places.
+        while outputs.counters()[0].queued[1] > 20_000 {
+            thread::yield_now();
+        }
+        if outputs.counters()[0].lines >= 500 && !folder.path("begun").exists() {
+            fs::write(folder.path("begun"), "").unwrap();
+        }
+        assert!(begun.elapsed() < WAIT, "nobody killed it");
+    }
+}
+
 #[test]
 fn through_rotation_and_compression_every_line_is_there_once() {
     let folder = Folder::new();

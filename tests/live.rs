@@ -298,6 +298,13 @@ fn an_interface_that_goes_down_is_waited_for_as_root() {
             run("ip link set dev span1 up");
             let (told, _) = event(&mut workers);
             assert_eq!((told.interface, told.change), (1, Change::Up));
+            // Before the kernel has noticed the carrier, it throws away what is sent.
+            until("a carrier at both ends", || {
+                ["tap1", "span1"].iter().all(|name| {
+                    let status = live::status(name).unwrap();
+                    status.is_some_and(|status| status.operstate == "up")
+                })
+            });
             let seen = exchange(&mut workers, &mut senders, 2_000);
             assert_shared(&seen, 2, 2_000);
         }

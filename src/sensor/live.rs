@@ -48,8 +48,8 @@ const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Reports of workers that wait for the conclusions thread, for each worker.
 const REPORTS: usize = 64;
 /// Longest wait for other workers at the end, and how often it is looked.
-const LONGEST_DRAIN: Duration = Duration::from_secs(2);
-const DRAIN_STEP: Duration = Duration::from_millis(5);
+const LONGEST_MEETING: Duration = Duration::from_secs(2);
+const MEETING_STEP: Duration = Duration::from_millis(5);
 /// How long outputs may take for what they still hold at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -72,8 +72,8 @@ struct Shared {
     is_stopping: AtomicBool,
     /// Turns of each worker's loop.
     turns: Box<[AtomicU64]>,
-    /// Workers that have read what lay in their rings at the end.
-    drained: AtomicUsize,
+    /// How often workers have come to a meeting.
+    arrivals: AtomicUsize,
 }
 
 impl Shared {
@@ -81,17 +81,16 @@ impl Shared {
         Self {
             is_stopping: AtomicBool::new(false),
             turns: (0..workers).map(|_| AtomicU64::new(0)).collect(),
-            drained: AtomicUsize::new(0),
+            arrivals: AtomicUsize::new(0),
         }
     }
 
-    /// Flows end only when every worker has noted what was answered, and has handed over what belongs to others. A worker that died
-    /// is not waited for.
-    fn wait_for_all_drained(&self) {
-        self.drained.fetch_add(1, Ordering::AcqRel);
-        let limit = Instant::now() + LONGEST_DRAIN;
-        while self.drained.load(Ordering::Acquire) < self.turns.len() && Instant::now() < limit {
-            thread::sleep(DRAIN_STEP);
+    /// Waits at the end until all workers have come to the `meeting`th meeting, from 1. One that died is not waited for.
+    fn meet(&self, meeting: usize) {
+        self.arrivals.fetch_add(1, Ordering::AcqRel);
+        let (awaited, limit) = (meeting * self.turns.len(), Instant::now() + LONGEST_MEETING);
+        while self.arrivals.load(Ordering::Acquire) < awaited && Instant::now() < limit {
+            thread::sleep(MEETING_STEP);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
@@ -11,13 +12,15 @@ use crate::flows::{Chunk, ClientEvidence, Flow};
 use crate::protocols::dns::{self, Data, Framer, Message, svcb, words};
 use crate::records::Kind;
 use crate::types::flow_key::Side;
-use crate::types::{Fqdn, Stamp};
+use crate::types::{Fqdn, Stamp, Timestamp};
 use crate::updates::fact::{Answer, Fact, Question};
 
 /// Queries of one flow that wait for their answers.
 const MAX_QUERIES: usize = 64;
 /// Answer records that are looked at for names.
 const MAX_ANSWERS: usize = 256;
+/// Most that a frame is believed to lie behind the clock of its worker.
+const MOST_BEHIND: Duration = Duration::from_secs(1);
 /// Longest chain of aliases.
 const MAX_ALIASES: usize = 16;
 
@@ -117,14 +120,13 @@ impl Core {
             return;
         }
         let found = resolved(message, &question);
-        let client = flow.client().address;
+        let (client, time) = (flow.client().address, self.message_time(stamp));
         self.counters.names_answered += found.addresses.len() as u64;
         for (address, chain) in &found.addresses {
-            self.names.learn(client, *address, chain, stamp.timestamp);
+            self.names.learn(client, *address, chain, time);
         }
         for (public_name, config_id) in &found.ech {
-            self.names
-                .learn_ech(client, public_name, *config_id, stamp.timestamp);
+            self.names.learn_ech(client, public_name, *config_id, time);
         }
         if is_address_question(kind)
             && !message.is_truncated()
@@ -152,6 +154,16 @@ impl Core {
         }
     }
 
+    /// When a message was on the wire. Live, a worker's clock may be ahead of a frame of another interface, or of one that another
+    /// worker handed over; in a replay what counts is the order of the frames.
+    fn message_time(&self, stamp: Stamp) -> Timestamp {
+        if !self.settings.style.live {
+            return stamp.timestamp;
+        }
+        let earliest = stamp.timestamp.minus(MOST_BEHIND);
+        stamp.recorded.clamp(earliest, stamp.timestamp)
+    }
+
     fn catalogue_question(
         &self,
         flow: &Flow<Annotation>,
@@ -159,7 +171,7 @@ impl Core {
         stamp: Stamp,
     ) -> Option<Question> {
         Some(Question {
-            time: stamp.timestamp,
+            time: self.message_time(stamp),
             flow_id: flow.id(),
             client: flow.client(),
             resolver: flow.server(),

@@ -92,7 +92,10 @@ impl CaptureWorker {
             }
         }
         self.drain();
-        shared.wait_for_all_drained();
+        // Flows end only when every worker has handed over what belongs to others, and has noted what was answered.
+        shared.meet(1);
+        self.road.receive();
+        shared.meet(2);
         self.road.finish();
         self.hand_on(true);
     }
@@ -248,7 +251,6 @@ impl Road {
 
     /// The end of the run: every flow ends.
     fn finish(&mut self) {
-        self.receive();
         let now = self.clock.observe(wall_time());
         self.enter(Tick(now.tick().0.saturating_add(1)));
         let Self {

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::counters;
 use crate::sensor::batch::{Batch, Item};
 use crate::sensor::worker::Worker;
+use crate::source::live::home;
 use crate::types::flow_key::Side;
 use crate::types::{FlowKey, Packet};
 
@@ -140,40 +141,5 @@ impl Link {
             Ok(()) => counters.handed_over += packets,
             Err(_) => counters.dropped += packets,
         }
-    }
-}
-
-/// The worker of all packets between two addresses.
-fn home(one: IpAddr, other: IpAddr, workers: usize) -> usize {
-    let hash = fold(one) ^ fold(other);
-    // Knuth's multiplier; the upper bits depend on all bits of the addresses.
-    let mixed = hash.wrapping_mul(0x9e37_79b1) >> 16;
-    mixed as usize % workers.max(1)
-}
-
-const fn fold(address: IpAddr) -> u32 {
-    match address {
-        IpAddr::V4(address) => address.to_bits(),
-        IpAddr::V6(address) => {
-            let bits = address.to_bits();
-            (bits ^ bits >> 32 ^ bits >> 64 ^ bits >> 96) as u32
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_ways_between_two_addresses_have_one_home() {
-        let address = |host: u32| IpAddr::from((0xc000_0200_u32 + host).to_be_bytes());
-        let mut workers = [0; 4];
-        for host in 1..=200 {
-            let (one, other) = (address(host), address(250));
-            assert_eq!(home(one, other, 4), home(other, one, 4));
-            workers[home(one, other, 4)] += 1;
-        }
-        assert!(workers.iter().all(|flows| *flows > 20), "{workers:?}");
     }
 }

@@ -1,17 +1,19 @@
 //! How the workers share an interface: one socket each, in a PACKET_FANOUT group of the kernel.
 //!
-//! The kernel picks the socket by a hash of the flow that is the same for both directions, and scales it to a place in the group. So
+//! The kernel picks the socket by a program of ours, which does what [`home`] does: everything between two addresses belongs
+//! to one worker, in both directions, fragments included, which a hash of ports would scatter. Its result is a place in the group, so
 //! the sockets of every interface must stand in their groups in the order of the workers: then both directions of a flow
 //! meet at one worker, even where a tap gives each direction an interface of its own. An interface that goes down and comes back keeps
 //! that order, because the kernel takes its sockets in again in the order in which they were made. After one that was
 //! deleted and made again, every worker has to open a socket anew, one after the other: [`Group`] says whose turn it is.
 //!
-//! The flag for defragmentation is not set: the kernel would merge fragments into frames that were never on the wire. Fragments, and
-//! what is inside a tunnel, are hashed by their outer addresses alone.
+//! The flag for defragmentation is not set: the kernel would merge fragments into frames that were never on the wire. What is inside a
+//! tunnel goes by the outer addresses, and what is no IP (MPLS, PPPoE) to the first worker; whoever decodes it knows better.
 //!
-//! Source: packet(7), `net/packet/af_packet.c` (`fanout_add`, `fanout_demux_hash`, `packet_notifier`).
+//! Source: packet(7), `net/packet/af_packet.c` (`fanout_add`, `fanout_demux_bpf`, `packet_notifier`), `Documentation/networking/filter.rst`.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -19,11 +21,24 @@ use nix::libc;
 use nix::sys::socket::{getsockopt, setsockopt};
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 
-/// PACKET_FANOUT_HASH.
-const BY_HASH: u32 = 0;
+/// PACKET_FANOUT_CBPF.
+const BY_PROGRAM: u32 = 6;
 /// PACKET_FANOUT_FLAG_UNIQUEID: the kernel picks a number that no other group of this network namespace has.
 const UNIQUE: u32 = 0x2000;
 const ID_MASK: u32 = 0xffff;
+
+// Words of classic BPF.
+const LOAD_WORD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
+const JUMP_IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const TO_INDEX: u32 = libc::BPF_MISC | libc::BPF_TAX;
+const XOR_INDEX: u32 = libc::BPF_ALU | libc::BPF_XOR | libc::BPF_X;
+const MULTIPLY: u32 = libc::BPF_ALU | libc::BPF_MUL | libc::BPF_K;
+const SHIFT_RIGHT: u32 = libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+const RETURN_ACCUMULATOR: u32 = libc::BPF_RET | libc::BPF_A;
+/// Where the network header begins, wherever the frame's own data does.
+const NETWORK: u32 = libc::SKF_NET_OFF as u32;
 
 sockopt_impl!(
     /// A group: its number in the lower half, its way of sharing and its flags in the upper half.
@@ -34,6 +49,14 @@ sockopt_impl!(
     u32
 );
 sockopt_impl!(
+    /// The program that picks a socket of the group.
+    FanoutProgram,
+    SetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_FANOUT_DATA,
+    libc::sock_fprog
+);
+sockopt_impl!(
     /// A filter of the kernel alone; libpcap does not learn of it, and goes on with what is in the ring.
     AttachFilter,
     SetOnly,
@@ -42,25 +65,104 @@ sockopt_impl!(
     libc::sock_fprog
 );
 
+/// Knuth's multiplier: the upper bits of a product depend on all bits of the addresses.
+const MULTIPLIER: u32 = 0x9e37_79b1;
+const SHIFT: u32 = 16;
+
+/// The worker, of `workers`, of everything between two addresses: the same for both ways.
+pub fn home(one: IpAddr, other: IpAddr, workers: usize) -> usize {
+    let hash = (fold(one) ^ fold(other)).wrapping_mul(MULTIPLIER) >> SHIFT;
+    hash as usize % workers.max(1)
+}
+
+const fn fold(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(address) => address.to_bits(),
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            (bits ^ bits >> 32 ^ bits >> 64 ^ bits >> 96) as u32
+        }
+    }
+}
+
 /// Joins group `id`, or makes a new one; gives its number.
 pub(super) fn join(socket: &impl AsFd, id: Option<u16>) -> io::Result<u16> {
     let group = match id {
-        Some(id) => u32::from(id) | (BY_HASH << 16),
-        None => (BY_HASH | UNIQUE) << 16,
+        Some(id) => u32::from(id) | (BY_PROGRAM << 16),
+        None => (BY_PROGRAM | UNIQUE) << 16,
     };
     setsockopt(socket, PacketFanout, &group)?;
+    if id.is_none() {
+        let mut program = home_program();
+        let program = libc::sock_fprog {
+            len: program.len() as u16,
+            filter: program.as_mut_ptr(),
+        };
+        setsockopt(socket, FanoutProgram, &program)?;
+    }
     let joined = getsockopt(socket, PacketFanout)?;
     Ok((joined & ID_MASK) as u16)
 }
 
-/// From now on the kernel puts no frame into the socket's ring, and counts none.
-pub(super) fn refuse_all(socket: &impl AsFd) -> io::Result<()> {
-    let mut refuse = libc::sock_filter {
-        code: (libc::BPF_RET | libc::BPF_K) as u16,
+/// [`home`] in the words of classic BPF, but for the remainder, which the kernel takes. One VLAN tag is looked behind: the outermost
+/// of a frame stands beside it.
+fn home_program() -> Vec<libc::sock_filter> {
+    const IPV4: u32 = 0x0800;
+    const IPV6: u32 = 0x86dd;
+    const VLAN: [u32; 2] = [0x8100, 0x88a8];
+    const TAG_BYTES: u32 = 4;
+    let ethertype = (libc::SKF_AD_OFF + libc::SKF_AD_PROTOCOL) as u32;
+    let mut program = vec![step(LOAD_WORD, ethertype)];
+    let tagged = [step(LOAD_HALF, NETWORK + 2)]
+        .into_iter()
+        .chain(by_ethertype(IPV4, &addresses_at(TAG_BYTES + 12, 2)))
+        .chain(by_ethertype(IPV6, &addresses_at(TAG_BYTES + 8, 8)))
+        .chain([step(RETURN, 0)])
+        .collect::<Vec<_>>();
+    program.extend(by_ethertype(IPV4, &addresses_at(12, 2)));
+    program.extend(by_ethertype(IPV6, &addresses_at(8, 8)));
+    for tag in VLAN {
+        program.extend(by_ethertype(tag, &tagged));
+    }
+    program.push(step(RETURN, 0));
+    program
+}
+
+/// `body`, which returns, where the accumulator holds `ethertype`; else what comes behind it.
+fn by_ethertype(ethertype: u32, body: &[libc::sock_filter]) -> Vec<libc::sock_filter> {
+    let test = libc::sock_filter {
+        jf: body.len() as u8,
+        ..step(JUMP_IF_EQUAL, ethertype)
+    };
+    [&[test], body].concat()
+}
+
+/// Returns the hash of so many 32-bit words from `offset` of the network header.
+fn addresses_at(offset: u32, words: u32) -> Vec<libc::sock_filter> {
+    let mut program = vec![step(LOAD_WORD, NETWORK + offset)];
+    for word in 1..words {
+        program.push(step(TO_INDEX, 0));
+        program.push(step(LOAD_WORD, NETWORK + offset + 4 * word));
+        program.push(step(XOR_INDEX, 0));
+    }
+    program.push(step(MULTIPLY, MULTIPLIER));
+    program.push(step(SHIFT_RIGHT, SHIFT));
+    program.push(step(RETURN_ACCUMULATOR, 0));
+    program
+}
+
+const fn step(code: u32, k: u32) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
         jt: 0,
         jf: 0,
-        k: 0,
-    };
+        k,
+    }
+}
+
+/// From now on the kernel puts no frame into the socket's ring, and counts none.
+pub(super) fn refuse_all(socket: &impl AsFd) -> io::Result<()> {
+    let mut refuse = step(RETURN, 0);
     let program = libc::sock_fprog {
         len: 1,
         filter: &raw mut refuse,
@@ -197,6 +299,18 @@ mod tests {
 
     fn standing(epoch: u32, id: u16, joined: u16) -> Standing {
         Standing { epoch, id, joined }
+    }
+
+    #[test]
+    fn both_ways_between_two_addresses_have_one_home() {
+        let address = |host: u32| IpAddr::from((0xc000_0200_u32 + host).to_be_bytes());
+        let mut workers = [0; 4];
+        for host in 1..=200 {
+            let (one, other) = (address(host), address(250));
+            assert_eq!(home(one, other, 4), home(other, one, 4));
+            workers[home(one, other, 4)] += 1;
+        }
+        assert!(workers.iter().all(|flows| *flows > 20), "{workers:?}");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use counters::{LiveCounters, LiveFigures};
+pub use fanout::home;
 pub use interface::{InterfaceCounters, InterfaceStatus, interfaces, status};
 pub use socket::Change;
 pub use waker::Waker;

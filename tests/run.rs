@@ -8,7 +8,8 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{of_kind, text};
 use serde_json::Value;
@@ -146,4 +147,165 @@ fn without_age(value: &Value) -> Value {
         object.remove("age_s");
     }
     value
+}
+
+/// A live sensor in a network namespace of its own, at one end of a cable.
+struct Bench {
+    namespace: String,
+    folder: PathBuf,
+    sensor: Child,
+}
+
+/// Sends the frames of a capture (pcap, little endian) to the interface `tap0`.
+const SEND: &str = "
+import socket, struct, sys
+data = open(sys.argv[1], 'rb').read()[24:]
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind(('tap0', 0))
+while data:
+    length, = struct.unpack_from('<I', data, 8)
+    out.send(data[16:16 + length])
+    data = data[16 + length:]
+";
+
+impl Bench {
+    /// Starts `patchspan run` with a configuration, and waits until it listens.
+    fn start(name: &str, config: &str) -> Self {
+        let namespace = format!("patchspan-{}-{name}", std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&namespace);
+        std::fs::create_dir_all(&folder).unwrap();
+        for line in [
+            format!("ip netns add {namespace}"),
+            format!("ip -n {namespace} link add tap0 type veth peer name span0"),
+            format!("ip -n {namespace} link set tap0 up"),
+            format!("ip -n {namespace} link set span0 up"),
+        ] {
+            let mut words = line.split(' ');
+            assert_success(Command::new(words.next().unwrap()).args(words));
+        }
+        std::fs::write(folder.join("sensor.toml"), config).unwrap();
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let sensor = Command::new("ip")
+            .args(["netns", "exec", &namespace, env!("CARGO_BIN_EXE_patchspan")])
+            .args(["run", "--interface", "span0", "--config", "sensor.toml"])
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let bench = Self {
+            namespace,
+            folder,
+            sensor,
+        };
+        bench.wait_for("listening on span0");
+        bench
+    }
+
+    /// Waits until the sensor has said `words`.
+    fn wait_for(&self, words: &str) {
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            let said = std::fs::read_to_string(self.folder.join("log")).unwrap();
+            if said.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < limit, "no {words:?} in {said}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        assert_success(Command::new("kill").args([signal, &self.sensor.id().to_string()]));
+    }
+
+    /// Writes another configuration, and has it read.
+    fn reload(&self, config: &str) {
+        std::fs::write(self.folder.join("sensor.toml"), config).unwrap();
+        self.signal("-HUP");
+    }
+
+    fn send(&self, capture: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("pcaps")
+            .join(capture);
+        let mut python = Command::new("ip");
+        python.args(["netns", "exec", &self.namespace, "python3", "-c", SEND]);
+        assert_success(python.arg(path));
+    }
+
+    /// Ends the sensor; gives its records.
+    fn stop(&mut self) -> Vec<Value> {
+        self.signal("-TERM");
+        let status = self.sensor.wait().unwrap();
+        assert!(status.success(), "{status}");
+        common::records(&std::fs::read_to_string(self.folder.join("out.json")).unwrap())
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.sensor.kill();
+        let _ = self.sensor.wait();
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.namespace])
+            .status();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+const OUTPUT: &str = "[[output]]\nkind = \"file\"\npath = \"out.json\"\n";
+const CATALOGUE: &str = r#"
+[vendor]
+id = "lab"
+[[product]]
+id = "browser"
+title = "Browser"
+security = "yes"
+[[product.endpoint]]
+id = "download"
+patterns = ["download.mozilla.org"]
+role = "download"
+examples = ["download.mozilla.org"]
+not = ["mozilla.org"]
+source = "made for this test"
+verified = "never"
+"#;
+
+#[test]
+#[ignore = "needs root: makes a network namespace"]
+fn a_reload_takes_effect_as_a_whole_or_says_why_not_as_root() {
+    let mut bench = Bench::start("reload", OUTPUT);
+    let rules = |records: &[Value]| -> Vec<String> {
+        let updates = of_kind(records, "update");
+        let rules: BTreeSet<String> = updates
+            .map(|record| text(&record["update"]["rule"]))
+            .collect();
+        rules.into_iter().collect()
+    };
+    bench.send("curl-http.pcap");
+    bench.reload("memory = \"1\"\n");
+    bench.wait_for("sensor.toml:1:10: memory = \"1\": accepted is a size");
+    bench.wait_for("the settings before stay in force");
+    bench.reload(&format!("memory = \"2GiB\"\n{OUTPUT}"));
+    bench.wait_for("reload refused: needs restart: memory");
+    let catalogue = bench.folder.join("catalogue");
+    std::fs::create_dir(&catalogue).unwrap();
+    std::fs::write(
+        catalogue.join("lab.toml"),
+        CATALOGUE.replace("role", "rule"),
+    )
+    .unwrap();
+    let config = format!("[catalogue]\ndirectory = \"catalogue\"\n{OUTPUT}");
+    bench.reload(&config);
+    bench.wait_for("unknown field `rule`");
+    std::fs::write(catalogue.join("lab.toml"), CATALOGUE).unwrap();
+    bench.reload(&config);
+    bench.wait_for("were read again");
+    bench.send("resolved-only.pcap");
+    let records = bench.stop();
+    assert_eq!(
+        rules(&records),
+        ["lab/browser/download", "mozilla/firefox/download"]
+    );
 }

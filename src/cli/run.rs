@@ -13,7 +13,8 @@ use crate::sensor::live::{self, Event};
 /// Read interfaces and write records, until SIGTERM or SIGINT.
 ///
 /// Needs the right to capture (CAP_NET_RAW) and no other. Where records go, the configuration says; without any output they go to
-/// standard output. SIGHUP opens the files that are written anew.
+/// standard output. SIGHUP reads the configuration, the catalogue and the list of hosts again, and opens the files that are written anew;
+/// what is wrong, or counts only from the next start, is refused with its reason.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Exit codes: see patchspan --help.")]
 pub struct Flags {
@@ -36,14 +37,8 @@ pub struct Flags {
 
 /// Runs the command.
 pub(super) fn run(flags: Flags) -> Exit {
-    match inputs::load(flags.config.as_deref(), flags.hosts.as_deref()) {
-        Ok((mut config, hosts)) => {
-            if !flags.interface.is_empty() {
-                config.capture.interfaces = flags.interface;
-            }
-            config.capture.workers = flags.workers.unwrap_or(config.capture.workers);
-            engine(&RunJob { config, hosts })
-        }
+    match flags.job() {
+        Ok(job) => engine(&job, &flags),
         Err(errors) => {
             tell_errors(&errors);
             Exit::Config
@@ -51,9 +46,21 @@ pub(super) fn run(flags: Flags) -> Exit {
     }
 }
 
+impl Flags {
+    /// What the sensor needs, by the files as they are now; or every error of them.
+    fn job(&self) -> Result<RunJob, Vec<String>> {
+        let (mut config, hosts) = inputs::load(self.config.as_deref(), self.hosts.as_deref())?;
+        if !self.interface.is_empty() {
+            config.capture.interfaces.clone_from(&self.interface);
+        }
+        config.capture.workers = self.workers.unwrap_or(config.capture.workers);
+        Ok(RunJob { config, hosts })
+    }
+}
+
 /// Runs the sensor, and tells systemd and standard error what they should know.
-fn engine(job: &RunJob) -> Exit {
-    let outcome = live::run(job, &mut |event| match event {
+fn engine(job: &RunJob, flags: &Flags) -> Exit {
+    let outcome = live::run(job, &mut || flags.job(), &mut |event| match event {
         Event::Ready => {
             complain(format_args!(
                 "listening on {}",

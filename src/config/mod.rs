@@ -9,6 +9,7 @@
 //! * [`memory`]: how the one setting `memory` is shared out
 //! * `options`: what each stage goes by, out of the settings
 //! * [`outputs`]: where records go
+//! * `reload`: what can change while a sensor runs
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
 
@@ -20,6 +21,7 @@ pub mod job;
 pub mod memory;
 mod options;
 pub mod outputs;
+mod reload;
 mod sections;
 
 use std::fs::File;

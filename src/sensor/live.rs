@@ -3,6 +3,7 @@
 //! * this file: threads are started, watched and ended
 //! * `capture`: one worker: from its sockets to lines and facts; it never waits for anybody
 //! * `router`: packets whose flow belongs to another worker
+//! * `renewal`: what a reload changes, on its way to the threads
 //! * `rings`: what the kernel had no room for
 //! * `conclusions`: the one thread that turns the facts of all workers into accesses, sessions and statistics
 //!
@@ -11,6 +12,7 @@
 
 mod capture;
 mod conclusions;
+mod renewal;
 mod rings;
 mod router;
 
@@ -29,15 +31,18 @@ use super::outputs::Outputs;
 use super::printer::Printer;
 use super::setup::{Origins, SetupError, catalogue, settings, style};
 use super::statistics::Counts;
-use super::worker::{Settings, Worker};
+use super::worker::Worker;
+use crate::config::Config;
 use crate::config::job::{RunJob, RunOutcome};
 use crate::names::Names;
+use crate::records::Style;
 use crate::source::clock::wall_time;
 use crate::source::live::{self, Change, LinkEvent, LiveWorker};
 use crate::types::Timestamp;
 use crate::updates::{Catalogue, Engine};
 use capture::{CaptureWorker, Ends, Road};
 use conclusions::Conclusions;
+use renewal::{Board, Renewal};
 use rings::Rings;
 use router::Router;
 
@@ -50,6 +55,8 @@ const REPORTS: usize = 64;
 /// Longest wait for other workers at the end, and how often it is looked.
 const LONGEST_MEETING: Duration = Duration::from_secs(2);
 const MEETING_STEP: Duration = Duration::from_millis(5);
+/// Endpoints of all catalogues together that were in force since the start.
+const MAX_ENDPOINTS: usize = 1 << 20;
 /// How long outputs may take for what they still hold at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -74,11 +81,13 @@ struct Shared {
     turns: Box<[AtomicU64]>,
     /// How often workers have come to a meeting.
     arrivals: AtomicUsize,
+    board: Board,
 }
 
 impl Shared {
-    fn new(workers: usize) -> Self {
+    fn new(workers: usize, first: Arc<Renewal>) -> Self {
         Self {
+            board: Board::new(first),
             is_stopping: AtomicBool::new(false),
             turns: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             arrivals: AtomicUsize::new(0),
@@ -97,17 +106,24 @@ impl Shared {
 
 /// What all workers are made of.
 struct Parts<'p> {
-    job: &'p RunJob,
-    settings: Arc<Settings>,
+    config: &'p Config,
     names: Arc<Names>,
-    catalogue: Arc<Catalogue>,
     outputs: &'p Outputs,
+    style: Style,
+    seed: u64,
     began: Timestamp,
     shared: Shared,
 }
 
-/// Captures until SIGTERM or SIGINT; `on_event` is called in this thread.
-pub fn run(job: &RunJob, on_event: &mut dyn FnMut(Event)) -> Result<RunOutcome, SetupError> {
+/// Reads the configuration and the list of hosts again, or gives every error of both.
+pub type Reload<'r> = dyn FnMut() -> Result<RunJob, Vec<String>> + 'r;
+
+/// Captures until SIGTERM or SIGINT; `on_event` and `reload` are called in this thread.
+pub fn run(
+    job: &RunJob,
+    reload: &mut Reload<'_>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<RunOutcome, SetupError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(SetupError::Thread)?;
     let catalogue = Arc::new(catalogue(&job.config)?);
     let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
@@ -116,23 +132,20 @@ pub fn run(job: &RunJob, on_event: &mut dyn FnMut(Event)) -> Result<RunOutcome, 
     let style = style(&job.config, origins);
     let outputs = Outputs::start(&job.config.outputs, &style, Arc::new(wall_time))
         .map_err(SetupError::Outputs)?;
+    let first = renewal(job, catalogue, (&style, seed), &outputs, sources.len());
     let parts = Parts {
-        job,
-        settings: Arc::new(settings(
-            &job.config,
-            sources.len(),
-            outputs.kinds(),
-            style,
-            seed,
-        )),
+        config: &job.config,
         names: Arc::new(Names::new(job.config.names_options(seed))),
-        catalogue,
         outputs: &outputs,
         began: wall_time(),
-        shared: Shared::new(sources.len()),
+        shared: Shared::new(sources.len(), first),
+        style,
+        seed,
     };
     let ended = thread::scope(|scope| {
-        let ended = parts.run(scope, sources, &mut signals, on_event);
+        let ended = parts.run(scope, sources, |watch, events| {
+            watch.run(events, &mut signals, reload, on_event);
+        });
         // Where a thread could not be started, those before it end.
         parts.shared.is_stopping.store(true, Ordering::Relaxed);
         ended
@@ -161,8 +174,7 @@ impl Parts<'_> {
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         sources: Vec<LiveWorker>,
-        signals: &mut Signals,
-        on_event: &mut dyn FnMut(Event),
+        watch: impl FnOnce(&mut Watch<'_, 'scope>, &Receiver<LinkEvent>),
     ) -> io::Result<()> {
         let (reports, reported) = bounded(REPORTS * sources.len());
         let (events, happened) = unbounded();
@@ -171,9 +183,9 @@ impl Parts<'_> {
         };
         let conclusions = self.conclusions(sources.len(), Rings::new(counters, self.began));
         let mut threads = vec![spawn(scope, "conclusions", move || {
-            conclusions.run(&reported)
+            conclusions.run(&reported, &self.shared.board)
         })?];
-        let routers = Router::all(sources.len(), self.job.config.flows.key_vlan);
+        let routers = Router::all(sources.len(), self.config.flows.key_vlan);
         for (index, (source, router)) in sources.into_iter().zip(routers).enumerate() {
             let ends = Ends {
                 index,
@@ -188,21 +200,22 @@ impl Parts<'_> {
             threads.push(spawn(scope, &name, move || worker.run(shared))?);
         }
         drop((reports, events));
-        let mut watch = Watch {
+        let mut watcher = Watch {
             parts: self,
             threads: &threads,
             turns: vec![0; self.shared.turns.len()],
             told: None,
         };
-        watch.run(&happened, signals, on_event);
+        watch(&mut watcher, &happened);
         Ok(())
     }
 
     fn worker(&self, ends: Ends, router: Router) -> CaptureWorker {
+        let first = self.shared.board.newest();
         let worker = Worker::new(
-            Arc::clone(&self.settings),
+            Arc::clone(&first.settings),
             Arc::clone(&self.names),
-            Arc::clone(&self.catalogue),
+            Arc::clone(&first.catalogue),
         );
         CaptureWorker::new(ends, Road::new(worker, router, self.began))
     }
@@ -212,13 +225,13 @@ impl Parts<'_> {
         workers: usize,
         rings: Rings,
     ) -> Conclusions<impl FnMut(&mut Counts) + use<'_>> {
-        let config = &self.job.config;
+        let (config, first) = (self.config, self.shared.board.newest());
         let printer = Printer::new(
             config,
             self.outputs.kinds(),
-            self.settings.style.clone(),
-            Arc::clone(&self.catalogue),
-            self.job.hosts.clone(),
+            self.style.clone(),
+            Arc::clone(&first.catalogue),
+            first.hosts.clone(),
         );
         let others = move |counts: &mut Counts| {
             for output in self.outputs.counters() {
@@ -244,7 +257,7 @@ impl Parts<'_> {
             interval: config.stats_interval,
         };
         Conclusions::new(
-            Engine::new(Arc::clone(&self.catalogue), config.update_options()),
+            Engine::new(Arc::clone(&first.catalogue), config.update_options()),
             printer,
             self.outputs.feeder(),
             options,
@@ -270,6 +283,7 @@ impl Watch<'_, '_> {
         &mut self,
         events: &Receiver<LinkEvent>,
         signals: &mut Signals,
+        reload: &mut Reload<'_>,
         on_event: &mut dyn FnMut(Event),
     ) {
         loop {
@@ -281,6 +295,9 @@ impl Watch<'_, '_> {
             for signal in signals.pending() {
                 if signal == SIGHUP {
                     self.parts.outputs.reopen();
+                    for notice in self.reload(reload) {
+                        on_event(Event::Notice(notice));
+                    }
                 } else {
                     on_event(Event::Stopping);
                     self.stop();
@@ -295,6 +312,36 @@ impl Watch<'_, '_> {
             }
             self.look_at_turns(on_event);
         }
+    }
+
+    /// What can change does, all of it or nothing; gives what the network team has to know.
+    fn reload(&self, reload: &mut Reload<'_>) -> Vec<String> {
+        let parts = self.parts;
+        let refused = |reason: String| vec![format!("reload refused: {reason}")];
+        let job = match reload() {
+            Ok(job) => job,
+            Err(errors) => {
+                let all = refused("the settings before stay in force".to_owned());
+                return errors.into_iter().chain(all).collect();
+            }
+        };
+        let fixed = parts.config.needs_restart(&job.config);
+        if !fixed.is_empty() {
+            return refused(format!("needs restart: {}", fixed.join(", ")));
+        }
+        let now = parts.shared.board.newest();
+        let catalogue = match catalogue(&job.config) {
+            Ok(catalogue) => catalogue.succeeding(&now.catalogue),
+            Err(error) => return refused(error.to_string()),
+        };
+        if catalogue.len() > MAX_ENDPOINTS {
+            return refused("needs restart: too many catalogues were in force".to_owned());
+        }
+        let form = (&parts.style, parts.seed);
+        let workers = parts.shared.turns.len();
+        let renewal = renewal(&job, Arc::new(catalogue), form, parts.outputs, workers);
+        parts.shared.board.renew(renewal);
+        vec!["configuration, catalogue and list of hosts were read again".to_owned()]
     }
 
     fn stop(&self) {
@@ -322,7 +369,7 @@ impl Watch<'_, '_> {
     }
 
     fn words(&self, event: LinkEvent) -> String {
-        let interfaces = &self.parts.job.config.capture.interfaces;
+        let interfaces = &self.parts.config.capture.interfaces;
         let name = interfaces
             .get(usize::from(event.interface))
             .map_or("?", String::as_str);
@@ -332,6 +379,28 @@ impl Watch<'_, '_> {
             Change::Up => format!("interface {name} is back"),
         }
     }
+}
+
+/// What may change while the sensor runs, out of a job.
+fn renewal(
+    job: &RunJob,
+    catalogue: Arc<Catalogue>,
+    (style, seed): (&Style, u64),
+    outputs: &Outputs,
+    workers: usize,
+) -> Arc<Renewal> {
+    let config = job.config.clone();
+    let style = Style {
+        drop_query: config.records.drop_query,
+        ..style.clone()
+    };
+    let settings = settings(&config, workers, outputs.kinds(), style, seed);
+    Arc::new(Renewal {
+        settings: Arc::new(settings),
+        hosts: job.hosts.clone(),
+        catalogue,
+        config,
+    })
 }
 
 fn spawn<'scope>(

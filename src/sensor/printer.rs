@@ -58,6 +58,14 @@ impl Printer {
         }
     }
 
+    /// From now on this catalogue and this list of hosts count, and what the configuration calls internal.
+    pub fn renew(&mut self, config: &Config, catalogue: Arc<Catalogue>, hosts: HostList) {
+        self.catalogue = catalogue;
+        self.hosts = hosts;
+        self.internal = config.updates.internal.clone();
+        self.internal_names = config.updates.internal_names.clone();
+    }
+
     /// What was written since the last [`Printer::clear`].
     pub const fn lines(&self) -> &Lines {
         &self.lines

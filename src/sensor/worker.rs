@@ -145,6 +145,12 @@ impl Worker {
         Self { flows, core }
     }
 
+    /// From now on this counts. What a flow was called stays what it is.
+    pub fn renew(&mut self, settings: Arc<Settings>, catalogue: Arc<Catalogue>) {
+        self.core.settings = settings;
+        self.core.catalogue = catalogue;
+    }
+
     /// A tick begins: what is due by its start runs.
     pub fn begin_tick(&mut self, tick: Tick) {
         self.core.set_cause(Cause::Boundary(tick.start()));

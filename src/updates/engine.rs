@@ -106,6 +106,13 @@ impl Engine {
         }
     }
 
+    /// From now on this catalogue counts, and these options; `catalogue` succeeds the one before ([`Catalogue::succeeding`]). What is
+    /// open stays open.
+    pub fn renew(&mut self, catalogue: Arc<Catalogue>, options: UpdateOptions) {
+        self.catalogue = catalogue;
+        self.options = options;
+    }
+
     /// Takes in a fact; facts come in the order of their times.
     pub fn fact(&mut self, fact: &Fact, out: &mut OutputSink<'_>) {
         self.counters.facts += 1;

@@ -1,5 +1,6 @@
 //! One worker of a live run: frames of its sockets to lines and facts. It waits for its sockets only, never for another thread.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::Shared;
 use super::conclusions::Report;
+use super::renewal::Reader;
 use super::router::Router;
 use crate::counters;
 use crate::decode::{Decoder, FrameInput};
@@ -59,6 +61,7 @@ pub(super) struct CaptureWorker {
     /// The second at which counters were last reported.
     reported: i64,
     counters: CaptureCounters,
+    board: Reader,
 }
 
 /// The road of a packet within one worker, and the clock that goes with it.
@@ -80,12 +83,19 @@ impl CaptureWorker {
             facts: Vec::new(),
             reported: i64::MIN,
             counters: CaptureCounters::default(),
+            board: Reader::default(),
         }
     }
 
     /// Turns until the run stops; then every flow ends.
     pub fn run(mut self, shared: &Shared) {
         while !shared.is_stopping.load(Ordering::Relaxed) {
+            if let Some(new) = self.board.look(&shared.board) {
+                let (settings, catalogue) = (&new.settings, &new.catalogue);
+                self.road
+                    .worker
+                    .renew(Arc::clone(settings), Arc::clone(catalogue));
+            }
             self.turn();
             if let Some(turns) = shared.turns.get(self.ends.index) {
                 turns.fetch_add(1, Ordering::Relaxed);

@@ -1,10 +1,12 @@
 //! The conclusions thread: the facts of all workers, in the order of a replay, to accesses, sessions and statistics.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::renewal::{Board, Reader, Renewal};
 use super::rings::Rings;
 use crate::counters;
 use crate::records::stats::Loss;
@@ -95,7 +97,8 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
     }
 
     /// Until every worker has ended: then everything that is open ends.
-    pub fn run(mut self, reports: &Receiver<Report>) {
+    pub fn run(mut self, reports: &Receiver<Report>, board: &Board) {
+        let mut reader = Reader::default();
         loop {
             match reports.recv_timeout(PATIENCE) {
                 Ok(report) => self.report(report),
@@ -103,11 +106,22 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             reports.try_iter().for_each(|report| self.report(report));
+            // Before a fact counts that a worker made by a newer catalogue.
+            if let Some(new) = reader.look(board) {
+                self.renew(&new);
+            }
             self.conclude();
             self.tell_what_is_due();
             self.hand_on();
         }
         self.finish();
+    }
+
+    fn renew(&mut self, new: &Renewal) {
+        let catalogue = || Arc::clone(&new.catalogue);
+        self.engine.renew(catalogue(), new.config.update_options());
+        self.printer
+            .renew(&new.config, catalogue(), new.hosts.clone());
     }
 
     fn report(&mut self, report: Report) {

@@ -43,6 +43,13 @@ impl Lookup {
         }
     }
 
+    /// Gives every endpoint another id.
+    pub fn renumber(&mut self, new: impl Fn(EndpointId) -> EndpointId) {
+        let globs = self.globs.values_mut().flatten().map(|(_, id)| id);
+        let ids = self.exact.values_mut().chain(self.suffixes.values_mut());
+        ids.chain(globs).for_each(|id| *id = new(*id));
+    }
+
     /// The endpoint whose most specific pattern matches `name`.
     pub fn find(&self, name: &str) -> Option<EndpointId> {
         if let Some(endpoint) = self.exact.get(name) {

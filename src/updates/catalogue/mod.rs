@@ -161,6 +161,34 @@ impl Catalogue {
         Self::from_files(embedded::version(), &embedded::files())
     }
 
+    /// This catalogue in the place of an `earlier` one: what both hold keeps its id, so what is open under an id stays what it was. What
+    /// only the earlier one holds keeps its id too, and no name leads to it any more.
+    #[must_use]
+    pub fn succeeding(self, earlier: &Self) -> Self {
+        let mut all = earlier.clone();
+        let products: Vec<ProductId> = self
+            .products
+            .into_iter()
+            .map(|product| ProductId(place(&mut all.products, product, Product::is_same)))
+            .collect();
+        let endpoints: Vec<EndpointId> = self
+            .endpoints
+            .into_iter()
+            .map(|mut endpoint| {
+                let product = products.get(endpoint.product.0 as usize);
+                endpoint.product = product.copied().unwrap_or(endpoint.product);
+                EndpointId(place(&mut all.endpoints, endpoint, Endpoint::is_same))
+            })
+            .collect();
+        let mut lookup = self.lookup;
+        lookup.renumber(|id| endpoints.get(id.0 as usize).copied().unwrap_or(id));
+        Self {
+            version: self.version,
+            lookup,
+            ..all
+        }
+    }
+
     /// The endpoint whose most specific pattern matches `name` (lower-case presentation form).
     pub fn find(&self, name: &str) -> Option<EndpointId> {
         self.lookup.find(name)
@@ -197,7 +225,28 @@ impl Catalogue {
     }
 }
 
+/// Puts `new` where the same stands already, else at the end; gives its place.
+fn place<T>(all: &mut Vec<T>, new: T, is_same: impl Fn(&T, &T) -> bool) -> u32 {
+    let known = all.iter().position(|old| is_same(old, &new));
+    let at = known.unwrap_or(all.len());
+    match all.get_mut(at) {
+        Some(old) => *old = new,
+        None => all.push(new),
+    }
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+impl Product {
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.vendor, &self.id) == (&other.vendor, &other.id)
+    }
+}
+
 impl Endpoint {
+    fn is_same(&self, other: &Self) -> bool {
+        self.rule == other.rule
+    }
+
     /// The role of a contact with a request for `path` (as on the wire), or without one.
     pub fn role_for(&self, path: Option<&[u8]>) -> RoleOf {
         let by_path =

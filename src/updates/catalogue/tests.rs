@@ -88,6 +88,30 @@ fn an_example_that_leads_elsewhere_is_an_error() {
 }
 
 #[test]
+fn a_successor_keeps_the_ids_of_what_both_hold() {
+    let [a, b, c, d] =
+        ["a", "b", "c", "d"].map(|id| endpoint(id, &format!("{id}.example.com"), "check"));
+    let moved = endpoint("b", "other.example.com", "download");
+    let old = catalogue(&[a, b, c]).unwrap();
+    let new = catalogue(&[d, moved]).unwrap().succeeding(&old);
+    let of = |name: &str| old.find(name).unwrap();
+    assert_eq!(new.find("other.example.com"), Some(of("b.example.com")));
+    assert_eq!(
+        new.endpoint(of("b.example.com")).unwrap().role,
+        Role::Download
+    );
+    assert_eq!(new.find("a.example.com"), None, "it is gone");
+    assert_eq!(
+        new.endpoint(of("a.example.com")).unwrap().rule,
+        old.endpoint(of("a.example.com")).unwrap().rule,
+        "what is open under it stays what it was"
+    );
+    let added = new.find("d.example.com").unwrap();
+    assert_eq!(added.0 as usize, old.len());
+    assert_eq!(new.product_of(added).unwrap().id, old.products[0].id);
+}
+
+#[test]
 fn the_embedded_catalogue_is_whole() {
     let catalogue = Catalogue::embedded().unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert!(catalogue.len() > 50);

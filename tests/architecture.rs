@@ -61,8 +61,8 @@ const STAGES: &[(&str, &[&str])] = &[
 /// A package, and the stages that touch it. Every dependency has a row.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("pcap", &["source"]),
-    // Socket options, poll, eventfd: the kernel's calls behind safe words.
-    ("nix", &["source"]),
+    // Socket options, poll, eventfd; users and groups, numbers of calls: the kernel's words, safely.
+    ("nix", &["source", "sensor"]),
     ("flate2", &["source"]),
     ("liblzma", &["source"]),
     ("zstd", &["source", "sinks"]),
@@ -85,7 +85,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("ipnet", &["types", "config"]),
     ("csv", &["config"]),
     ("jiff", &["records", "sinks", "config", "cli"]),
-    // Locks and polls on open files, a thread's priority.
+    // What a live run gives up.
+    ("landlock", &["sensor"]),
+    ("seccompiler", &["sensor"]),
+    // Locks and polls on open files, a thread's priority, capabilities.
     ("rustix", &["sinks", "sensor"]),
     ("rustls", &["sinks"]),
     ("crossbeam_channel", &["sensor"]),

@@ -8,8 +8,10 @@ use super::diff::print;
 use super::{Exit, tell_errors};
 use crate::config::Config;
 use crate::config::hosts::HostList;
+use crate::config::job::RunJob;
 use crate::config::memory::Shares;
-use crate::sensor::setup;
+use crate::sensor::sandbox;
+use crate::sensor::setup::{self, SetupError};
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
@@ -22,6 +24,11 @@ pub struct Flags {
     /// A list of hosts (CSV) to check too.
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
+    /// Give up the rights that `patchspan run` gives up, and tell which of that this machine can do.
+    ///
+    /// Whoever runs it becomes the user that the sensor would become, so it also tells whether that user can write the outputs.
+    #[arg(long)]
+    sandbox: bool,
 }
 
 /// Runs the command.
@@ -40,11 +47,41 @@ pub(super) fn run(flags: &Flags) -> Exit {
     match (config, hosts.transpose()) {
         (Ok(config), Ok(hosts)) if said.is_empty() => {
             let text = text(&flags.config, &config, hosts.as_ref());
-            print(&text).err().unwrap_or(Exit::Done)
+            let told = print(&text).err().unwrap_or(Exit::Done);
+            if told != Exit::Done || !flags.sandbox {
+                return told;
+            }
+            sandboxed(&RunJob {
+                config,
+                hosts: hosts.unwrap_or_default(),
+                files: [&flags.config]
+                    .into_iter()
+                    .chain(&flags.hosts)
+                    .cloned()
+                    .collect(),
+            })
         }
         _ => {
             tell_errors(&said);
             Exit::Config
+        }
+    }
+}
+
+/// Does what a run does, and tells what became of it.
+fn sandboxed(job: &RunJob) -> Exit {
+    match sandbox::enter(job) {
+        Ok(report) => {
+            let mut text = "rights that `patchspan run` gives up, started like this:\n".to_owned();
+            for part in report.parts() {
+                let holds = if part.holds { "yes" } else { "NO " };
+                text += &format!("  {:<13} {holds}  {}\n", part.name, part.how);
+            }
+            print(&text).err().unwrap_or(Exit::Done)
+        }
+        Err(error) => {
+            tell_errors(&[error.to_string()]);
+            SetupError::Sandbox(error).into()
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::config::job::{ReplayOutcome, RunOutcome};
+use crate::sensor::sandbox::SandboxError;
 use crate::sensor::setup::SetupError;
 
 /// Why the program ends.
@@ -98,9 +99,13 @@ impl From<RunOutcome> for Exit {
 impl From<SetupError> for Exit {
     fn from(error: SetupError) -> Self {
         match error {
-            SetupError::Output(_) | SetupError::Outputs(_) => Self::Lost,
+            SetupError::Output(_)
+            | SetupError::Outputs(_)
+            | SetupError::Sandbox(SandboxError::Unwritable { .. }) => Self::Lost,
             SetupError::OutputIsInput(_) => Self::Usage,
-            SetupError::Directory { .. } | SetupError::Catalogue(_) => Self::Config,
+            SetupError::Directory { .. } | SetupError::Catalogue(_) | SetupError::Sandbox(_) => {
+                Self::Config
+            }
             SetupError::Capture(_) => Self::Input,
             SetupError::Thread(_) => Self::Internal,
         }

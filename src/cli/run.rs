@@ -54,7 +54,11 @@ impl Flags {
             config.capture.interfaces.clone_from(&self.interface);
         }
         config.capture.workers = self.workers.unwrap_or(config.capture.workers);
-        Ok(RunJob { config, hosts })
+        Ok(RunJob {
+            config,
+            hosts,
+            files: self.config.iter().chain(&self.hosts).cloned().collect(),
+        })
     }
 }
 

@@ -47,6 +47,8 @@ pub struct RunJob {
     pub config: Config,
     /// Who is behind the addresses.
     pub hosts: HostList,
+    /// The files that both came from, where there are any.
+    pub files: Vec<PathBuf>,
 }
 
 /// What became of a live run. Messages were written as things happened.

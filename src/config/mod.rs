@@ -65,6 +65,8 @@ pub struct Config {
     pub ech_public_names: Vec<Fqdn>,
     /// `[stats]`: time between two records of counters, in a live run.
     pub stats_interval: Duration,
+    /// `[sandbox]`: what a live run gives up before it listens.
+    pub sandbox: SandboxConfig,
     /// `[[output]]`: where records go; at least one.
     pub outputs: Vec<OutputConfig>,
 }
@@ -159,6 +161,17 @@ pub struct UpdatesConfig {
     pub internal_names: Vec<Fqdn>,
 }
 
+/// What a live run may still do once it listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// Files, sockets and system calls are limited to those that the configuration needs.
+    pub enabled: bool,
+    /// A machine that cannot do all of that is an error.
+    pub required: bool,
+    /// The user that root becomes; `None`: `patchspan`, else `nobody`.
+    pub user: Option<String>,
+}
+
 impl Config {
     /// Reads `text`; `path` stands in the messages.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
@@ -211,6 +224,7 @@ impl Default for Config {
                 .into_iter()
                 .collect(),
             stats_interval: Duration::from_secs(60),
+            sandbox: SandboxConfig::default(),
             outputs: vec![OutputConfig::default()],
         }
     }
@@ -284,6 +298,16 @@ impl Default for UpdatesConfig {
             longest: Duration::from_secs(86_400),
             internal: Networks::default(),
             internal_names: Vec::new(),
+        }
+    }
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            required: false,
+            user: None,
         }
     }
 }
@@ -364,6 +388,7 @@ mod tests {
             networks.local = ["192.0.2.0/24"]
             dns = { ports = [53, 5300], resolvers = ["192.0.2.53"] }
             http.query = "drop"
+            sandbox = { required = true, user = "sensor" }
             [flows]
             udp = "1min"
             key_vlan = true
@@ -381,6 +406,8 @@ mod tests {
         assert_eq!(config.dns.ports, [53, 5300]);
         assert!(config.records.drop_query && config.flows.key_vlan);
         assert_eq!(config.flows.udp, Duration::from_secs(60));
+        assert!(config.sandbox.enabled && config.sandbox.required);
+        assert_eq!(config.sandbox.user.as_deref(), Some("sensor"));
         assert!(
             config
                 .updates

@@ -3,7 +3,7 @@
 use super::Config;
 
 impl Config {
-    /// The settings in which `new` differs and that count only from the next start, by their keys: memory, sockets, flow tables,
+    /// The settings in which `new` differs and that count only from the next start, by their keys: memory, sockets, rights, flow tables,
     /// the form of records and outputs are made once.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let differs = [
@@ -11,6 +11,7 @@ impl Config {
             ("capture", self.capture != new.capture),
             ("flows", self.flows != new.flows),
             ("names", self.names != new.names),
+            ("sandbox", self.sandbox != new.sandbox),
             ("records", self.form() != new.form()),
             ("stats", self.stats_interval != new.stats_interval),
             ("output", self.outputs != new.outputs),

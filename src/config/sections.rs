@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::document::{Document, Section};
 use super::forms::{
     Server, address, duration, filter, interface, label, name, network, number, path, port, server,
-    size, word, workers, yes_or_no,
+    size, word, word_of_letters, workers, yes_or_no,
 };
 use super::job::MAX_WORKERS;
 use super::memory::Shares;
 use super::{
-    CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, UpdatesConfig,
-    outputs,
+    CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
+    UpdatesConfig, outputs,
 };
 
 /// Most prefixes of a list.
@@ -44,6 +44,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);
     stats(document, &mut root, &mut config);
+    config.sandbox = sandbox(document, &mut root);
     config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);
     document.end(root);
     config
@@ -89,6 +90,20 @@ fn stats<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut C
         &mut config.stats_interval,
     );
     document.end(section);
+}
+
+fn sandbox<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> SandboxConfig {
+    let mut section = document.section(root, "sandbox");
+    let mut sandbox = SandboxConfig::default();
+    for (key, setting) in [
+        ("enabled", &mut sandbox.enabled),
+        ("required", &mut sandbox.required),
+    ] {
+        document.set(&mut section, key, &yes_or_no(), setting);
+    }
+    document.set(&mut section, "user", &word_of_letters(), &mut sandbox.user);
+    document.end(section);
+    sandbox
 }
 
 fn networks<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {

@@ -29,6 +29,7 @@ use signal_hook::iterator::Signals;
 
 use super::outputs::Outputs;
 use super::printer::Printer;
+use super::sandbox;
 use super::setup::{Origins, SetupError, catalogue, settings, style};
 use super::statistics::Counts;
 use super::worker::Worker;
@@ -118,13 +119,16 @@ struct Parts<'p> {
 /// Reads the configuration and the list of hosts again, or gives every error of both.
 pub type Reload<'r> = dyn FnMut() -> Result<RunJob, Vec<String>> + 'r;
 
-/// Captures until SIGTERM or SIGINT; `on_event` and `reload` are called in this thread.
+/// Captures until SIGTERM or SIGINT; `on_event` and `reload` are called in this thread, which must be the only one of the process: it
+/// gives up its rights, see [`sandbox`].
 pub fn run(
     job: &RunJob,
     reload: &mut Reload<'_>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<RunOutcome, SetupError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(SetupError::Thread)?;
+    let report = sandbox::enter(job).map_err(SetupError::Sandbox)?;
+    on_event(Event::Notice(report.summary()));
     let catalogue = Arc::new(catalogue(&job.config)?);
     let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
     let seed = RandomState::new().hash_one(());

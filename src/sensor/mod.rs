@@ -3,6 +3,7 @@
 //! * [`replay`]: capture files through every stage
 //! * [`setup`]: what comes before the first packet
 //! * [`live`]: interfaces through every stage
+//! * [`sandbox`]: what a live run gives up before it reads the first packet
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer` and `statistics`
@@ -23,6 +24,7 @@ mod pool;
 mod printer;
 pub mod replay;
 mod resolving;
+pub mod sandbox;
 pub mod setup;
 mod statistics;
 mod streams;

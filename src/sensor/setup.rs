@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::outputs::OutputError;
+use super::sandbox::SandboxError;
 use super::worker::Settings;
 use crate::config::Config;
 use crate::records::{Kinds, Style};
@@ -32,6 +33,9 @@ pub enum SetupError {
     /// The output cannot be created.
     #[error(transparent)]
     Output(SinkError),
+    /// Rights cannot be given up, or outputs could not be written without them.
+    #[error(transparent)]
+    Sandbox(SandboxError),
     /// No capture can begin.
     #[error(transparent)]
     Capture(LiveError),

@@ -123,7 +123,7 @@ class Lab:
         for interface in interfaces:
             command += ["-i", interface]
         tcpdump = self.sensor.spawn(command + list(options), ready="listening on")
-        sensor = self._start_sensor(path, interfaces)
+        sensor = self._start_sensor(interfaces)
         try:
             yield
             # The last acknowledgements are still on their way when a client program ends.
@@ -132,25 +132,33 @@ class Lab:
             self.stop(tcpdump, signal.SIGINT)
             if sensor:
                 self.stop(sensor, signal.SIGTERM)
+                shutil.move(self._live_records(), path.with_name(path.name.split(".")[0] + ".live.jsonl"))
         if ", 0 packets dropped" not in tcpdump.log_text().replace("\n", ", "):
             raise LabError(f"tcpdump lost frames: {tcpdump.log_text()}")
         store(raw, path)
 
-    def _start_sensor(self, path, interfaces):
+    def _start_sensor(self, interfaces):
         """Where PATCHSPAN_SENSOR names a command (the program and flags of `run`), a live sensor listens beside tcpdump.
 
-        Its records go to `NAME.live.jsonl` in the folder of the capture.
+        Its records go to `NAME.live.jsonl` in the folder of the capture, once it has ended: it is not root while it runs.
         """
         command = os.environ.get("PATCHSPAN_SENSOR", "").split()
         if not command:
             return None
         program, *flags = command
         config = self.directory / "sensor.toml"
-        config.write_text(SENSOR_CONFIG.format(path=json.dumps(str(path.with_name(path.name.split(".")[0] + ".live.jsonl")))))
+        config.write_text(SENSOR_CONFIG.format(path=json.dumps(str(self._live_records()))))
+        folder = self._live_records().parent
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+        self.directory.chmod(0o711)
         command = [program, "run", "--config", str(config), *flags]
         for interface in interfaces:
             command += ["--interface", interface]
         return self.sensor.spawn(command, ready="listening on")
+
+    def _live_records(self):
+        return self.directory / "live" / "records.jsonl"
 
     @contextlib.contextmanager
     def capture_dumpcap(self, path, interfaces):

@@ -141,6 +141,53 @@ fn the_example_passes_the_check() {
 }
 
 #[test]
+fn what_a_run_gives_up_is_told_part_by_part() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/sensor.toml.example");
+    let (code, told, said) = patchspan(&["check", "--sandbox", example]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    let (_, parts) = told.split_once("started like this:\n").unwrap();
+    let parts: Vec<(&str, &str)> = parts
+        .lines()
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next().unwrap(), words.next().unwrap())
+        })
+        .collect();
+    let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
+    let expected = [
+        "user",
+        "capabilities",
+        "no_new_privs",
+        "calls",
+        "files",
+        "tcp",
+    ];
+    assert_eq!(names, expected);
+    // These depend on no kernel.
+    let held = parts.iter().take(3);
+    assert!(held.clone().all(|(_, holds)| *holds == "yes"), "{told}");
+}
+
+#[test]
+fn what_is_demanded_and_cannot_be_given_up_is_an_error_and_it_is_3() {
+    let folder = Scratch::new("sandbox");
+    let config = folder.file(
+        "sensor.toml",
+        "sandbox = { enabled = false, required = true }",
+    );
+    let (code, _, said) = patchspan(&["check", "--sandbox", &config]);
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.contains(
+            "`sandbox.required = true`, but this machine lacks: calls: no filter of ours; files: "
+        ),
+        "{said}"
+    );
+    let (code, ..) = patchspan(&["check", &config]);
+    assert_eq!(code, 0);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told_in_a_line_and_it_is_4() {
     let scratch = Scratch::new("input");
     let good = scratch.file("good.pcap", capture());

@@ -298,7 +298,7 @@ fn refusals(needs: &Needs) -> Result<Refusals, Error> {
 }
 
 /// Packet sockets to capture, Unix sockets for outputs and systemd; for a collector TCP; for its name a resolver over UDP and TCP, and the
-/// kernel's list of addresses.
+/// kernel's list of addresses. libpcap asks for a netlink socket to put questions about interfaces to, and takes a Unix one instead.
 fn sockets(needs: &Needs) -> Result<Vec<SeccompRule>, Error> {
     let (inet, inet6) = (libc::AF_INET as u64, libc::AF_INET6 as u64);
     let netlink = libc::AF_NETLINK as u64;

@@ -41,7 +41,6 @@ struct Status {
     permitted: u64,
     inheritable: u64,
     ambient: u64,
-    bounding: u64,
     no_new_privs: u64,
     seccomp: u64,
 }
@@ -139,7 +138,6 @@ impl Status {
             permitted: field("CapPrm", 16)?,
             inheritable: field("CapInh", 16)?,
             ambient: field("CapAmb", 16)?,
-            bounding: field("CapBnd", 16)?,
             no_new_privs: field("NoNewPrivs", 10)?,
             seccomp: field("Seccomp", 10)?,
         })
@@ -183,7 +181,7 @@ mod tests {
     use super::*;
 
     const LIMITED: &str = "Name:\tpatchspan\nCapInh:\t0000000000000000\nCapPrm:\t0000000000002000\n\
-        CapEff:\t0000000000002000\nCapBnd:\t0000000000002000\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n\
+        CapEff:\t0000000000002000\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n\
         Seccomp_filters:\t3\n";
 
     fn holds(text: &str, filters: Option<usize>) -> [bool; 3] {

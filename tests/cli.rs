@@ -188,6 +188,16 @@ fn what_is_demanded_and_cannot_be_given_up_is_an_error_and_it_is_3() {
 }
 
 #[test]
+fn a_configuration_without_an_interface_is_told_by_file_and_key_and_it_is_3() {
+    let scratch = Scratch::new("nameless");
+    let config = scratch.file("sensor.toml", "[capture]\ninterfaces = []\n");
+    let (code, out, err) = patchspan(&["run", "--config", &config]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (3, "", 1));
+    let told = format!("patchspan: {config}: capture.interfaces is empty: ");
+    assert!(err.starts_with(&told), "{err}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told_in_a_line_and_it_is_4() {
     let scratch = Scratch::new("input");
     let good = scratch.file("good.pcap", capture());

@@ -1,7 +1,7 @@
 //! `patchspan run`: from flags to a live run.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sd_notify::NotifyState;
@@ -9,6 +9,7 @@ use sd_notify::NotifyState;
 use super::{Exit, complain, inputs, tell_errors, values};
 use crate::config::job::RunJob;
 use crate::sensor::live::{self, Event};
+use crate::source::live::interfaces;
 
 /// Read interfaces and write records, until SIGTERM or SIGINT.
 ///
@@ -38,7 +39,10 @@ pub struct Flags {
 /// Runs the command.
 pub(super) fn run(flags: Flags) -> Exit {
     match flags.job() {
-        Ok(job) => engine(&job, &flags),
+        Ok(job) => match &flags.config {
+            Some(path) if job.config.capture.interfaces.is_empty() => nameless(path),
+            _ => engine(&job, &flags),
+        },
         Err(errors) => {
             tell_errors(&errors);
             Exit::Config
@@ -60,6 +64,16 @@ impl Flags {
             files: self.config.iter().chain(&self.hosts).cloned().collect(),
         })
     }
+}
+
+/// A configuration whose interface nobody has set yet. It is not tried again, unlike an interface that cannot be opened.
+fn nameless(path: &Path) -> Exit {
+    let existing = interfaces().unwrap_or_default().join(", ");
+    complain(format_args!(
+        "{}: capture.interfaces is empty: name the interface of the mirror port there; there are: {existing}",
+        path.display()
+    ));
+    Exit::Config
 }
 
 /// Runs the sensor, and tells systemd and standard error what they should know.

@@ -1,6 +1,6 @@
 # `make` tells what there is. A fresh Debian machine needs Rust and make; the rest is installed where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help install-deps build demo test check bench fuzz
+.PHONY: help install-deps build demo test check bench fuzz deb deb-test
 
 # Seconds that `make fuzz` gives each target.
 SECONDS_EACH ?= 60
@@ -35,3 +35,11 @@ bench: ## one benchmark a stage, compared with the last run
 fuzz: ## every fuzz target for SECONDS_EACH (60) seconds
 	@tools/needs build fuzz
 	fuzz/run $(SECONDS_EACH)
+
+deb: ## a Debian package, in target/debian
+	@tools/needs build deb
+	@tools/deb
+
+deb-test: deb ## install it in a clean Debian, run it there, purge it (as root; two minutes)
+	@tools/needs root
+	@tools/deb-test

@@ -58,6 +58,12 @@ Examples:
   patchspan diff before.jsonl after.jsonl                what changed between two runs
 ";
 
+/// What can be typed, as `--help`, manual pages and shell completions tell it.
+pub fn command() -> clap::Command {
+    let help = format!("{EXAMPLES}\n{}", Exit::table());
+    Arguments::command().after_long_help(help)
+}
+
 /// Runs the program with the process's arguments.
 pub fn run() -> ExitCode {
     let ended = catch_unwind(AssertUnwindSafe(|| run_with(std::env::args_os())));
@@ -67,9 +73,7 @@ pub fn run() -> ExitCode {
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run_with(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit {
-    let help = format!("{EXAMPLES}\n{}", Exit::table());
-    let mut command = Arguments::command().after_long_help(help);
-    let parsed = command
+    let parsed = command()
         .try_get_matches_from_mut(arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     match parsed {

@@ -7,6 +7,8 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -156,6 +158,9 @@ struct Bench {
     sensor: Child,
 }
 
+/// Starts the sensor with the umask of its service.
+const SERVICE: &str = "umask 077; exec $0 run --interface span0 --config sensor.toml";
+
 /// Sends the frames of a capture (pcap, little endian) to the interface `tap0`.
 const SEND: &str = "
 import socket, struct, sys
@@ -183,11 +188,13 @@ impl Bench {
             let mut words = line.split(' ');
             assert_success(Command::new(words.next().unwrap()).args(words));
         }
+        // The sensor does not stay root.
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
         std::fs::write(folder.join("sensor.toml"), config).unwrap();
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let sensor = Command::new("ip")
-            .args(["netns", "exec", &namespace, env!("CARGO_BIN_EXE_patchspan")])
-            .args(["run", "--interface", "span0", "--config", "sensor.toml"])
+            .args(["netns", "exec", &namespace, "sh", "-c"])
+            .args([SERVICE, env!("CARGO_BIN_EXE_patchspan")])
             .current_dir(&folder)
             .stdout(Stdio::null())
             .stderr(log)
@@ -303,6 +310,10 @@ fn a_reload_takes_effect_as_a_whole_or_says_why_not_as_root() {
     bench.reload(&config);
     bench.wait_for("were read again");
     bench.send("resolved-only.pcap");
+    let mode = std::fs::metadata(bench.folder.join("out.json"))
+        .unwrap()
+        .mode();
+    assert_eq!(mode & 0o777, 0o640, "whatever the umask");
     let records = bench.stop();
     assert_eq!(
         rules(&records),

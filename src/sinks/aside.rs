@@ -4,9 +4,9 @@
 //! `full-20260102T030405-678901.json.zst`. Nothing else in the directory is ever touched. All is decided by what lies there,
 //! so it does not matter when a run was killed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -263,7 +263,7 @@ fn compress_into(plain: &Path, part: &Path, goes_on: &dyn Fn() -> bool) -> io::R
     Ok(true)
 }
 
-/// Gives a file to the group that reads logs, where there is one and this user may.
+/// Gives a file to the group that reads logs, where there is one and this user may; the mode whatever the umask.
 pub(super) fn give_to_group(file: &File) {
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let group = groups.lines().find_map(|line| {
@@ -274,6 +274,8 @@ pub(super) fn give_to_group(file: &File) {
     if let Some(group) = group {
         let _ = fchown(file, None, Some(group));
     }
+    // A service's umask (0077) took the group's right away when the file was made.
+    let _ = file.set_permissions(Permissions::from_mode(MODE));
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ const KNOWN: &[i64] = &[
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_unlinkat,
+    libc::SYS_fchmod,
     libc::SYS_fchown,
     libc::SYS_ftruncate,
     libc::SYS_fsync,

@@ -84,7 +84,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("toml", &["updates", "config"]),
     ("ipnet", &["types", "config"]),
     ("csv", &["config"]),
-    ("jiff", &["records", "sinks", "config", "cli"]),
+    ("jiff", &["protocols", "records", "sinks", "config", "cli"]),
     // What a live run gives up.
     ("landlock", &["sensor"]),
     ("seccompiler", &["sensor"]),

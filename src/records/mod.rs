@@ -8,6 +8,7 @@
 //! * [`time`]: packet time as text
 //! * [`dns`], [`tls`], [`quic`], [`http`], [`flow`], [`stats`]: the standard kinds
 //! * [`update`]: our own kinds
+//! * [`doctor`]: verdicts on a mirror, which are no records
 //! * [`people`]: lines for people, no JSON
 //! * [`community_id`]: flow hashes shared with other tools
 //! * [`identity`]: which records of two runs tell of the same thing
@@ -15,6 +16,7 @@
 
 pub mod community_id;
 pub mod dns;
+pub mod doctor;
 pub mod flow;
 pub mod header;
 pub mod http;

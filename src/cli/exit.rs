@@ -26,11 +26,15 @@ pub enum Exit {
     Lost = 6,
     /// Two runs that were compared differ.
     Differ = 7,
+    /// A mirror is not all that it should be.
+    Degraded = 8,
+    /// A mirror shows nothing that could be judged.
+    Blind = 9,
 }
 
 impl Exit {
     /// Every reason, by its code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Done,
         Self::Internal,
         Self::Usage,
@@ -39,6 +43,8 @@ impl Exit {
         Self::Cut,
         Self::Lost,
         Self::Differ,
+        Self::Degraded,
+        Self::Blind,
     ];
 
     /// The process's exit code.
@@ -54,11 +60,13 @@ impl Exit {
             Self::Usage => "the command line makes no sense",
             Self::Config => "a configuration or a list of hosts is wrong; nothing was read",
             Self::Input => {
-                "some input is missing, no capture (for diff: no JSON lines), broken or of an unknown link type; run: an interface cannot be opened"
+                "some input is missing, no capture (for diff: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened"
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",
             Self::Differ => "diff: the runs differ",
+            Self::Degraded => "doctor: degraded; some of the traffic is missing, or less is in it",
+            Self::Blind => "doctor: blind; nothing can be told from what comes",
         }
     }
 
@@ -68,7 +76,7 @@ impl Exit {
         for exit in Self::ALL {
             let _ = writeln!(table, "  {}  {}", exit.code(), exit.meaning());
         }
-        table.push_str("Where several apply: 6 before 4 before 5 or 7.");
+        table.push_str("Where several apply: 6 before 4 before 5, 7, 8 or 9.");
         table
     }
 }

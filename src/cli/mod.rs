@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`check`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * [`values`]: what a flag's value may look like
 //!
@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod doctor;
 pub mod exit;
 mod inputs;
 mod progress;
@@ -41,6 +42,7 @@ struct Arguments {
 enum Command {
     Replay(replay::Flags),
     Run(run::Flags),
+    Doctor(doctor::Flags),
     Check(check::Flags),
     Schema(schema::Flags),
     Diff(diff::Flags),
@@ -53,6 +55,7 @@ Examples:
   patchspan replay --events update,update_session *.pcap only the conclusions, over many files
   tcpdump -w - | patchspan replay -                      from a pipe
   patchspan run --interface eth1                         what a mirror port shows, until Ctrl-C
+  patchspan doctor --interface eth1                      what that mirror port lacks
   patchspan check sensor.toml                            every error of a configuration
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
@@ -95,6 +98,7 @@ impl Command {
         match self {
             Self::Replay(flags) => replay::run(flags),
             Self::Run(flags) => run::run(flags),
+            Self::Doctor(flags) => doctor::run(flags),
             Self::Check(flags) => check::run(&flags),
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),

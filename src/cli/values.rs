@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -9,6 +10,8 @@ use crate::config::job::MAX_WORKERS;
 
 /// Longest label of a host, in bytes.
 const MAX_LABEL: usize = 64;
+/// Longest time that an interface is looked at.
+const MAX_SECONDS: u64 = 86_400;
 
 /// A number of workers.
 pub(super) fn workers(text: &str) -> Result<NonZeroUsize, String> {
@@ -16,6 +19,14 @@ pub(super) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     workers
         .filter(|workers: &NonZeroUsize| workers.get() <= MAX_WORKERS)
         .ok_or_else(|| format!("a number from 1 to {MAX_WORKERS} is accepted"))
+}
+
+/// A number of seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    let seconds = seconds.filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+    let refused = || format!("a number from 1 to {MAX_SECONDS} is accepted");
+    seconds.map(Duration::from_secs).ok_or_else(refused)
 }
 
 /// A time zone by its IANA name.
@@ -47,6 +58,14 @@ mod tests {
         assert_eq!(workers("4").unwrap().get(), 4);
         for wrong in ["0", "65", "-1", "many", ""] {
             assert!(workers(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_whole_and_at_most_a_day() {
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        for wrong in ["0", "86401", "-1", "1.5", "30s", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }
 

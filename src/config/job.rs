@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -49,6 +50,24 @@ pub struct RunJob {
     pub hosts: HostList,
     /// The files that both came from, where there are any.
     pub files: Vec<PathBuf>,
+}
+
+/// A look at a mirror, to judge it.
+#[derive(Clone, Debug)]
+pub struct DoctorJob {
+    /// Everything that a configuration can set; live, `capture` holds at least one interface.
+    pub config: Config,
+    /// Where the frames come from.
+    pub source: DoctorSource,
+}
+
+/// Where the frames come from that are judged.
+#[derive(Clone, Debug)]
+pub enum DoctorSource {
+    /// The configuration's interfaces, for so long.
+    Interfaces(Duration),
+    /// Capture files.
+    Files(Vec<PathBuf>),
 }
 
 /// What became of a live run. Messages were written as things happened.

@@ -4,6 +4,7 @@
 //! * [`setup`]: what comes before the first packet
 //! * [`live`]: interfaces through every stage
 //! * [`sandbox`]: what a live run gives up before it reads the first packet
+//! * [`doctor`]: what a mirror port lacks, from files or interfaces
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer` and `statistics`
@@ -14,6 +15,7 @@ mod annotation;
 mod application;
 mod batch;
 mod collector;
+pub mod doctor;
 mod ending;
 mod gate;
 pub mod live;

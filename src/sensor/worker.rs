@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{Annotation, Naming};
+use super::doctor::FlowWatch;
 use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::counters;
@@ -102,6 +103,8 @@ pub(super) struct Core {
     pub names: Arc<Names>,
     pub catalogue: Arc<Catalogue>,
     pub counters: WorkerCounters,
+    /// `patchspan doctor` looks at every flow that ends.
+    watch: Option<Box<FlowWatch>>,
     /// Bytes of what is incomplete, of all flows together.
     buffered: usize,
     made: Made,
@@ -134,6 +137,7 @@ impl Worker {
             names,
             catalogue,
             counters: WorkerCounters::default(),
+            watch: None,
             buffered: 0,
             made: Made::default(),
             scratch: Scratch::default(),
@@ -178,6 +182,20 @@ impl Worker {
     /// What was made since the last call.
     pub fn take(&mut self) -> Made {
         std::mem::take(&mut self.core.made)
+    }
+
+    /// From now on `watch` looks at every flow that ends.
+    pub fn watched_by(self, watch: FlowWatch) -> Self {
+        let core = Core {
+            watch: Some(Box::new(watch)),
+            ..self.core
+        };
+        Self { core, ..self }
+    }
+
+    /// What the watch gathered.
+    pub fn watch(&self) -> Option<&FlowWatch> {
+        self.core.watch.as_deref()
     }
 
     /// Buffers that were emptied are used again.
@@ -390,6 +408,9 @@ impl Observer<Annotation> for Core {
         _: Timestamp,
     ) -> Option<Box<Naming>> {
         self.buffered -= std::mem::take(&mut flow.annotation.weight);
+        if let Some(watch) = &mut self.watch {
+            watch.ended(flow);
+        }
         self.end_flow(flow, reason)
     }
 }

@@ -1,0 +1,98 @@
+//! What ended flows show: which directions are there, what was lost of them, who asked and who connected.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::super::annotation::Annotation;
+use super::super::application::AppProtocol;
+use crate::flows::Flow;
+use crate::types::{Direction, Protocol};
+
+/// Clients that are told apart; those that come later are not looked at.
+const MAX_CLIENTS: usize = 1 << 18;
+/// A shorter TCP flow does not tell whether the other direction is missing.
+const LEAST_PACKETS: u64 = 4;
+
+/// What is gathered.
+#[derive(Debug, Default)]
+pub struct FlowWatch {
+    pub figures: FlowFigures,
+    pub clients: HashMap<IpAddr, ClientFigures>,
+}
+
+/// What was counted over flows that ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowFigures {
+    /// TCP flows that carried payload.
+    pub tcp: u64,
+    /// Those of which only what the client sends was seen.
+    pub client_only: u64,
+    /// Those of which only what the server sends was seen.
+    pub server_only: u64,
+    /// Payload bytes of TCP flows seen both ways, each once.
+    pub bytes: u64,
+    /// Those that were acknowledged and never seen.
+    pub unseen: u64,
+    /// Holes that they left.
+    pub gaps: u64,
+    /// Flows other than DNS that carried something: TCP with payload, UDP both ways.
+    pub connections: u64,
+}
+
+/// What one client did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientFigures {
+    /// Packets that it sent to DNS servers.
+    pub questions: u64,
+    /// Connections of its own, DNS left out.
+    pub connections: u64,
+}
+
+impl FlowWatch {
+    /// A flow ended.
+    pub fn ended(&mut self, flow: &Flow<Annotation>) {
+        let [to_server, to_client] =
+            [Direction::ToServer, Direction::ToClient].map(|way| flow.packets(way));
+        let is_both_ways = to_server > 0 && to_client > 0;
+        let carried = match flow.key().protocol() {
+            Protocol::TCP => self.tcp(flow, to_server, to_client),
+            Protocol::UDP => is_both_ways,
+            _ => false,
+        };
+        let is_dns = flow.annotation.protocol == Some(AppProtocol::Dns);
+        if is_dns {
+            self.client(flow.client().address).questions += to_server;
+        } else if carried {
+            self.figures.connections += 1;
+            self.client(flow.client().address).connections += 1;
+        }
+    }
+
+    /// Gives whether it carried payload.
+    fn tcp(&mut self, flow: &Flow<Annotation>, to_server: u64, to_client: u64) -> bool {
+        let [up, down] = [Direction::ToServer, Direction::ToClient].map(|way| flow.delivered(way));
+        if up.bytes + down.bytes == 0 || to_server + to_client < LEAST_PACKETS {
+            return false;
+        }
+        let figures = &mut self.figures;
+        figures.tcp += 1;
+        match (to_server, to_client) {
+            (_, 0) => figures.client_only += 1,
+            (0, _) => figures.server_only += 1,
+            _ => {
+                figures.bytes += up.bytes + down.bytes;
+                figures.unseen += up.inferred + down.inferred;
+                figures.gaps += up.gaps + down.gaps;
+            }
+        }
+        true
+    }
+
+    fn client(&mut self, address: IpAddr) -> &mut ClientFigures {
+        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&address) {
+            // All that is too many is one client, who is nobody.
+            return self.clients.entry(IpAddr::from([0; 4])).or_default();
+        }
+        self.clients.entry(address).or_default()
+    }
+}

@@ -42,6 +42,7 @@ def parse_arguments():
     parser.add_argument("--out", dest="sink", required=True)
     parser.add_argument("--counters", required=True)
     parser.add_argument("--tag", action="append", default=[], metavar="TPID:ID", help="outermost first, like 88a8:7")
+    parser.add_argument("--tag-from", metavar="MAC", help="tag only the frames of this sender")
     parser.add_argument("--tunnel", choices=["vxlan", "geneve", "gtpu", "erspan1", "erspan2", "erspan3"])
     parser.add_argument("--loss", type=float, default=0.0, help="share of the frames that get no copy")
     parser.add_argument("--reorder", type=float, default=0.0, help="share of the frames that leave three frames late")
@@ -56,6 +57,7 @@ class Relay:
         self.chance = random.Random(options.seed)
         self.source = packet_socket(options.source)
         self.sink = packet_socket(options.sink)
+        self.tag_from = bytes.fromhex(options.tag_from.replace(":", "")) if options.tag_from else None
         self.held = []
         self.sequence = 0
         self.counters = {"frames_in": 0, "frames_out": 0, "lost": 0, "late": 0, "doubled": 0}
@@ -86,7 +88,8 @@ class Relay:
             self.send(waiting[2])
 
     def send(self, frame):
-        for tag in reversed(self.options.tag):
+        tagged = self.tag_from in (None, frame[6:12])
+        for tag in reversed(self.options.tag if tagged else []):
             tpid, identifier = tag.split(":")
             frame = frame[:12] + struct.pack("!HH", int(tpid, 16), int(identifier)) + frame[12:]
         if self.options.tunnel:

@@ -73,8 +73,8 @@ def begin(lab, newcomer):
     newcomer.run(["sh", "-c", f"for attempt in $(seq 50); do {settled} && exit 0; sleep 0.1; done; exit 1"])
 
 
-def mac_of(host):
-    return re.search(r"ether (\S+)", host.ip("link", "show", "eth0")).group(1)
+def mac_of(host, device="eth0"):
+    return re.search(r"ether (\S+)", host.ip("link", "show", device)).group(1)
 
 
 def slaac_address(host):

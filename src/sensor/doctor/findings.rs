@@ -37,7 +37,7 @@ const RULES: [Rule; 20] = [
     Rule { check: "merged-frames", threshold: 1_000, unit: Unit::Ppm, minimum: 20, of: "TCP segments with payload" },
     Rule { check: "snap-length", threshold: 1_000, unit: Unit::Ppm, minimum: 20, of: "frames" },
     Rule { check: "local-drops", threshold: 1_000, unit: Unit::Ppm, minimum: 1_000, of: "frames" },
-    Rule { check: "mirror-loss", threshold: 1_000, unit: Unit::Ppm, minimum: 1_000, of: "TCP segments with payload" },
+    Rule { check: "mirror-loss", threshold: 1_000, unit: Unit::Ppm, minimum: 1_500_000, of: "TCP bytes of connections seen both ways and from their beginning" },
     Rule { check: "clock-offset", threshold: 300_000, unit: Unit::Milliseconds, minimum: 3, of: "dated answers of servers" },
     Rule { check: "clock-backwards", threshold: 1, unit: Unit::Count, minimum: 2, of: "frames" },
     Rule { check: "dns-seen", threshold: 1, unit: Unit::Count, minimum: 50, of: "connections" },

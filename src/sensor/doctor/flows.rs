@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::super::annotation::Annotation;
 use super::super::application::AppProtocol;
-use crate::flows::Flow;
+use crate::flows::{Flow, Handshake};
 use crate::types::{Direction, Protocol};
 
 /// Clients that are told apart; those that come later are not looked at.
@@ -29,7 +29,7 @@ pub struct FlowFigures {
     pub client_only: u64,
     /// Those of which only what the server sends was seen.
     pub server_only: u64,
-    /// Payload bytes of TCP flows seen both ways, each once.
+    /// Payload bytes of TCP flows seen both ways and from their beginning, each once.
     pub bytes: u64,
     /// Those that were acknowledged and never seen.
     pub unseen: u64,
@@ -79,6 +79,8 @@ impl FlowWatch {
         match (to_server, to_client) {
             (_, 0) => figures.client_only += 1,
             (0, _) => figures.server_only += 1,
+            // What was under way before the capture began is acknowledged in it, and was never to be seen.
+            _ if flow.handshake() == Some(Handshake::Midstream) => {}
             _ => {
                 figures.bytes += up.bytes + down.bytes;
                 figures.unseen += up.inferred + down.inferred;

@@ -38,16 +38,9 @@ pub(super) fn mirror_loss(figures: &Figures) -> Finding {
         flows.gaps
     );
     let is_found = share >= rule.threshold && flows.gaps >= FEW_GAPS;
-    // Gaps are evidence wherever they are; that there is none says something of many segments only.
-    if let Some(little) = rule
-        .too_little(figures.packets.segments)
-        .filter(|_| !is_found)
-    {
+    // Gaps are evidence wherever they are; that there is none says something of many bytes only.
+    if let Some(little) = rule.too_little(flows.bytes).filter(|_| !is_found) {
         return little;
-    }
-    if flows.bytes == 0 {
-        return rule
-            .unjudged("too little seen to judge: no TCP flow was seen both ways".to_owned());
     }
     if !is_found {
         return rule.good(share, said);

@@ -19,7 +19,7 @@ fn clean() -> Figures {
         },
         flows: FlowFigures {
             tcp: 100,
-            bytes: 1_000_000,
+            bytes: 2_000_000,
             connections: 100,
             ..FlowFigures::default()
         },
@@ -103,7 +103,7 @@ fn nothing_is_found_just_below_a_threshold_and_something_at_it() {
         ("local-drops", 10, |f, n| {
             f.local.as_mut().unwrap().ring_dropped = n
         }),
-        ("mirror-loss", 1_000, |f, n| {
+        ("mirror-loss", 2_000, |f, n| {
             (f.flows.unseen, f.flows.gaps) = (n, 3)
         }),
         ("clock-offset", 300_000, |f, n| {
@@ -215,7 +215,7 @@ fn an_interface_that_is_down_is_blind_with_the_command_that_raises_it() {
 fn loss_on_the_mirror_port_is_told_from_drops_here() {
     let lost = |dropped: u64, local: bool| {
         let mut figures = clean();
-        (figures.flows.unseen, figures.flows.gaps) = (10_000, 50);
+        (figures.flows.unseen, figures.flows.gaps) = (20_000, 50);
         figures.local.as_mut().unwrap().ring_dropped = dropped;
         figures.local = figures.local.filter(|_| local);
         verdict(&figures, "mirror-loss")
@@ -240,9 +240,9 @@ fn loss_on_the_mirror_port_is_told_from_drops_here() {
 }
 
 #[test]
-fn gaps_are_evidence_in_few_segments_but_their_absence_is_not() {
+fn gaps_are_evidence_in_few_bytes_but_their_absence_is_not() {
     let mut figures = clean();
-    figures.packets.segments = 300;
+    figures.flows.bytes = 300_000;
     assert_eq!(verdict(&figures, "mirror-loss").state, State::TooLittle);
     (figures.flows.unseen, figures.flows.gaps) = (10_000, 3);
     assert_eq!(verdict(&figures, "mirror-loss").state, State::Degraded);

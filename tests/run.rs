@@ -309,6 +309,8 @@ fn a_reload_takes_effect_as_a_whole_or_says_why_not_as_root() {
     std::fs::write(catalogue.join("lab.toml"), CATALOGUE).unwrap();
     bench.reload(&config);
     bench.wait_for("were read again");
+    // Every thread takes it up at its next turn.
+    std::thread::sleep(Duration::from_secs(1));
     bench.send("resolved-only.pcap");
     let mode = std::fs::metadata(bench.folder.join("out.json"))
         .unwrap()

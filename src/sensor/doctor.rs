@@ -288,7 +288,7 @@ impl Look {
         self.worker.begin_tick(tick);
         let now = tick.start();
         let (decoder, mut road) = self.road();
-        decoder.expire(now, &mut |packet| road.packet(&at(packet, now)));
+        decoder.expire(now, &mut |packet| road.packet(&packet.at(now)));
         self.forget();
     }
 
@@ -302,7 +302,7 @@ impl Look {
     fn finish(&mut self, now: Timestamp) {
         self.enter(Tick(now.tick().0.saturating_add(1)));
         let (decoder, mut road) = self.road();
-        decoder.finish(&mut |packet| road.packet(&at(packet, now)));
+        decoder.finish(&mut |packet| road.packet(&packet.at(now)));
         self.worker.finish(now);
         self.forget();
     }
@@ -368,13 +368,5 @@ impl Road<'_> {
         if let Some(key) = packet.quoted_key(self.key_vlan) {
             self.worker.quoted(&key);
         }
-    }
-}
-
-/// A packet that waited for its fragments counts at the time at which it was given up.
-fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
-    Packet {
-        timestamp: now,
-        ..*packet
     }
 }

@@ -20,7 +20,7 @@ use crate::records::Style;
 use crate::records::people::{self, People};
 use crate::sinks::{Sink, SinkError};
 use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
-use crate::types::{Packet, Tick, Timestamp};
+use crate::types::{Tick, Timestamp};
 use crate::updates::{Catalogue, Engine};
 
 /// Tables have a fixed key in replay, so that every run is the same.
@@ -159,7 +159,7 @@ impl<'e> Reader<'e> {
             );
             let now = self.now;
             self.decoder
-                .finish(&mut |packet| pool.packet(&at(packet, now)));
+                .finish(&mut |packet| pool.packet(&packet.at(now)));
         }
         self.tell_undecoded();
         let (collector, mut counts) = pool.finish(self.now);
@@ -202,7 +202,7 @@ impl<'e> Reader<'e> {
 fn begin_tick(pool: &mut Pool<'_>, decoder: &mut Decoder, tick: Tick) {
     pool.tick(tick);
     let now = tick.start();
-    decoder.expire(now, &mut |packet| pool.packet(&at(packet, now)));
+    decoder.expire(now, &mut |packet| pool.packet(&packet.at(now)));
 }
 
 fn decode(pool: &mut Pool<'_>, decoder: &mut Decoder, frame: TimedFrame<'_>) {
@@ -213,14 +213,6 @@ fn decode(pool: &mut Pool<'_>, decoder: &mut Decoder, frame: TimedFrame<'_>) {
         data: frame.data,
     };
     decoder.decode(input, &mut |packet| pool.packet(packet));
-}
-
-/// A packet that waited for its fragments counts at the time at which it was given up.
-fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
-    Packet {
-        timestamp: now,
-        ..*packet
-    }
 }
 
 fn replay_settings(job: &ReplayJob) -> Settings {

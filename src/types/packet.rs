@@ -248,6 +248,15 @@ impl Packet<'_> {
         }
     }
 
+    /// The same packet, counted at another time: one that waited for its fragments, or for its worker.
+    #[must_use]
+    pub const fn at(&self, now: Timestamp) -> Self {
+        Self {
+            timestamp: now,
+            ..*self
+        }
+    }
+
     /// Source and destination with their ports (0 where there are none).
     pub const fn endpoints(&self) -> (Endpoint, Endpoint) {
         let (source, destination) = match &self.transport {

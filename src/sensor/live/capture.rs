@@ -19,7 +19,7 @@ use crate::sensor::statistics::Counts;
 use crate::sensor::worker::Worker;
 use crate::source::clock::{PacketClock, wall_time};
 use crate::source::live::{LinkEvent, LiveFrame, LiveWorker, Turn};
-use crate::types::{Packet, Stamp, Tick, Timestamp};
+use crate::types::{Stamp, Tick, Timestamp};
 use crate::updates::Fact;
 
 /// Longest wait for a frame: a silent link still expires flows and answers signals.
@@ -241,7 +241,7 @@ impl Road {
                         let packet = batch.packet(stored);
                         let now = self.clock.observe(packet.timestamp);
                         self.enter(now.tick());
-                        self.worker.packet(&at(&packet, now));
+                        self.worker.packet(&packet.at(now));
                     }
                     Item::Quoted(key) => self.worker.quoted(key),
                     Item::Tick(_) => {}
@@ -269,7 +269,7 @@ impl Road {
             router,
             ..
         } = self;
-        decoder.finish(&mut |packet| router.packet(worker, &at(packet, now)));
+        decoder.finish(&mut |packet| router.packet(worker, &packet.at(now)));
         self.worker.finish(now);
     }
 
@@ -286,18 +286,10 @@ impl Road {
             router,
             ..
         } = self;
-        decoder.expire(now, &mut |packet| router.packet(worker, &at(packet, now)));
+        decoder.expire(now, &mut |packet| router.packet(worker, &packet.at(now)));
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now().unwrap_or(self.began)
-    }
-}
-
-/// The same packet, counted at another time.
-fn at<'a>(packet: &Packet<'a>, now: Timestamp) -> Packet<'a> {
-    Packet {
-        timestamp: now,
-        ..*packet
     }
 }

@@ -20,7 +20,7 @@ pub mod timers;
 
 pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
 pub use options::FlowOptions;
-pub use table::{FlowCounters, FlowTable};
+pub use table::{FlowCounters, FlowTable, Remaining};
 pub use tcp::stream::Chunk;
 
 use crate::types::flow_key::Side;

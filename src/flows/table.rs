@@ -68,6 +68,10 @@ struct Waiting {
     max: usize,
 }
 
+/// The flows that remain at the end of input, in the order in which they end: number of the first packet, id, slot.
+#[derive(Debug)]
+pub struct Remaining(std::vec::IntoIter<(u64, u64, u32)>);
+
 /// The flows of one worker. `A`: what the observer keeps with each; `M`: what it remembers of ended ones.
 #[derive(Debug)]
 pub struct FlowTable<A, M> {
@@ -165,15 +169,33 @@ impl<A: Default, M> FlowTable<A, M> {
 
     /// The end of input: every flow ends, in the order of first packets.
     pub fn finish(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
+        let mut remaining = self.remaining();
+        self.finish_part(&mut remaining, usize::MAX, now, observer);
+    }
+
+    /// What is left to end at the end of input. No packet may come any more.
+    pub fn remaining(&self) -> Remaining {
         let mut slots: Vec<(u64, u64, u32)> = self
             .slab
             .iter()
             .map(|(slot, flow)| (flow.first().number, flow.id(), slot))
             .collect();
         slots.sort_unstable();
-        for (_, _, slot) in slots {
+        Remaining(slots.into_iter())
+    }
+
+    /// Ends at most `most` flows of those that remain; whether some remain still.
+    pub fn finish_part(
+        &mut self,
+        remaining: &mut Remaining,
+        most: usize,
+        now: Timestamp,
+        observer: &mut impl Observer<A, Memory = M>,
+    ) -> bool {
+        for (_, _, slot) in remaining.0.by_ref().take(most) {
             self.end(slot, EndReason::Shutdown, now, observer);
         }
+        remaining.0.len() > 0
     }
 
     /// What was seen and refused so far.

@@ -16,7 +16,7 @@ use super::doctor::FlowWatch;
 use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::counters;
-use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer};
+use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::Names;
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
@@ -177,6 +177,17 @@ impl Worker {
     pub fn finish(&mut self, now: Timestamp) {
         self.core.set_cause(Cause::Boundary(now));
         self.flows.finish(now, &mut self.core);
+    }
+
+    /// The end of input in parts: ends at most `most` of the flows that [`Self::remaining`] gave; whether some remain still.
+    pub fn finish_part(&mut self, remaining: &mut Remaining, most: usize, now: Timestamp) -> bool {
+        self.core.set_cause(Cause::Boundary(now));
+        self.flows.finish_part(remaining, most, now, &mut self.core)
+    }
+
+    /// The flows that the end of input ends.
+    pub fn remaining(&self) -> Remaining {
+        self.flows.remaining()
     }
 
     /// What was made since the last call.

@@ -31,6 +31,11 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// Facts that are kept while the conclusions thread is behind; beyond that they are dropped, and counted.
 const MAX_FACTS: usize = 1 << 16;
 
+/// Flows that end at once at the end of the run: their lines are a few megabytes at most.
+const FLOWS_AT_ONCE: usize = 1 << 10;
+/// Longest that outputs that take lines are waited for at the end.
+const LAST_LINES: Duration = Duration::from_secs(8);
+
 counters! {
     /// What a worker could not hand on.
     pub struct CaptureCounters {
@@ -49,6 +54,17 @@ pub(super) struct Ends {
     pub feeder: Feeder,
     pub reports: Sender<Report>,
     pub events: Sender<LinkEvent>,
+}
+
+/// When lines and facts are handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handover {
+    /// While frames come in: nobody is waited for.
+    Turn,
+    /// While flows end at the end of the run.
+    Part,
+    /// The last time.
+    Last,
 }
 
 /// A worker with its sockets.
@@ -106,8 +122,22 @@ impl CaptureWorker {
         shared.meet(1);
         self.road.receive();
         shared.meet(2);
-        self.road.finish();
-        self.hand_on(true);
+        self.finish();
+    }
+
+    /// Every flow ends. Capture is over, so outputs and conclusions are waited for, and what ends goes over in parts.
+    fn finish(&mut self) {
+        self.ends.feeder.wait_for_readers(LAST_LINES);
+        let now = self.road.close();
+        let mut remaining = self.road.worker.remaining();
+        while self
+            .road
+            .worker
+            .finish_part(&mut remaining, FLOWS_AT_ONCE, now)
+        {
+            self.hand_over(Handover::Part);
+        }
+        self.hand_over(Handover::Last);
     }
 
     /// A batch of frames from each socket, what other workers handed over, and what time brings.
@@ -129,7 +159,7 @@ impl CaptureWorker {
             // The main thread is there as long as workers are.
             let _ = ends.events.send(event);
         }
-        self.hand_on(false);
+        self.hand_over(Handover::Turn);
     }
 
     /// No frame comes in any more; what lies in the rings still counts.
@@ -142,7 +172,7 @@ impl CaptureWorker {
     }
 
     /// Lines to the outputs, facts and now and then counters to the conclusions thread.
-    fn hand_on(&mut self, is_last: bool) {
+    fn hand_over(&mut self, handover: Handover) {
         let mut made = self.road.worker.take();
         made.lines
             .each(|kind, line| self.ends.feeder.line(kind, line));
@@ -151,6 +181,7 @@ impl CaptureWorker {
         self.facts.append(&mut made.facts);
         self.road.worker.give_back(made);
         let second = self.road.now().seconds_and_nanos().0;
+        let is_last = handover == Handover::Last;
         let counts = (is_last || second > self.reported).then(|| self.counts());
         let report = Report {
             worker: self.ends.index,
@@ -162,8 +193,7 @@ impl CaptureWorker {
             facts: std::mem::take(&mut self.facts),
             counts,
         };
-        if is_last {
-            // Capture is over: now it may wait.
+        if handover != Handover::Turn {
             let _ = self.ends.reports.send(report);
             return;
         }
@@ -259,8 +289,8 @@ impl Road {
         }
     }
 
-    /// The end of the run: every flow ends.
-    fn finish(&mut self) {
+    /// The end of the run: no packet comes any more. Gives the time at which flows end.
+    fn close(&mut self) -> Timestamp {
         let now = self.clock.observe(wall_time());
         self.enter(Tick(now.tick().0.saturating_add(1)));
         let Self {
@@ -270,7 +300,7 @@ impl Road {
             ..
         } = self;
         decoder.finish(&mut |packet| router.packet(worker, &packet.at(now)));
-        self.worker.finish(now);
+        now
     }
 
     fn enter(&mut self, tick: Tick) {

@@ -20,6 +20,8 @@ use crate::updates::{Engine, Fact};
 
 /// Longest wait for a report.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Longest that outputs that take lines are waited for at the end.
+const LAST_LINES: Duration = Duration::from_secs(8);
 /// Facts that wait for a slower worker; beyond that they count out of order, and that is counted.
 const MAX_WAITING: usize = 1 << 18;
 
@@ -29,6 +31,12 @@ counters! {
         /// Facts that counted before every worker had left their tick, because too many waited.
         hurried: "updates.facts_hurried",
     }
+}
+
+/// What was printed goes to the outputs, in blocks.
+fn hand_on(printer: &mut Printer, feeder: &mut Feeder) {
+    printer.lines().each(|kind, line| feeder.line(kind, line));
+    printer.clear();
 }
 
 /// What a worker hands on after a turn.
@@ -200,20 +208,19 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
     }
 
     fn hand_on(&mut self) {
-        let feeder = &mut self.feeder;
-        self.printer
-            .lines()
-            .each(|kind, line| feeder.line(kind, line));
-        self.printer.clear();
-        feeder.flush();
+        hand_on(&mut self.printer, &mut self.feeder);
+        self.feeder.flush();
     }
 
+    /// Capture is over, so outputs are waited for.
     fn finish(mut self) {
+        self.feeder.wait_for_readers(LAST_LINES);
         self.conclude();
         let now = wall_time();
-        let printer = &mut self.printer;
+        let (printer, feeder) = (&mut self.printer, &mut self.feeder);
         self.engine.finish(now, &mut |cause, output| {
-            printer.output(None, cause, &output)
+            printer.output(None, cause, &output);
+            hand_on(printer, feeder);
         });
         self.tell_losses(now);
         self.tell_statistics(now);

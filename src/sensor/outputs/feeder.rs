@@ -1,7 +1,9 @@
-//! Lines to blocks, blocks to queues; never waits.
+//! Lines to blocks, blocks to queues; never waits while frames come in.
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -11,6 +13,11 @@ use crate::records::{Kind, Kinds};
 
 /// A block goes over by itself before it grows larger.
 const BLOCK_BYTES: usize = 64 << 10;
+
+/// Between two looks at a queue that is full.
+const MOMENT: Duration = Duration::from_millis(2);
+/// A reader that takes nothing for so long is not waited for.
+const STANDSTILL: Duration = Duration::from_millis(500);
 
 /// Hands the lines of one thread to every output that wants them.
 ///
@@ -27,6 +34,8 @@ pub(super) struct Feed {
     shared: Arc<Shared>,
     lanes: [Sender<Block>; LANES],
     blocks: [Gathered; LANES],
+    /// Until then a full queue is waited for.
+    waits_until: Option<Instant>,
 }
 
 /// A block that grows.
@@ -50,11 +59,48 @@ impl Feeder {
         }
     }
 
+    /// From now on, for at most `longest`, an output whose queue is full is waited for while it writes: capture is over.
+    pub fn wait_for_readers(&mut self, longest: Duration) {
+        let until = Instant::now() + longest;
+        self.feeds
+            .iter_mut()
+            .for_each(|feed| feed.waits_until = Some(until));
+    }
+
     /// Hands everything over. What does not fit into an output's queue is dropped.
     pub fn flush(&mut self) {
         for feed in &mut self.feeds {
             (0..LANES).for_each(|lane| feed.hand_over(lane, &self.clock));
         }
+    }
+}
+
+/// How long a full queue is waited for.
+struct Patience {
+    until: Option<Instant>,
+    /// Bytes in the queue, and since when they are as many.
+    seen: (u64, Instant),
+}
+
+impl Patience {
+    fn new(until: Option<Instant>) -> Self {
+        Self {
+            until,
+            seen: (u64::MAX, Instant::now()),
+        }
+    }
+
+    /// Waits a moment; whether another try is worth it.
+    fn lasts(&mut self, queued: impl FnOnce() -> u64) -> bool {
+        let Some(until) = self.until else {
+            return false;
+        };
+        thread::sleep(MOMENT);
+        let (now, queued) = (Instant::now(), queued());
+        if queued != self.seen.0 {
+            self.seen = (queued, now);
+        }
+        now < until && now.duration_since(self.seen.1) < STANDSTILL
     }
 }
 
@@ -77,6 +123,7 @@ impl Feed {
             shared,
             lanes,
             blocks: Default::default(),
+            waits_until: None,
         }
     }
 
@@ -97,8 +144,7 @@ impl Feed {
     }
 
     fn hand_over(&mut self, lane: usize, clock: &Clock) {
-        let (Some(gathered), Some(sender)) = (self.blocks.get_mut(lane), self.lanes.get(lane))
-        else {
+        let Some(gathered) = self.blocks.get_mut(lane) else {
             return;
         };
         if gathered.bytes.is_empty() {
@@ -111,11 +157,27 @@ impl Feed {
         };
         gathered.bytes.clear();
         let counts = std::mem::take(&mut gathered.counts);
-        if !self.shared.admit(lane, &block) {
-            self.shared.drop_lines(&counts, clock());
-        } else if let Err(refused) = sender.try_send(block) {
-            self.shared.reject(lane, &refused.into_inner());
-            self.shared.drop_lines(&counts, clock());
+        let mut refused = self.offer(lane, block);
+        let mut patience = Patience::new(self.waits_until);
+        while let Some(block) = refused {
+            if !patience.lasts(|| self.shared.queued(lane)) {
+                // An output that stands still is not waited for again.
+                self.waits_until = None;
+                self.shared.drop_lines(&counts, clock());
+                return;
+            }
+            refused = self.offer(lane, block);
         }
+    }
+
+    /// Gives the block back where the queue has no room.
+    fn offer(&self, lane: usize, block: Block) -> Option<Block> {
+        if !self.shared.admit(lane, &block) {
+            return Some(block);
+        }
+        let sender = self.lanes.get(lane)?;
+        let refused = sender.try_send(block).err()?.into_inner();
+        self.shared.reject(lane, &refused);
+        Some(refused)
     }
 }

@@ -130,6 +130,13 @@ impl Shared {
         }
     }
 
+    /// Bytes that wait in the lane.
+    pub(super) fn queued(&self, lane: usize) -> u64 {
+        self.queued
+            .get(lane)
+            .map_or(0, |queued| queued.load(Ordering::Acquire))
+    }
+
     /// Lines of these kinds were dropped at `now`.
     pub(super) fn drop_lines(&self, counts: &[u64; KINDS], now: Timestamp) {
         for (dropped, count) in self.dropped.iter().zip(counts) {

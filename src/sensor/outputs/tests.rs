@@ -243,6 +243,32 @@ fn a_reader_that_stops_reading_keeps_nobody_waiting_and_what_is_missing_is_told(
 }
 
 #[test]
+fn at_the_end_a_slow_reader_is_waited_for_and_a_dead_one_is_not() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.path("s")).unwrap();
+    let outputs = start(&[unix(&folder)]);
+    let (slow, _) = listener.accept().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        let mut slow = BufReader::with_capacity(4 << 10, slow);
+        (0..40_000).for_each(|_| assert!(slow.read_line(&mut text).unwrap() > 0));
+        (text, slow)
+    });
+    let mut feeder = outputs.feeder();
+    feeder.wait_for_readers(Duration::from_secs(60));
+    // Some four megabytes through a queue of a quarter.
+    (0..40_000).for_each(|n| feeder.line(Kind::Dns, line(Kind::Dns, n).as_bytes()));
+    feeder.flush();
+    let (text, _open) = reader.join().unwrap();
+    assert_eq!(parse(&text).numbers, (0..40_000).collect::<Vec<_>>());
+    let start = Instant::now();
+    (0..40_000).for_each(|n| feeder.line(Kind::Dns, line(Kind::Dns, n).as_bytes()));
+    feeder.flush();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(outputs.counters()[0].dropped[1] > 0);
+}
+
+#[test]
 fn a_reader_that_goes_away_and_comes_back_begins_with_a_line_and_is_told_what_it_missed() {
     let folder = Folder::new();
     let listener = UnixListener::bind(folder.path("s")).unwrap();

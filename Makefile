@@ -1,6 +1,6 @@
 # `make` tells what there is. A fresh Debian machine needs Rust and make; the rest is installed where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help install-deps build demo test check bench fuzz deb deb-test
+.PHONY: help install-deps build demo test check bench bench-live fuzz deb deb-test
 
 # Seconds that `make fuzz` gives each target.
 SECONDS_EACH ?= 60
@@ -31,6 +31,10 @@ check: ## formatting and lints
 bench: ## one benchmark a stage, compared with the last run
 	@tools/needs build
 	cargo bench --bench stages
+
+bench-live: ## the whole sensor on a mirror port, beside tcpdump and ndpiReader (as root; 20 minutes)
+	@tools/needs build bench
+	@tools/bench-live
 
 fuzz: ## every fuzz target for SECONDS_EACH (60) seconds
 	@tools/needs build fuzz

@@ -22,8 +22,10 @@ use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 /// Memory of an ended flow that is remembered, beside what the observer keeps of it.
 pub(super) const REMEMBERED_BYTES: usize = 160;
-/// Flows among which a full table chooses the one to give up.
+/// Flows among which a full table chooses those to give up.
 const LOOKED_AT: usize = 32;
+/// Flows that it gives up then: looking at so many for each new flow would cost more than all else in a flood.
+const GIVEN_UP: usize = 8;
 /// Flows whose 5-tuple is in use again and that wait for their alarm; beyond, they end without it.
 const MAX_LEAVING: usize = 1 << 12;
 /// Timers a flow: with more, those of flows that ended are swept out. They would go when they are due, but time may stand still.
@@ -232,7 +234,7 @@ impl<A: Default, M> FlowTable<A, M> {
         observer: &mut impl Observer<A, Memory = M>,
     ) -> u32 {
         if self.index.len() >= self.options.max_flows {
-            self.give_up_one(packet.timestamp, observer);
+            self.give_up_some(packet.timestamp, observer);
         }
         self.counters.total += 1;
         match packet.transport {
@@ -363,8 +365,8 @@ impl<A: Default, M> FlowTable<A, M> {
         }
     }
 
-    /// The table is full: of the flows whose timers come up next, the one that would end first goes, watched ones last.
-    fn give_up_one(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
+    /// The table is full: of the flows whose timers come up next, those that would end first go, and a watched one only where all are.
+    fn give_up_some(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
         let mut looked_at = Vec::with_capacity(LOOKED_AT);
         while looked_at.len() < LOOKED_AT
             && let Some(timer) = self.timers.pop()
@@ -384,13 +386,10 @@ impl<A: Default, M> FlowTable<A, M> {
             // It has no place in the index any more: its end makes no room.
             looked_at.push(((true, Timestamp::MAX, u64::MAX, flow.id()), timer.slot));
         }
-        let victim = looked_at
-            .iter()
-            .filter(|((_, deadline, ..), _)| *deadline < Timestamp::MAX)
-            .min()
-            .map(|(_, slot)| *slot);
-        for (_, slot) in looked_at {
-            if Some(slot) == victim {
+        looked_at.sort_unstable();
+        for (index, ((is_watched, deadline, ..), slot)) in looked_at.into_iter().enumerate() {
+            let is_wanted = index == 0 || (index < GIVEN_UP && !is_watched);
+            if is_wanted && deadline < Timestamp::MAX {
                 self.counters.forced += 1;
                 self.end(slot, EndReason::Forced, now, observer);
             } else {

@@ -12,6 +12,8 @@
 //! 8. [`sinks`] takes lines out of the program.
 //! 9. [`sensor`] starts the threads and ties the stages together.
 //!
+//! Where the configuration says so, [`pseudonyms`] stand for clients from the worker on: nothing behind it sees who they are.
+//!
 //! Around it: [`config`] (what an engine needs), [`cli`] (what a person types), [`offline`] (commands that read records back).
 //! Every stage uses [`types`], which imports nothing of ours.
 
@@ -32,6 +34,8 @@ pub mod updates;
 pub mod records;
 
 pub mod sinks;
+
+pub mod pseudonyms;
 
 pub mod sensor;
 

@@ -28,10 +28,20 @@ const STAGES: &[(&str, &[&str])] = &[
     // Lines are made of parsed messages and of verdicts.
     ("records", &["types", "protocols", "updates"]),
     ("sinks", &["types"]),
+    // DNS messages are read and written anew.
+    ("pseudonyms", &["types", "protocols"]),
     // It knows each stage's options, never the other way round.
     (
         "config",
-        &["types", "source", "flows", "names", "updates", "records"],
+        &[
+            "types",
+            "source",
+            "flows",
+            "names",
+            "updates",
+            "records",
+            "pseudonyms",
+        ],
     ),
     (
         "sensor",
@@ -45,6 +55,7 @@ const STAGES: &[(&str, &[&str])] = &[
             "updates",
             "records",
             "sinks",
+            "pseudonyms",
             "config",
         ],
     ),
@@ -53,7 +64,14 @@ const STAGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "types", "source", "records", "sinks", "config", "sensor", "offline",
+            "types",
+            "source",
+            "records",
+            "sinks",
+            "pseudonyms",
+            "config",
+            "sensor",
+            "offline",
         ],
     ),
 ];
@@ -69,20 +87,29 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("etherparse", &["decode"]),
     ("dns_parser", &["protocols"]),
     ("tls_parser", &["protocols"]),
-    // Keys of QUIC, JA4; the SHA-1 of a Community ID.
-    ("ring", &["protocols", "records"]),
+    // Keys of QUIC, JA4; the SHA-1 of a Community ID; keys and hashes of pseudonyms.
+    ("ring", &["protocols", "records", "pseudonyms"]),
+    ("ipcrypt_rs", &["pseudonyms"]),
     ("memchr", &["protocols", "updates"]),
-    ("hashbrown", &["decode", "flows", "updates"]),
+    ("hashbrown", &["decode", "flows", "updates", "pseudonyms"]),
     (
         "foldhash",
-        &["decode", "protocols", "flows", "names", "updates", "sensor"],
+        &[
+            "decode",
+            "protocols",
+            "flows",
+            "names",
+            "updates",
+            "pseudonyms",
+            "sensor",
+        ],
     ),
     // Tables whose pages the kernel zeroes at their first use.
     ("bytemuck", &["names"]),
     ("include_dir", &["updates"]),
     ("base64", &["records"]),
     ("toml", &["updates", "config"]),
-    ("ipnet", &["types", "config"]),
+    ("ipnet", &["types", "pseudonyms", "config"]),
     ("csv", &["config"]),
     ("jiff", &["protocols", "records", "sinks", "config", "cli"]),
     // What a live run gives up.

@@ -98,6 +98,21 @@ impl FlowKey {
         }
     }
 
+    /// The same flow between other addresses.
+    #[must_use]
+    pub fn between(&self, mut address: impl FnMut(IpAddr) -> IpAddr) -> Self {
+        let mut endpoint = |endpoint: Endpoint| Endpoint {
+            address: address(endpoint.address),
+            ..endpoint
+        };
+        let (low, high) = (endpoint(self.low), endpoint(self.high));
+        let (key, _) = Self::new(low, high, self.protocol, None);
+        Self {
+            vlan: self.vlan,
+            ..key
+        }
+    }
+
     /// The endpoint that sends in the direction of `side`.
     pub const fn sender(&self, side: Side) -> Endpoint {
         match side {

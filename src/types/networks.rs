@@ -1,6 +1,6 @@
 //! Sets of prefixes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -22,6 +22,22 @@ impl Networks {
     /// Whether there is no prefix in the set.
     pub const fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    /// The prefixes of the set: disjoint, in order, as few as there can be.
+    pub fn prefixes(&self) -> Vec<IpNet> {
+        let bits = |size: u128| size.ilog2() as u8;
+        let v4 = self.v4.iter().filter_map(|(first, last)| {
+            let length = 32 - bits(u128::from(last - first) + 1);
+            IpNet::new(Ipv4Addr::from(*first).into(), length).ok()
+        });
+        let v6 = self.v6.iter().filter_map(|(first, last)| {
+            let length = (last - first)
+                .checked_add(1)
+                .map_or(0, |size| 128 - bits(size));
+            IpNet::new(Ipv6Addr::from(*first).into(), length).ok()
+        });
+        v4.chain(v6).collect()
     }
 
     /// Whether a prefix of the set has this address.
@@ -109,6 +125,27 @@ mod tests {
         assert!(has(&networks, "10.2.0.0") && has(&networks, "11.255.255.255"));
         let all: Networks = "0.0.0.0/0,::/0".parse().unwrap();
         assert!(has(&all, "255.255.255.255") && has(&all, "::") && has(&all, "ffff::1"));
+    }
+
+    #[test]
+    fn a_set_gives_its_prefixes() {
+        for (text, expected) in [
+            (
+                "192.0.2.0/25,192.0.2.128/25,10.0.0.1",
+                "10.0.0.1/32 192.0.2.0/24",
+            ),
+            ("0.0.0.0/0,::/0", "0.0.0.0/0 ::/0"),
+            (
+                "2001:db8::/33,fe80::/10,::1",
+                "::1/128 2001:db8::/33 fe80::/10",
+            ),
+        ] {
+            let networks: Networks = text.parse().unwrap();
+            let prefixes = networks.prefixes();
+            let words: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+            assert_eq!(words.join(" "), expected);
+            assert_eq!(prefixes.into_iter().collect::<Networks>(), networks);
+        }
     }
 
     #[test]

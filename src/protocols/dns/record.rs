@@ -101,6 +101,11 @@ impl<'a> Resource<'a> {
         self.decoded().unwrap_or(Data::Other)
     }
 
+    /// Its data as on the wire.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.message.get(self.start..self.end).unwrap_or_default()
+    }
+
     fn decoded(&self) -> Option<Data<'a>> {
         let bytes = self.message.get(self.start..self.end)?;
         let name = |offset: usize| Name::new(self.message, self.start + offset);

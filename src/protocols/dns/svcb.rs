@@ -7,9 +7,11 @@ use super::record::integer16;
 
 /// Service parameter keys (RFC 9460 section 14.3.2, RFC 9848).
 const ALPN: u16 = 1;
-const IPV4_HINT: u16 = 4;
+/// IPv4 addresses of the target.
+pub const IPV4_HINT: u16 = 4;
 const ECH: u16 = 5;
-const IPV6_HINT: u16 = 6;
+/// IPv6 addresses of the target.
+pub const IPV6_HINT: u16 = 6;
 /// Version of the one ECH configuration format.
 const ECH_VERSION: u16 = 0xfe0d;
 /// Configurations of a list that are looked at.
@@ -79,16 +81,20 @@ impl<'a> ServiceBinding<'a> {
         self.parameter(ECH)
     }
 
-    fn parameter(&self, key: u16) -> Option<&'a [u8]> {
+    /// Every parameter, key and value, up to the first that is cut.
+    pub fn parameters(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
         let mut rest = self.parameters;
-        while let (Some(found), Some(length)) = (integer16(rest, 0), integer16(rest, 2)) {
+        std::iter::from_fn(move || {
+            let (key, length) = (integer16(rest, 0)?, integer16(rest, 2)?);
             let (value, after) = rest.get(4..)?.split_at_checked(usize::from(length))?;
-            if found == key {
-                return Some(value);
-            }
             rest = after;
-        }
-        None
+            Some((key, value))
+        })
+    }
+
+    fn parameter(&self, key: u16) -> Option<&'a [u8]> {
+        let found = self.parameters().find(|(found, _)| *found == key);
+        found.map(|(_, value)| value)
     }
 }
 

@@ -39,10 +39,15 @@ pub(super) fn run(flags: &Flags) -> Exit {
         let hosts = HostList::load(path);
         hosts.map_err(|errors| said.push(errors.to_string()))
     });
-    if let Ok(config) = &config
-        && let Err(error) = setup::catalogue(config)
-    {
-        said.push(error.to_string());
+    if let Ok(config) = &config {
+        let catalogue = setup::catalogue(config).err();
+        let pseudonyms = setup::pseudonyms(config).err();
+        said.extend(
+            catalogue
+                .into_iter()
+                .chain(pseudonyms)
+                .map(|error| error.to_string()),
+        );
     }
     match (config, hosts.transpose()) {
         (Ok(config), Ok(hosts)) if said.is_empty() => {
@@ -90,6 +95,9 @@ fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
     let mut text = format!("{}: no errors\n", path.display());
     if let Some(hosts) = hosts {
         text += &format!("{} hosts in the list\n", hosts.hosts().len());
+    }
+    if let Some(pseudonyms) = &config.pseudonyms {
+        text += &pseudonyms.line();
     }
     text += "memory is shared out to at most:\n";
     for line in Shares::of(config.memory).lines() {

@@ -111,9 +111,10 @@ impl From<SetupError> for Exit {
             | SetupError::Outputs(_)
             | SetupError::Sandbox(SandboxError::Unwritable { .. }) => Self::Lost,
             SetupError::OutputIsInput(_) => Self::Usage,
-            SetupError::Directory { .. } | SetupError::Catalogue(_) | SetupError::Sandbox(_) => {
-                Self::Config
-            }
+            SetupError::Directory { .. }
+            | SetupError::Catalogue(_)
+            | SetupError::Key(_)
+            | SetupError::Sandbox(_) => Self::Config,
             SetupError::Capture(_) => Self::Input,
             SetupError::Thread(_) => Self::Internal,
         }

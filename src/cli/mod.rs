@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`pseudonym`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * [`values`]: what a flag's value may look like
 //!
@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod exit;
 mod inputs;
 mod progress;
+pub mod pseudonym;
 pub mod replay;
 pub mod run;
 pub mod schema;
@@ -44,6 +45,7 @@ enum Command {
     Run(run::Flags),
     Doctor(doctor::Flags),
     Check(check::Flags),
+    Pseudonym(pseudonym::Flags),
     Schema(schema::Flags),
     Diff(diff::Flags),
 }
@@ -57,6 +59,7 @@ Examples:
   patchspan run --interface eth1                         what a mirror port shows, until Ctrl-C
   patchspan doctor --interface eth1                      what that mirror port lacks
   patchspan check sensor.toml                            every error of a configuration
+  patchspan pseudonym --config sensor.toml 192.0.2.20    what stands for a client in records
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
 ";
@@ -100,6 +103,7 @@ impl Command {
             Self::Run(flags) => run::run(flags),
             Self::Doctor(flags) => doctor::run(flags),
             Self::Check(flags) => check::run(&flags),
+            Self::Pseudonym(flags) => pseudonym::run(&flags),
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),
         }

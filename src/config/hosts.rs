@@ -150,7 +150,7 @@ impl HostList {
         hosts.find(|host| host.is_valid(at))
     }
 
-    fn add(&mut self, host: Host) {
+    pub(super) fn add(&mut self, host: Host) {
         let row = self.hosts.len();
         if let Some(mac) = host.mac {
             self.by_mac.entry(mac).or_default().push(row);
@@ -295,8 +295,8 @@ fn time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_nanos(nanos))
 }
 
-/// Six bytes in hexadecimal, with colons, hyphens, Cisco's dots, or nothing between.
-fn mac(text: &str) -> Option<[u8; 6]> {
+/// A MAC address: six bytes in hexadecimal, with colons, hyphens, Cisco's dots, or nothing between.
+pub fn mac(text: &str) -> Option<[u8; 6]> {
     let digits: String = text.chars().filter(|c| !":-.".contains(*c)).collect();
     let is_hex = digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;

@@ -9,6 +9,7 @@
 //! * [`memory`]: how the one setting `memory` is shared out
 //! * `options`: what each stage goes by, out of the settings
 //! * [`outputs`]: where records go
+//! * [`pseudonyms`]: whether clients get pseudonyms, and the file of the key
 //! * `reload`: what can change while a sensor runs
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
@@ -21,6 +22,7 @@ pub mod job;
 pub mod memory;
 mod options;
 pub mod outputs;
+pub mod pseudonyms;
 mod reload;
 mod sections;
 
@@ -28,6 +30,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +39,7 @@ pub use errors::{ConfigError, ConfigErrors, Problem};
 use crate::types::{Fqdn, Networks};
 use document::Document;
 use outputs::OutputConfig;
+use pseudonyms::PseudonymsConfig;
 
 /// No longer file is read.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -67,6 +71,8 @@ pub struct Config {
     pub stats_interval: Duration,
     /// `[sandbox]`: what a live run gives up before it listens.
     pub sandbox: SandboxConfig,
+    /// `[pseudonyms]`: what stands for clients; `None`: they themselves.
+    pub pseudonyms: Option<PseudonymsConfig>,
     /// `[[output]]`: where records go; at least one.
     pub outputs: Vec<OutputConfig>,
 }
@@ -198,10 +204,19 @@ impl Config {
 
 /// The text of a file of at most `limit` bytes.
 fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    read_open(File::open(path)?, limit)
+}
+
+/// The text of a file, and its permissions: of the very file that was read.
+fn read_secret(path: &Path, limit: u64) -> io::Result<(String, u32)> {
+    let file = File::open(path)?;
+    let mode = file.metadata()?.mode() & 0o7777;
+    Ok((read_open(file, limit)?, mode))
+}
+
+fn read_open(file: File, limit: u64) -> io::Result<String> {
     let mut text = String::new();
-    let read = File::open(path)?
-        .take(limit + 1)
-        .read_to_string(&mut text)?;
+    let read = file.take(limit + 1).read_to_string(&mut text)?;
     if read as u64 > limit {
         return Err(io::Error::other(format!("is longer than {limit} bytes")));
     }
@@ -225,6 +240,7 @@ impl Default for Config {
                 .collect(),
             stats_interval: Duration::from_secs(60),
             sandbox: SandboxConfig::default(),
+            pseudonyms: None,
             outputs: vec![OutputConfig::default()],
         }
     }

@@ -11,6 +11,7 @@ impl Config {
             ("capture", self.capture != new.capture),
             ("flows", self.flows != new.flows),
             ("names", self.names != new.names),
+            ("pseudonyms", self.pseudonyms != new.pseudonyms),
             ("sandbox", self.sandbox != new.sandbox),
             ("records", self.form() != new.form()),
             ("stats", self.stats_interval != new.stats_interval),

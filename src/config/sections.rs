@@ -10,10 +10,12 @@ use super::forms::{
 };
 use super::job::MAX_WORKERS;
 use super::memory::Shares;
+use super::pseudonyms::PseudonymsConfig;
 use super::{
     CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
     UpdatesConfig, outputs,
 };
+use crate::types::Networks;
 
 /// Most prefixes of a list.
 const MAX_NETWORKS: usize = 4_096;
@@ -45,6 +47,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     ech(document, &mut root, &mut config);
     stats(document, &mut root, &mut config);
     config.sandbox = sandbox(document, &mut root);
+    config.pseudonyms = pseudonyms(document, &mut root, &config.local);
     config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);
     document.end(root);
     config
@@ -112,6 +115,58 @@ fn networks<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mu
     document.set_list(&mut section, "local", MAX_NETWORKS, &network(), &mut local);
     config.local = local.into_iter().collect();
     document.end(section);
+}
+
+fn pseudonyms<'i>(
+    document: &mut Document<'i>,
+    root: &mut Section<'i>,
+    local: &Networks,
+) -> Option<PseudonymsConfig> {
+    let mut section = document.section(root, "pseudonyms");
+    let is_on = section.has("key_file");
+    let mut pseudonyms = PseudonymsConfig::default();
+    let (mut key_file, mut networks) = (None, Vec::new());
+    document.set(&mut section, "key_file", &path(), &mut key_file);
+    document.set_list(
+        &mut section,
+        "networks",
+        MAX_NETWORKS,
+        &network(),
+        &mut networks,
+    );
+    let clients = &mut pseudonyms.clients;
+    document.set_list(
+        &mut section,
+        "domains",
+        MAX_LIST,
+        &name(),
+        &mut clients.domains,
+    );
+    clients.networks = networks.into_iter().collect();
+    document.set(
+        &mut section,
+        "client_id",
+        &yes_or_no(),
+        &mut pseudonyms.client_id,
+    );
+    if !is_on && pseudonyms != PseudonymsConfig::default() {
+        document.miss(
+            &section,
+            "key_file",
+            "without a key there are no pseudonyms",
+        );
+    }
+    let clients = &mut pseudonyms.clients.networks;
+    if clients.is_empty() {
+        clients.clone_from(local);
+    }
+    if is_on && clients.is_empty() {
+        let why = "whose addresses get pseudonyms? networks.local is empty too, and an address in an answer or a name could be anybody's";
+        document.miss(&section, "networks", why);
+    }
+    document.end(section);
+    pseudonyms.key_file = key_file?;
+    Some(pseudonyms)
 }
 
 fn dns<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> DnsConfig {

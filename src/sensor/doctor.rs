@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub use findings::percent;
 pub(super) use flows::FlowWatch;
 
-use super::setup::{Origins, SetupError, catalogue, settings, style};
+use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style};
 use super::worker::Worker;
 use crate::config::Config;
 use crate::config::job::{DoctorJob, DoctorSource};
@@ -248,7 +248,9 @@ impl Look {
     fn new(config: &Config, origins: Origins) -> Result<Self, SetupError> {
         let catalogue = Arc::new(catalogue(config)?);
         let style = style(config, origins);
-        let settings = Arc::new(settings(config, 1, Kinds::NONE, style, SEED));
+        // Verdicts tell prefixes of clients; nothing else here is told by an address.
+        let secrets = (SEED, pseudonyms(config)?);
+        let settings = Arc::new(settings(config, 1, Kinds::NONE, style, secrets));
         let names = Arc::new(Names::new(config.names_options(SEED)));
         Ok(Self {
             decoder: Decoder::new(),

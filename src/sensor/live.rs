@@ -30,12 +30,13 @@ use signal_hook::iterator::Signals;
 use super::outputs::Outputs;
 use super::printer::Printer;
 use super::sandbox;
-use super::setup::{Origins, SetupError, catalogue, settings, style};
+use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
 use super::statistics::Counts;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::config::job::{RunJob, RunOutcome};
 use crate::names::Names;
+use crate::pseudonyms::Pseudonyms;
 use crate::records::Style;
 use crate::source::clock::wall_time;
 use crate::source::live::{self, Change, LinkEvent, LiveWorker};
@@ -112,6 +113,7 @@ struct Parts<'p> {
     outputs: &'p Outputs,
     style: Style,
     seed: u64,
+    pseudonyms: Option<Arc<Pseudonyms>>,
     began: Timestamp,
     shared: Shared,
 }
@@ -127,7 +129,10 @@ pub fn run(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<RunOutcome, SetupError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(SetupError::Thread)?;
+    // The key is read with the rights of the start, and never again.
+    let pseudonyms = pseudonyms(&job.config)?;
     let report = sandbox::enter(job).map_err(SetupError::Sandbox)?;
+    let job = &rewritten(job, pseudonyms.as_deref());
     on_event(Event::Notice(report.summary()));
     let catalogue = Arc::new(catalogue(&job.config)?);
     let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
@@ -136,7 +141,8 @@ pub fn run(
     let style = style(&job.config, origins);
     let outputs = Outputs::start(&job.config.outputs, &style, Arc::new(wall_time))
         .map_err(SetupError::Outputs)?;
-    let first = renewal(job, catalogue, (&style, seed), &outputs, sources.len());
+    let form = (&style, seed, &pseudonyms);
+    let first = renewal(job, catalogue, form, &outputs, sources.len());
     let parts = Parts {
         config: &job.config,
         names: Arc::new(Names::new(job.config.names_options(seed))),
@@ -145,6 +151,7 @@ pub fn run(
         shared: Shared::new(sources.len(), first),
         style,
         seed,
+        pseudonyms,
     };
     let ended = thread::scope(|scope| {
         let ended = parts.run(scope, sources, |watch, events| {
@@ -323,7 +330,7 @@ impl Watch<'_, '_> {
         let parts = self.parts;
         let refused = |reason: String| vec![format!("reload refused: {reason}")];
         let job = match reload() {
-            Ok(job) => job,
+            Ok(job) => rewritten(&job, parts.pseudonyms.as_deref()),
             Err(errors) => {
                 let all = refused("the settings before stay in force".to_owned());
                 return errors.into_iter().chain(all).collect();
@@ -341,7 +348,7 @@ impl Watch<'_, '_> {
         if catalogue.len() > MAX_ENDPOINTS {
             return refused("needs restart: too many catalogues were in force".to_owned());
         }
-        let form = (&parts.style, parts.seed);
+        let form = (&parts.style, parts.seed, &parts.pseudonyms);
         let workers = parts.shared.turns.len();
         let renewal = renewal(&job, Arc::new(catalogue), form, parts.outputs, workers);
         parts.shared.board.renew(renewal);
@@ -385,11 +392,21 @@ impl Watch<'_, '_> {
     }
 }
 
+/// A job as a sensor under pseudonyms has it.
+fn rewritten(job: &RunJob, pseudonyms: Option<&Pseudonyms>) -> RunJob {
+    let (config, hosts) = under(pseudonyms, &job.config, &job.hosts);
+    RunJob {
+        config,
+        hosts,
+        files: job.files.clone(),
+    }
+}
+
 /// What may change while the sensor runs, out of a job.
 fn renewal(
     job: &RunJob,
     catalogue: Arc<Catalogue>,
-    (style, seed): (&Style, u64),
+    (style, seed, pseudonyms): (&Style, u64, &Option<Arc<Pseudonyms>>),
     outputs: &Outputs,
     workers: usize,
 ) -> Arc<Renewal> {
@@ -398,7 +415,8 @@ fn renewal(
         drop_query: config.records.drop_query,
         ..style.clone()
     };
-    let settings = settings(&config, workers, outputs.kinds(), style, seed);
+    let secrets = (seed, pseudonyms.clone());
+    let settings = settings(&config, workers, outputs.kinds(), style, secrets);
     Arc::new(Renewal {
         settings: Arc::new(settings),
         hosts: job.hosts.clone(),

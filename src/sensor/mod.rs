@@ -31,4 +31,5 @@ pub mod setup;
 mod statistics;
 mod streams;
 mod volume;
+mod wording;
 mod worker;

@@ -27,6 +27,8 @@ pub(super) struct Printer {
     style: Style,
     catalogue: Arc<Catalogue>,
     hosts: HostList,
+    /// Pseudonyms would be in vain where the list tells who a client is.
+    tells_ids: bool,
     internal: Networks,
     internal_names: Vec<Fqdn>,
     lines: Lines,
@@ -49,6 +51,10 @@ impl Printer {
             style,
             catalogue,
             hosts,
+            tells_ids: config
+                .pseudonyms
+                .as_ref()
+                .is_none_or(|pseudonyms| pseudonyms.client_id),
             internal: config.updates.internal.clone(),
             internal_names: config.updates.internal_names.clone(),
             lines: Lines::default(),
@@ -177,7 +183,11 @@ impl Printer {
         };
         let context = Context {
             catalogue: &self.catalogue,
-            client_id: client_id(&self.hosts, access.client.address, access.start),
+            client_id: client_id(
+                self.tells_ids.then_some(&self.hosts),
+                access.client.address,
+                access.start,
+            ),
             client_mac: None,
             via: is_internal.then_some("internal"),
         };
@@ -199,7 +209,11 @@ impl Printer {
         };
         let context = Context {
             catalogue: &self.catalogue,
-            client_id: client_id(&self.hosts, session.client, session.start),
+            client_id: client_id(
+                self.tells_ids.then_some(&self.hosts),
+                session.client,
+                session.start,
+            ),
             client_mac: None,
             via: None,
         };
@@ -213,6 +227,6 @@ impl Printer {
     }
 }
 
-fn client_id(hosts: &HostList, client: IpAddr, at: Timestamp) -> Option<&str> {
-    hosts.find(client, None, at).map(|host| host.id.as_str())
+fn client_id(hosts: Option<&HostList>, client: IpAddr, at: Timestamp) -> Option<&str> {
+    hosts?.find(client, None, at).map(|host| host.id.as_str())
 }

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::collector::{Collector, Form, Written};
 use super::pool::Pool;
 use super::printer::Printer;
-use super::setup::{Origins, SetupError, catalogue, settings, style};
+use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
 use super::statistics::Counts;
 use super::worker::{Settings, Worker};
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
 use crate::decode::{Decoder, FrameInput};
 use crate::names::Names;
+use crate::pseudonyms::Pseudonyms;
 use crate::records::Kinds;
 use crate::records::Style;
 use crate::records::people::{self, People};
@@ -46,6 +47,13 @@ pub fn run(
     job: ReplayJob,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<ReplayOutcome, SetupError> {
+    let pseudonyms = pseudonyms(&job.config)?;
+    let (config, hosts) = under(pseudonyms.as_deref(), &job.config, &job.hosts);
+    let job = ReplayJob {
+        config,
+        hosts,
+        ..job
+    };
     let catalogue = Arc::new(catalogue(&job.config)?);
     let sink = match &job.output {
         Some(path) if is_input(path, &job.files) => {
@@ -56,7 +64,7 @@ pub fn run(
     };
     let is_over = Arc::new(AtomicBool::new(false));
     let names = Arc::new(Names::new(job.config.names_options(SEED)));
-    let settings = Arc::new(replay_settings(&job));
+    let settings = Arc::new(replay_settings(&job, pseudonyms));
     let engine = Engine::new(Arc::clone(&catalogue), job.config.update_options());
     let form = form(&job, &settings.style, &catalogue);
     let collector = Collector::new(engine, form, sink, Arc::clone(&is_over));
@@ -215,14 +223,15 @@ fn decode(pool: &mut Pool<'_>, decoder: &mut Decoder, frame: TimedFrame<'_>) {
     decoder.decode(input, &mut |packet| pool.packet(packet));
 }
 
-fn replay_settings(job: &ReplayJob) -> Settings {
+fn replay_settings(job: &ReplayJob, pseudonyms: Option<Arc<Pseudonyms>>) -> Settings {
     let kinds = match job.format {
         Format::Json => job.kinds,
         Format::Text | Format::Figure2 | Format::Summary => Kinds::NONE,
     };
     let files = job.files.iter().map(|file| file.display().to_string());
     let style = style(&job.config, Origins::Files(files.collect()));
-    settings(&job.config, job.workers.get(), kinds, style, SEED)
+    let secrets = (SEED, pseudonyms);
+    settings(&job.config, job.workers.get(), kinds, style, secrets)
 }
 
 fn form(job: &ReplayJob, style: &Style, catalogue: &Arc<Catalogue>) -> Form {

@@ -51,6 +51,18 @@ impl Core {
         bytes: &[u8],
         stamp: Stamp,
     ) {
+        let written = self.reworded_message(bytes);
+        self.read_dns_message(flow, side, written.as_deref().unwrap_or(bytes), stamp);
+        self.message = written.unwrap_or_default();
+    }
+
+    fn read_dns_message(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        side: Side,
+        bytes: &[u8],
+        stamp: Stamp,
+    ) {
         let Some(message) = Message::parse(bytes)
             .ok()
             .filter(|_| dns::is_plausible(bytes))

@@ -1,11 +1,15 @@
 //! What a replay and a live run have in common before the first packet.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::outputs::OutputError;
 use super::sandbox::SandboxError;
 use super::worker::Settings;
 use crate::config::Config;
+use crate::config::hosts::HostList;
+use crate::config::pseudonyms::{KeyError, PseudonymsConfig};
+use crate::pseudonyms::Pseudonyms;
 use crate::records::{Kinds, Style};
 use crate::sinks::SinkError;
 use crate::source::live::LiveError;
@@ -27,6 +31,9 @@ pub enum SetupError {
     /// The catalogue is wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalogue(Vec<CatalogueError>),
+    /// There is no key for pseudonyms, or it does not suit.
+    #[error(transparent)]
+    Key(KeyError),
     /// The output is one of the inputs, which it would empty.
     #[error("{}: is an input and cannot be the output; nothing was written", .0.display())]
     OutputIsInput(PathBuf),
@@ -73,6 +80,24 @@ pub fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
     Catalogue::from_files("local", &files).map_err(SetupError::Catalogue)
 }
 
+/// What makes pseudonyms, where the configuration wants them: its key is read here.
+pub fn pseudonyms(config: &Config) -> Result<Option<Arc<Pseudonyms>>, SetupError> {
+    let pseudonyms = config.pseudonyms.as_ref().map(PseudonymsConfig::load);
+    pseudonyms.transpose().map_err(SetupError::Key)
+}
+
+/// The settings and the list of a sensor that sees pseudonyms only, where there are any.
+pub(super) fn under(
+    pseudonyms: Option<&Pseudonyms>,
+    config: &Config,
+    hosts: &HostList,
+) -> (Config, HostList) {
+    match pseudonyms {
+        Some(pseudonyms) => (config.under(pseudonyms), hosts.under(pseudonyms)),
+        None => (config.clone(), hosts.clone()),
+    }
+}
+
 /// The form of records.
 pub(super) fn style(config: &Config, origins: Origins) -> Style {
     let live = matches!(origins, Origins::Interfaces(_));
@@ -88,13 +113,13 @@ pub(super) fn style(config: &Config, origins: Origins) -> Style {
     }
 }
 
-/// What all of `workers` workers know. `seed`: of their tables; fixed in a replay, random live.
+/// What all of `workers` workers know. `seed`: of their tables; fixed in a replay, random live. `config` is [`under`] the pseudonyms.
 pub(super) fn settings(
     config: &Config,
     workers: usize,
     kinds: Kinds,
     style: Style,
-    seed: u64,
+    (seed, pseudonyms): (u64, Option<Arc<Pseudonyms>>),
 ) -> Settings {
     Settings {
         settling_ticks: if style.live {
@@ -110,6 +135,8 @@ pub(super) fn settings(
         burst_pause: config.updates.burst_pause,
         unanswered_after: config.updates.unanswered_after,
         download_bytes: config.updates.download_bytes,
+        kept_names: config.updates.internal_names.clone(),
+        pseudonyms,
         max_buffered: config.max_buffered(workers),
         flows: config.flow_options(workers, seed),
     }

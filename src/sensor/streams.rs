@@ -203,7 +203,7 @@ impl Core {
                 .as_deref()
                 .filter(|sni| !sni.is_empty())
                 .map(|sni| Claimed {
-                    name: presentation(sni),
+                    name: presentation(&self.reworded_host(sni)),
                     source: NameSource::Tls,
                     ech_config: hello.ech.map(|ech| ech.config_id),
                 });
@@ -259,6 +259,12 @@ impl Core {
             .naming
             .as_ref()
             .is_some_and(|naming| naming.ech_accepted);
+        let sni = client.and_then(|hello| hello.sni.as_deref());
+        let sni = sni.map(|sni| self.reworded_host(sni));
+        let alpns = client.map(|hello| hello.alpns.as_slice());
+        let alpns = self.reworded_list(alpns.unwrap_or_default());
+        let alpn = server.and_then(|hello| hello.alpn.as_deref());
+        let alpn = alpn.map(|alpn| self.reworded(alpn));
         self.write(
             Kind::Tls,
             flow,
@@ -267,13 +273,11 @@ impl Core {
             |line, style, _, _| {
                 let version = version_word(version);
                 let tls = Tls {
-                    sni: client.and_then(|hello| hello.sni.as_deref()),
+                    sni: sni.as_deref(),
                     version: &version,
                     ja4: client.map(|hello| hello.ja4.as_str()),
-                    client_alpns: client
-                        .map(|hello| hello.alpns.as_slice())
-                        .unwrap_or_default(),
-                    server_alpn: server.and_then(|hello| hello.alpn.as_deref()),
+                    client_alpns: &alpns,
+                    server_alpn: alpn.as_deref(),
                 };
                 tls.write(line);
                 if !style.eve_strict {
@@ -343,7 +347,7 @@ impl Core {
         let request = first.or(current).or(connection.first_waiting());
         if let Some(name) = request.and_then(http::Request::host_name) {
             let claimed = Claimed {
-                name: name.as_str().to_owned(),
+                name: self.reworded_name(name.as_str().to_owned()),
                 source: NameSource::Http,
                 ech_config: None,
             };
@@ -419,11 +423,13 @@ impl Core {
         self.counters.quic_hellos += 1;
         let client_hello = &hello.client_hello;
         let claimed = client_hello.sni.as_deref().map(|sni| Claimed {
-            name: presentation(sni),
+            name: presentation(&self.reworded_host(sni)),
             source: NameSource::Quic,
             ech_config: client_hello.ech.map(|ech| ech.config_id),
         });
         self.claim(flow, claimed);
+        let sni = client_hello.sni.as_deref();
+        let sni = sni.map(|sni| self.reworded_host(sni));
         self.write(
             Kind::Quic,
             flow,
@@ -432,7 +438,7 @@ impl Core {
             |line, style, _, _| {
                 let quic = crate::records::quic::Quic {
                     version: hello.version,
-                    sni: client_hello.sni.as_deref(),
+                    sni: sni.as_deref(),
                     ja4: (client_hello.version != 0).then(|| client_hello.ja4.as_str()),
                 };
                 quic.write(line);

@@ -229,6 +229,8 @@ impl Core {
         name: Option<String>,
         activity: ActivityParts,
     ) {
+        let name = name.map(|name| self.reworded_name(name));
+        let activity = self.reworded_activity(activity);
         if flow.annotation.is_resolved {
             let contact: Option<Arc<_>> = self.contact_for(flow, name.as_deref());
             if let Some(contact) = contact {
@@ -256,21 +258,32 @@ impl Core {
             .map(|request| request.version.as_slice())
             .or(response.map(|response| response.version.as_slice()));
         let range = response.and_then(|response| response.content_range.as_ref());
+        let (host, url) = (
+            authority.map(|authority| self.reworded_host(authority.host)),
+            request.map(|request| self.reworded_url(&request.target)),
+        );
+        let agent = request.and_then(|request| request.user_agent.as_deref());
+        let agent = agent.map(|agent| self.reworded(agent));
+        let content_type = response.and_then(|response| response.content_type.as_deref());
+        let content_type = content_type.map(|content_type| self.reworded(content_type));
+        let raw_range = range.map(|range| self.reworded(&range.raw));
         let http = Http {
-            hostname: authority.map(|authority| authority.host),
+            hostname: host.as_deref(),
             port: authority.and_then(|authority| authority.port),
-            url: request.map(|request| request.target.as_slice()),
-            user_agent: request.and_then(|request| request.user_agent.as_deref()),
+            url: url.as_deref(),
+            user_agent: agent.as_deref(),
             method: request.map(|request| request.method.as_slice()),
             protocol: version,
             status: response.map(|response| response.status),
             length: response.map_or(0, |response| response.body_bytes),
-            content_type: response.and_then(|response| response.content_type.as_deref()),
-            content_range: range.map(|range| ContentRange {
-                raw: &range.raw,
-                range: range.range,
-                size: range.size,
-            }),
+            content_type: content_type.as_deref(),
+            content_range: range
+                .zip(raw_range.as_deref())
+                .map(|(range, raw)| ContentRange {
+                    raw,
+                    range: range.range,
+                    size: range.size,
+                }),
         };
         self.write(
             Kind::Http,

@@ -3,6 +3,7 @@
 //! * this file: the way in, and the order of what comes out
 //! * [`super::streams`]: TLS, HTTP and DNS in TCP streams, QUIC and DNS in datagrams
 //! * [`super::resolving`]: DNS messages to names
+//! * [`super::wording`]: what clients say of themselves, where they have pseudonyms
 //! * [`super::naming`]: what a flow is called
 //! * [`super::volume`]: bursts and activities
 //! * [`super::ending`]: the flow record and what else is told at the end
@@ -18,6 +19,7 @@ use super::statistics::Counts;
 use crate::counters;
 use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::Names;
+use crate::pseudonyms::{Pseudonyms, Rewriter};
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
 use crate::records::time::TimeText;
@@ -82,6 +84,10 @@ pub(super) struct Settings {
     pub burst_pause: Duration,
     pub unanswered_after: Duration,
     pub download_bytes: u64,
+    /// Names of servers of the house, which are no clients'.
+    pub kept_names: Vec<Fqdn>,
+    /// What makes pseudonyms, where clients have them.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Ticks after which every worker has noted what was answered.
     pub settling_ticks: i64,
     /// Most bytes of what is incomplete, of all flows together.
@@ -93,6 +99,8 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub(super) struct Worker {
     flows: FlowTable<Annotation, Box<Naming>>,
+    /// Nothing behind it sees who the clients are.
+    rewriter: Option<Box<Rewriter>>,
     core: Core,
 }
 
@@ -105,6 +113,8 @@ pub(super) struct Core {
     pub counters: WorkerCounters,
     /// `patchspan doctor` looks at every flow that ends.
     watch: Option<Box<FlowWatch>>,
+    /// A DNS message written anew: see [`super::wording`].
+    pub message: Vec<u8>,
     /// Bytes of what is incomplete, of all flows together.
     buffered: usize,
     made: Made,
@@ -132,12 +142,14 @@ pub(super) struct Made {
 impl Worker {
     pub fn new(settings: Arc<Settings>, names: Arc<Names>, catalogue: Arc<Catalogue>) -> Self {
         let flows = FlowTable::new(settings.flows.clone());
+        let rewriter = settings.pseudonyms.clone().map(Rewriter::new).map(Box::new);
         let core = Core {
             settings,
             names,
             catalogue,
             counters: WorkerCounters::default(),
             watch: None,
+            message: Vec::new(),
             buffered: 0,
             made: Made::default(),
             scratch: Scratch::default(),
@@ -146,7 +158,11 @@ impl Worker {
             cause: Cause::Boundary(Timestamp::EPOCH),
             ordinal: 0,
         };
-        Self { flows, core }
+        Self {
+            flows,
+            rewriter,
+            core,
+        }
     }
 
     /// From now on this counts. What a flow was called stays what it is.
@@ -165,12 +181,18 @@ impl Worker {
     /// A packet of a flow of this worker.
     pub fn packet(&mut self, packet: &Packet<'_>) {
         self.core.set_cause(Cause::Packet(packet.stamp()));
-        self.flows.packet(packet, &mut self.core);
+        match &mut self.rewriter {
+            Some(rewriter) => self.flows.packet(&rewriter.packet(packet), &mut self.core),
+            None => self.flows.packet(packet, &mut self.core),
+        }
     }
 
     /// An ICMP error quotes a packet of a flow that may be this worker's.
     pub fn quoted(&mut self, key: &FlowKey) {
-        let _ = self.flows.quoted(key);
+        let _ = match &mut self.rewriter {
+            Some(rewriter) => self.flows.quoted(&rewriter.flow_key(key)),
+            None => self.flows.quoted(key),
+        };
     }
 
     /// The end of input.

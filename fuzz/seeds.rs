@@ -2,7 +2,7 @@
 //!
 //! * `capture_reader`, `pipeline`: whole files
 //! * `pcap`, `pcapng`, `snoop`: the first frames of a capture, in that format
-//! * `frame`, `tunnels`, `dns`, `quic`, `tcp`, `client_hello`, `http`, `record_line`: what connections carried
+//! * `frame`, `tunnels`, `dns`, `pseudonyms`, `quic`, `tcp`, `client_hello`, `http`, `record_line`: what connections carried
 //! * `catalogue`: the catalogue that comes with the program
 
 use std::collections::{BTreeMap, HashSet};
@@ -205,7 +205,9 @@ impl Connections {
 
     fn add(&self, name: &str, corpus: &Corpus) -> io::Result<()> {
         for (number, message) in self.messages.iter().take(EACH).enumerate() {
-            corpus.add("dns", &format!("{name}-{number}"), message)?;
+            for target in ["dns", "pseudonyms"] {
+                corpus.add(target, &format!("{name}-{number}"), message)?;
+            }
             let fields = [
                 piece(&[1], message),
                 piece(&[2], message),

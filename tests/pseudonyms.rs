@@ -20,13 +20,13 @@ use patchspan::pseudonyms::{Clients, Key, Pseudonyms};
 use patchspan::types::Fqdn;
 use serde_json::Value;
 
-use made::{Capture, Client, clients, macs, notations, others};
+use made::{Capture, clients, found, macs, notations, others, traces};
 
 const KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 const NETWORKS: &str = "192.0.2.0/24,2001:db8:1::/48";
 const SECTION: &str = "networks.local = [\"192.0.2.0/24\", \"2001:db8:1::/48\"]\n\
                        dns.resolvers = [\"192.0.2.253\"]\n\
-                       updates.internal = [\"192.0.2.252\"]\n";
+                       updates.internal = [\"192.0.2.252\", \"2001:db8:1::fc\"]\n";
 
 /// A folder with a capture, a key, a list of hosts and configurations.
 struct Place(PathBuf);
@@ -91,37 +91,6 @@ fn pseudonyms() -> Pseudonyms {
             .collect(),
     };
     Pseudonyms::new(&Key::parse(KEY).unwrap(), clients).unwrap()
-}
-
-/// Everything by which one of `clients` could be known, in lower case.
-fn traces(clients: &[Client]) -> Vec<String> {
-    let addresses = clients.iter().map(|client| client.address).chain(others());
-    let addresses = addresses.flat_map(notations);
-    let macs = clients.iter().flat_map(|client| macs(client.mac));
-    // The interface of a link-local address, and the end of a group, are made of a MAC address.
-    let interfaces = clients.iter().flat_map(|client| {
-        let [.., d, e, f] = client.mac;
-        [
-            format!("5eff:feac:53{f:02x}"),
-            format!("ff{d:02x}:{e:02x}{f:02x}"),
-        ]
-    });
-    let names = clients.iter().map(|client| client.name.clone());
-    let all = addresses.chain(macs).chain(interfaces).chain(names);
-    all.chain(["secret".to_owned()])
-        .map(|trace| trace.to_lowercase())
-        .collect()
-}
-
-fn found(text: &str, traces: &[String]) -> Vec<String> {
-    let text = text.to_lowercase();
-    let found = traces.iter().filter_map(|trace| {
-        let at = text.find(trace)?;
-        let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
-        let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
-        Some(format!("{trace}: {}", &text[line..end]))
-    });
-    found.take(5).collect()
 }
 
 #[test]
@@ -232,13 +201,15 @@ fn essence(line: &str, address: impl Fn(IpAddr) -> IpAddr) -> Option<String> {
     let ends = ["src_ip", "dest_ip"].map(|key| text(&record[key]));
     let kind = record["event_type"].as_str().unwrap();
     let rest = match kind {
-        "flow" => format!(
-            "{} {} {} {}",
-            record["flow"],
-            record["src_port"],
-            record["app_proto"],
-            record["patchspan"]["delivered"]
-        ),
+        "flow" => {
+            format!(
+                "{} {} {} {}",
+                record["flow"],
+                record["src_port"],
+                record["app_proto"],
+                record["patchspan"]["delivered"]
+            ) + &record["patchspan"]["handshake"].to_string()
+        }
         "update" => {
             let update = &record["update"];
             let of = |key: &str| update[key].to_string();
@@ -330,18 +301,15 @@ fn all_else_is_as_without_pseudonyms() {
 }
 
 #[test]
-fn a_name_over_quic_is_rewritten_as_one_over_tls() {
+fn a_name_over_quic_is_rewritten_as_one_over_tls_and_a_server_of_updates_keeps_its_own() {
     let place = Place::new("pseudonyms-quic");
-    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps/chromium-quic.pcap");
-    let lines = |config: &str| {
-        let output = place.run(&[
-            "replay",
-            "--events",
-            "quic,flow,dns",
-            "--config",
-            config,
-            capture.to_str().unwrap(),
-        ]);
+    let lines = |capture: &str, domain: &str| {
+        let config = place.section("").replace("clients.example.edu", domain);
+        place.write("quic.toml", config, 0o644);
+        let capture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("pcaps")
+            .join(capture);
+        let output = place.run(&["replay", "--config", "quic.toml", capture.to_str().unwrap()]);
         assert!(
             output.status.success(),
             "{}",
@@ -349,24 +317,12 @@ fn a_name_over_quic_is_rewritten_as_one_over_tls() {
         );
         String::from_utf8(output.stdout).unwrap()
     };
-    let plain = lines("off.toml");
-    let record = plain
-        .lines()
-        .find(|line| line.contains("\"event_type\":\"quic\""))
-        .unwrap();
-    let sni = serde_json::from_str::<Value>(record).unwrap()["quic"]["sni"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let (_, domain) = sni.split_once('.').unwrap();
-    place.write(
-        "quic.toml",
-        place.section("").replace("clients.example.edu", domain),
-        0o644,
-    );
-    let rewritten = lines("quic.toml");
-    assert!(plain.contains(&sni) && !rewritten.contains(&sni));
-    assert!(rewritten.contains("\"sni\":\"p-"));
+    let clear = lines("ech-quic.pcap", "clients.example.edu");
+    assert!(clear.contains("\"sni\":\"cover.lab-edge.example\""));
+    let rewritten = lines("ech-quic.pcap", "lab-edge.example");
+    assert!(rewritten.contains("\"sni\":\"p-") && !rewritten.contains("cover.lab-edge"));
+    let kept = lines("chromium-quic.pcap", "googleapis.com");
+    assert!(kept.contains("\"sni\":\"update.googleapis.com\""));
 }
 
 #[test]

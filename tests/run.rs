@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "pseudonyms/made.rs"]
+mod made;
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -321,4 +323,51 @@ fn a_reload_takes_effect_as_a_whole_or_says_why_not_as_root() {
         rules(&records),
         ["lab/browser/download", "mozilla/firefox/download"]
     );
+}
+
+/// Every kind of record, of clients that have pseudonyms.
+const PSEUDONYMS: &str = r#"
+networks.local = ["192.0.2.0/24", "2001:db8:1::/48"]
+capture.workers = 2
+pseudonyms.key_file = "KEY"
+pseudonyms.domains = ["clients.example.edu"]
+[[output]]
+kind = "file"
+path = "out.json"
+records = ["dns", "tls", "quic", "http", "flow", "update", "update_session", "stats", "patchspan_stats", "loss"]
+purpose = "a test"
+"#;
+
+#[test]
+#[ignore = "needs root: makes a network namespace"]
+fn a_live_run_tells_no_client_either_and_its_key_is_read_once_as_root() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("patchspan-live-pseudonyms");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (key, file) = (folder.join("key"), folder.join("capture.pcap"));
+    std::fs::write(&key, "07".repeat(32)).unwrap();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let clients = made::clients();
+    let mut capture = made::Capture::of(&clients);
+    // What fits on the cable.
+    capture.frames.retain(|frame| frame.len() <= 1_514);
+    std::fs::write(&file, capture.bytes()).unwrap();
+    let config = PSEUDONYMS.replace("KEY", key.to_str().unwrap());
+    let mut bench = Bench::start("pseudonyms", &config);
+    bench.send(file.to_str().unwrap());
+    // Root's key is out of reach for whom root became.
+    bench.reload(&format!("http.query = \"drop\"\n{config}"));
+    bench.wait_for("were read again");
+    bench.send(file.to_str().unwrap());
+    bench.reload(&config.replace("clients.example", "others.example"));
+    bench.wait_for("reload refused: needs restart: pseudonyms");
+    let records = bench.stop();
+    for kind in ["dns", "tls", "http", "flow", "update", "update_session"] {
+        assert!(of_kind(&records, kind).count() >= 50, "{kind}");
+    }
+    let traces = made::traces(&clients);
+    for file in ["out.json", "log"] {
+        let text = std::fs::read_to_string(bench.folder.join(file)).unwrap();
+        assert_eq!(made::found(&text, &traces), Vec::<String>::new(), "{file}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }

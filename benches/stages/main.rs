@@ -9,6 +9,7 @@ mod samples;
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -17,13 +18,14 @@ use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest,
 use patchspan::names::{Names, NamesOptions};
 use patchspan::protocols::dns::{Message, is_plausible};
 use patchspan::protocols::{quic, tls};
+use patchspan::pseudonyms::{Clients, Key, Pseudonyms, Rewriter};
 use patchspan::records::line::{Scratch, write_line};
 use patchspan::records::time::TimeText;
 use patchspan::records::{self, Header, Kind, Style, header::FlowKeys};
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
 use patchspan::types::{
-    Direction, Endpoint, Packet, Protocol, Stamp, Timestamp, Transport, VlanTags,
+    Direction, Endpoint, Fqdn, Packet, Protocol, Stamp, Timestamp, Transport, VlanTags,
 };
 use patchspan::updates::Catalogue;
 
@@ -43,6 +45,54 @@ fn decode(c: &mut Criterion) {
             });
         });
     }
+    group.finish();
+}
+
+fn under_pseudonyms(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pseudonyms");
+    let key = Key::parse(&"07".repeat(32)).unwrap();
+    let clients = Clients {
+        networks: "198.51.100.0/24,2001:db8:1::/48".parse().unwrap(),
+        domains: Fqdn::from_presentation("clients.example.edu")
+            .into_iter()
+            .collect(),
+    };
+    let pseudonyms = Arc::new(Pseudonyms::new(&key, clients).unwrap());
+    for (name, address) in [("IPv4", "198.51.100.7"), ("IPv6", "2001:db8:1::7")] {
+        let address: IpAddr = address.parse().unwrap();
+        group.bench_function(format!("{name} address, worked out"), |b| {
+            b.iter(|| pseudonyms.address(black_box(address)));
+        });
+    }
+    let frames = samples::frames("curl-tls13.pcap");
+    let mut rewriter = Rewriter::new(Arc::clone(&pseudonyms));
+    group.throughput(Throughput::Elements(frames.len() as u64));
+    for is_rewritten in [false, true] {
+        let name = if is_rewritten { "with" } else { "without" };
+        group.bench_function(format!("decode a capture, {name}"), |b| {
+            b.iter(|| {
+                let mut decoder = Decoder::new();
+                for frame in &frames {
+                    decoder.decode(frame.input(), &mut |packet| {
+                        if is_rewritten {
+                            black_box(rewriter.packet(packet));
+                        } else {
+                            black_box(packet);
+                        }
+                    });
+                }
+            });
+        });
+    }
+    group.throughput(Throughput::Elements(1));
+    let (dns, mut written) = (response(), Vec::new());
+    group.bench_function("dns response, written anew", |b| {
+        b.iter(|| pseudonyms.message(black_box(&dns), &|_| false, &mut written));
+    });
+    let url = b"/c/msdownload/update/software/secu/2018/08/windows10.0-kb4343899-x64_5d4fb4b6.cab?P1=1534282200&P2=301";
+    group.bench_function("URL of 103 bytes, nothing found", |b| {
+        b.iter(|| pseudonyms.url(black_box(url), &|_| false));
+    });
     group.finish();
 }
 
@@ -325,6 +375,6 @@ fn flow_record<'a>(name: &'a records::flow::Name<'a>) -> records::flow::Flow<'a>
 criterion_group!(
     name = stages;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = decode, protocols, flows, names, catalogue, records
+    targets = decode, under_pseudonyms, protocols, flows, names, catalogue, records
 );
 criterion_main!(stages);

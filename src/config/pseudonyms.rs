@@ -161,12 +161,12 @@ mod tests {
     fn half_a_section_is_an_error_and_not_silence() {
         let error = config("[pseudonyms]\nkey_file = \"/k\"\n").unwrap_err();
         assert!(
-            error.starts_with("c:1:2: pseudonyms.networks: is missing: "),
+            error.starts_with("c:1:1: pseudonyms.networks: is missing: "),
             "{error}"
         );
         let error = config("[pseudonyms]\nnetworks = [\"10.0.0.0/8\"]\n").unwrap_err();
         assert!(
-            error.starts_with("c:1:2: pseudonyms.key_file: is missing: "),
+            error.starts_with("c:1:1: pseudonyms.key_file: is missing: "),
             "{error}"
         );
     }

@@ -122,6 +122,74 @@ impl<T: Copy + Eq + Hash> Recent<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::flow_key::Side;
+    use crate::types::packet::TunnelKind;
+    use crate::types::{Protocol, Timestamp, VlanTags};
+
+    #[test]
+    fn a_packet_is_rewritten_wherever_it_tells_an_address() {
+        let address = |last| IpAddr::from([192, 0, 2, last]);
+        let endpoint = |last| Endpoint {
+            address: address(last),
+            port: 7,
+        };
+        let quoted = Quoted {
+            source: endpoint(3),
+            destination: endpoint(4),
+            protocol: Protocol::TCP,
+        };
+        let packet = Packet {
+            timestamp: Timestamp::EPOCH,
+            recorded: Timestamp::EPOCH,
+            number: 1,
+            origin: 0,
+            number_in_origin: 1,
+            source: address(1),
+            destination: address(2),
+            transport: Transport::Icmp(IcmpMessage {
+                kind: 3,
+                code: 3,
+                quoted: Some(quoted),
+                payload: &[],
+                message_length: 8,
+            }),
+            wire_bytes: 60,
+            frames: 1,
+            identification: 0,
+            vlan: VlanTags::default(),
+            tunnel: Some(Tunnel {
+                kind: TunnelKind::Gre,
+                source: address(5),
+                destination: address(6),
+                source_port: 0,
+                destination_port: 0,
+                protocol: Protocol(47),
+                id: None,
+                depth: 1,
+            }),
+            source_mac: Some([2, 0, 0, 0, 0, 7]),
+            destination_mac: Some([2, 0, 0, 0, 0, 8]),
+        };
+        let pseudonyms = Arc::new(super::super::tests::pseudonyms());
+        let mut rewriter = Rewriter::new(Arc::clone(&pseudonyms));
+        let rewritten = rewriter.packet(&packet);
+        let of = |last| pseudonyms.address(address(last));
+        assert_eq!((rewritten.source, rewritten.destination), (of(1), of(2)));
+        let tunnel = rewritten.tunnel.unwrap();
+        assert_eq!((tunnel.source, tunnel.destination), (of(5), of(6)));
+        assert_eq!(
+            rewritten.source_mac,
+            Some(pseudonyms.mac([2, 0, 0, 0, 0, 7]))
+        );
+        assert_eq!(
+            rewritten.destination_mac,
+            Some(pseudonyms.mac([2, 0, 0, 0, 0, 8]))
+        );
+        let key = packet.quoted_key(false).unwrap();
+        assert_eq!(rewritten.quoted_key(false), Some(rewriter.flow_key(&key)));
+        assert_eq!(rewriter.flow_key(&key).sender(Side::LowToHigh).port, 7);
+        assert_ne!(rewritten.quoted_key(false), Some(key));
+    }
 
     #[test]
     fn what_was_worked_out_is_kept_and_memory_is_bounded() {

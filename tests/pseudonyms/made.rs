@@ -1,5 +1,7 @@
 //! Frames of fifty clients that tell who they are in every way that a mirror shows: in addresses, names, texts and tunnels.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use patchspan::protocols::dns::words;
@@ -54,6 +56,38 @@ pub(crate) fn others() -> Vec<IpAddr> {
         .chain(&ENDPOINTS)
         .map(|text| text.parse().unwrap())
         .collect()
+}
+
+/// Everything by which one of `clients` could be known, in lower case.
+pub(crate) fn traces(clients: &[Client]) -> Vec<String> {
+    let addresses = clients.iter().map(|client| client.address).chain(others());
+    let addresses = addresses.flat_map(notations);
+    let macs = clients.iter().flat_map(|client| macs(client.mac));
+    // The interface of a link-local address, and the end of a group, are made of a MAC address.
+    let interfaces = clients.iter().flat_map(|client| {
+        let [.., d, e, f] = client.mac;
+        [
+            format!("5eff:feac:53{f:02x}"),
+            format!("ff{d:02x}:{e:02x}{f:02x}"),
+        ]
+    });
+    let names = clients.iter().map(|client| client.name.clone());
+    let all = addresses.chain(macs).chain(interfaces).chain(names);
+    all.chain(["secret".to_owned()])
+        .map(|trace| trace.to_lowercase())
+        .collect()
+}
+
+/// Where they stand in a text.
+pub(crate) fn found(text: &str, traces: &[String]) -> Vec<String> {
+    let text = text.to_lowercase();
+    let found = traces.iter().filter_map(|trace| {
+        let at = text.find(trace)?;
+        let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+        Some(format!("{trace}: {}", &text[line..end]))
+    });
+    found.take(5).collect()
 }
 
 /// A capture file.
@@ -201,6 +235,9 @@ impl Capture {
             notations_in_name(client.address)
         );
         self.connection(client, server, (50_005, 80), dated.as_bytes(), 400_000);
+        // A server of the house has the same as one elsewhere.
+        let own_source = "GET /update/3/a HTTP/1.1\r\nHost: aus5.mozilla.org\r\n\r\n";
+        self.connection(client, intranet, (50_006, 80), own_source.as_bytes(), 900);
     }
 
     /// TLS with an address, and with a client's name, in the place of a server's name.
@@ -294,8 +331,17 @@ impl Capture {
         let server = if v4 { SERVER } else { SERVER6 };
         self.datagram(client, server, (52_000, 9), b"?", true);
         let quoted = ip(client.address, server, 17, &udp((52_000, 9), b"?"));
+        self.refused(client, server, &quoted);
+        // Nor is a connection let through to the server of updates.
+        let syn = tcp((52_001, 443), (100, 0), 2, &[]);
+        self.packet(client, server, 6, &syn, true);
+        self.refused(client, server, &ip(client.address, server, 6, &syn));
+    }
+
+    fn refused(&mut self, client: &Client, server: IpAddr, quoted: &[u8]) {
+        let v4 = client.address.is_ipv4();
         let kind = if v4 { [3, 3] } else { [1, 4] };
-        let error = [&kind[..], &[0; 6], &quoted].concat();
+        let error = [&kind[..], &[0; 6], quoted].concat();
         self.packet(client, server, if v4 { 1 } else { 58 }, &error, false);
     }
 

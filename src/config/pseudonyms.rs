@@ -1,5 +1,6 @@
 //! `[pseudonyms]`: whether clients get other addresses and names in all that is written, and what that does to the other settings.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,8 +109,11 @@ impl HostList {
     /// The same list, in which hosts are found by their pseudonyms.
     #[must_use]
     pub fn under(&self, pseudonyms: &Pseudonyms) -> Self {
+        // Parts of a prefix are as long as those of one within it, so the one within comes first.
+        let mut hosts: Vec<_> = self.hosts().iter().collect();
+        hosts.sort_by_key(|host| Reverse(host.prefix.map(|prefix| prefix.prefix_len())));
         let mut list = Self::default();
-        for host in self.hosts() {
+        for host in hosts {
             let mac = host.mac.map(|mac| pseudonyms.mac(mac));
             let parts = host.prefix.map(|prefix| pseudonyms.prefix(prefix));
             let parts = parts.map_or(vec![None], |parts| parts.into_iter().map(Some).collect());
@@ -192,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_host_is_found_by_its_pseudonyms() {
-        let text = "id,address,mac\na,192.0.2.7,\nb,192.0.0.0/16,\nc,,02:00:5e:00:53:17\n";
+        let text = "id,address,mac\nb,192.0.0.0/16,\nd,192.0.0.0/20,\na,192.0.2.7,\nc,,02:00:5e:00:53:17\n";
         let (pseudonyms, now) = (pseudonyms(), Timestamp::EPOCH);
         let list = HostList::parse(text, Path::new("h"))
             .unwrap()
@@ -202,8 +206,9 @@ mod tests {
             list.find(address, mac, now).map(|host| host.id.clone())
         };
         assert_eq!(find("192.0.2.7", None).as_deref(), Some("a"));
-        assert_eq!(find("192.0.2.8", None).as_deref(), Some("b"));
-        assert_eq!(find("192.0.3.8", None).as_deref(), Some("b"));
+        assert_eq!(find("192.0.2.8", None).as_deref(), Some("d"));
+        assert_eq!(find("192.0.3.8", None).as_deref(), Some("d"));
+        assert_eq!(find("192.0.77.8", None).as_deref(), Some("b"));
         assert_eq!(find("203.0.113.9", None), None);
         let mac = pseudonyms.mac([2, 0, 0x5e, 0, 0x53, 0x17]);
         assert_eq!(find("203.0.113.9", Some(mac)).as_deref(), Some("c"));

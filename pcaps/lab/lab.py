@@ -32,6 +32,7 @@ WAN_GATEWAY = "203.0.113.1"
 LINK_LOCAL_GATEWAY = "fe80::1"
 # Of a live sensor beside tcpdump.
 SENSOR_CONFIG = """
+http.query = "keep"
 [[output]]
 kind = "file"
 path = {path}

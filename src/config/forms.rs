@@ -241,13 +241,6 @@ pub(super) fn path() -> Form<Option<PathBuf>> {
     })
 }
 
-/// One of two words; whether it is the second.
-pub(super) fn word(first: &'static str, second: &'static str) -> Form<bool> {
-    Form::text(format!("\"{first}\" or \"{second}\""), move |text| {
-        (text == first || text == second).then_some(text == second)
-    })
-}
-
 /// One of some words; what it stands for.
 pub(super) fn choice<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Form<T> {
     let accepted: Vec<String> = words

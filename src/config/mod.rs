@@ -142,8 +142,8 @@ pub struct RecordsConfig {
     pub ipv6_long: bool,
     /// Leave out what EVE does not know.
     pub eve_strict: bool,
-    /// Leave the query out of URLs.
-    pub drop_query: bool,
+    /// Leave the query out of URLs; `None`: a live run does, a replay does not.
+    pub drop_query: Option<bool>,
 }
 
 /// What makes an access, and a download.
@@ -298,7 +298,7 @@ impl Default for RecordsConfig {
             community_id: true,
             ipv6_long: false,
             eve_strict: false,
-            drop_query: false,
+            drop_query: None,
         }
     }
 }
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(config.stats_interval, Duration::from_secs(10));
         assert!(config.local.contains("192.0.2.1".parse().unwrap()));
         assert_eq!(config.dns.ports, [53, 5300]);
-        assert!(config.records.drop_query && config.flows.key_vlan);
+        assert!(config.records.drop_query == Some(true) && config.flows.key_vlan);
         assert_eq!(config.flows.udp, Duration::from_secs(60));
         assert!(config.sandbox.enabled && config.sandbox.required);
         assert_eq!(config.sandbox.user.as_deref(), Some("sensor"));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::document::{Document, Section};
 use super::forms::{
-    Server, address, duration, filter, interface, label, name, network, number, path, port, server,
-    size, word, word_of_letters, workers, yes_or_no,
+    Server, address, choice, duration, filter, interface, label, name, network, number, path, port, server,
+    size, word_of_letters, workers, yes_or_no,
 };
 use super::job::MAX_WORKERS;
 use super::memory::Shares;
@@ -237,7 +237,7 @@ fn records<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> RecordsCo
 
 fn http<'i>(document: &mut Document<'i>, root: &mut Section<'i>, records: &mut RecordsConfig) {
     let mut section = document.section(root, "http");
-    let query = word("keep", "drop");
+    let query = choice(&[("keep", Some(false)), ("drop", Some(true))]);
     document.set(&mut section, "query", &query, &mut records.drop_query);
     document.end(section);
 }

@@ -412,7 +412,7 @@ fn renewal(
 ) -> Arc<Renewal> {
     let config = job.config.clone();
     let style = Style {
-        drop_query: config.records.drop_query,
+        drop_query: config.records.drop_query.unwrap_or(style.live),
         ..style.clone()
     };
     let secrets = (seed, pseudonyms.clone());

@@ -106,7 +106,8 @@ pub(super) fn style(config: &Config, origins: Origins) -> Style {
         eve_strict: config.records.eve_strict,
         ipv6_long: config.records.ipv6_long,
         community_id: config.records.community_id,
-        drop_query: config.records.drop_query,
+        // A live run keeps less than a replay of what somebody captured on purpose.
+        drop_query: config.records.drop_query.unwrap_or(live),
         host: config.records.host.clone(),
         origins,
         live,
@@ -139,5 +140,26 @@ pub(super) fn settings(
         pseudonyms,
         max_buffered: config.max_buffered(workers),
         flows: config.flow_options(workers, seed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_live_run_drops_queries_unless_told_and_a_replay_keeps_them() {
+        let drops = |text: &str, origins| {
+            let config = Config::parse(text, Path::new("c")).unwrap();
+            style(&config, origins).drop_query
+        };
+        let live = || Origins::Interfaces(Vec::new());
+        let replay = || Origins::Files(Vec::new());
+        assert!(drops("", live()) && !drops("", replay()));
+        let (keep, drop) = ("http.query = \"keep\"", "http.query = \"drop\"");
+        assert!(!drops(keep, live()) && !drops(keep, replay()));
+        assert!(drops(drop, live()) && drops(drop, replay()));
     }
 }

@@ -371,3 +371,40 @@ fn a_live_run_tells_no_client_either_and_its_key_is_read_once_as_root() {
     }
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+#[ignore = "needs root: makes a network namespace"]
+fn workers_are_bound_to_their_cores_inside_the_sandbox_as_root() {
+    let config = format!("capture.cores = [1, 0]\ncapture.workers = 2\n{OUTPUT}");
+    let mut bench = Bench::start("cores", &config);
+    let tasks = format!("/proc/{}/task", bench.sensor.id());
+    let mut bound = Vec::new();
+    for task in std::fs::read_dir(tasks).unwrap() {
+        let task = task.unwrap().path();
+        let read = |name| std::fs::read_to_string(task.join(name)).unwrap();
+        let status = read("status");
+        let list = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        bound.push((
+            read("comm").trim().to_owned(),
+            list.unwrap().trim().to_owned(),
+        ));
+    }
+    let core_of = |name: &str| {
+        let mut found = bound.iter().filter(|(thread, _)| thread == name);
+        found.next().unwrap().1.clone()
+    };
+    assert_eq!(
+        (core_of("worker-0").as_str(), core_of("worker-1").as_str()),
+        ("1", "0")
+    );
+    assert_ne!(
+        core_of("conclusions"),
+        core_of("worker-0"),
+        "others go where there is room"
+    );
+    let records = bench.stop();
+    let stats = of_kind(&records, "patchspan_stats").last().unwrap();
+    assert_eq!(stats["patchspan_stats"]["capture"]["unbound"], 0);
+}

@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::config::hosts::HostList;
 use crate::config::job::RunJob;
 use crate::config::memory::Shares;
-use crate::sensor::sandbox;
 use crate::sensor::setup::{self, SetupError};
+use crate::sensor::{cores, sandbox};
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
@@ -48,6 +48,11 @@ pub(super) fn run(flags: &Flags) -> Exit {
                 .chain(pseudonyms)
                 .map(|error| error.to_string()),
         );
+    }
+    if let Ok(config) = &config
+        && let Err(error) = cores::check(&config.capture.cores, config.capture.workers)
+    {
+        said.push(format!("{}: {error}", flags.config.display()));
     }
     match (config, hosts.transpose()) {
         (Ok(config), Ok(hosts)) if said.is_empty() => {

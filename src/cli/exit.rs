@@ -114,6 +114,7 @@ impl From<SetupError> for Exit {
             SetupError::Directory { .. }
             | SetupError::Catalogue(_)
             | SetupError::Key(_)
+            | SetupError::Cores(_)
             | SetupError::Sandbox(_) => Self::Config,
             SetupError::Capture(_) => Self::Input,
             SetupError::Thread(_) => Self::Internal,

@@ -90,6 +90,20 @@ pub(super) fn number(range: RangeInclusive<u32>) -> Form<u32> {
     })
 }
 
+/// A processor core by its number, as the kernel counts them.
+pub(super) fn core() -> Form<u16> {
+    const LAST: u16 = 1_023;
+    Form::new(
+        format!("a core's number, 0 to {LAST}"),
+        |value| match value {
+            DeValue::Integer(number) => u16::from_str_radix(number.as_str(), number.radix())
+                .ok()
+                .filter(|core| *core <= LAST),
+            _ => None,
+        },
+    )
+}
+
 /// A number of threads.
 pub(super) fn workers(most: usize) -> Form<NonZeroUsize> {
     Form::new(

@@ -84,6 +84,8 @@ pub struct CaptureConfig {
     pub interfaces: Vec<String>,
     /// Threads that take packets apart.
     pub workers: NonZeroUsize,
+    /// Cores that they are bound to, each to the one at its place; empty: to none.
+    pub cores: Vec<u16>,
     /// Most bytes of a frame that are captured.
     pub snap_length: u32,
     /// Frames to any address, not only to the interface's own.
@@ -251,6 +253,7 @@ impl Default for CaptureConfig {
         Self {
             interfaces: Vec::new(),
             workers: NonZeroUsize::MIN,
+            cores: Vec::new(),
             snap_length: 65_535 + 256,
             promiscuous: true,
             filter: None,

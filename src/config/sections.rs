@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::document::{Document, Section};
 use super::forms::{
-    Server, address, choice, duration, filter, interface, label, name, network, number, path, port, server,
-    size, word_of_letters, workers, yes_or_no,
+    Server, address, choice, core, duration, filter, interface, label, name, network, number, path,
+    port, server, size, word_of_letters, workers, yes_or_no,
 };
 use super::job::MAX_WORKERS;
 use super::memory::Shares;
@@ -70,6 +70,8 @@ fn capture<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> CaptureCo
         &workers(MAX_WORKERS),
         &mut capture.workers,
     );
+    let cores = &mut capture.cores;
+    document.set_list(&mut section, "cores", MAX_WORKERS, &core(), cores);
     document.set(
         &mut section,
         "snap_length",

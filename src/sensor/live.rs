@@ -27,6 +27,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::cores;
 use super::outputs::Outputs;
 use super::printer::Printer;
 use super::sandbox;
@@ -128,6 +129,7 @@ pub fn run(
     reload: &mut Reload<'_>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<RunOutcome, SetupError> {
+    cores::check(&job.config.capture.cores, job.config.capture.workers)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(SetupError::Thread)?;
     // The key is read with the rights of the start, and never again.
     let pseudonyms = pseudonyms(&job.config)?;
@@ -200,6 +202,7 @@ impl Parts<'_> {
         for (index, (source, router)) in sources.into_iter().zip(routers).enumerate() {
             let ends = Ends {
                 index,
+                core: self.config.capture.cores.get(index).copied(),
                 source,
                 feeder: self.outputs.feeder(),
                 reports: reports.clone(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::cores::CoreError;
 use super::outputs::OutputError;
 use super::sandbox::SandboxError;
 use super::worker::Settings;
@@ -43,6 +44,9 @@ pub enum SetupError {
     /// Rights cannot be given up, or outputs could not be written without them.
     #[error(transparent)]
     Sandbox(SandboxError),
+    /// Workers cannot be bound to the cores that the configuration names.
+    #[error(transparent)]
+    Cores(#[from] CoreError),
     /// No capture can begin.
     #[error(transparent)]
     Capture(LiveError),

@@ -13,6 +13,7 @@ use super::router::Router;
 use crate::counters;
 use crate::decode::{Decoder, FrameInput};
 use crate::sensor::batch::Item;
+use crate::sensor::cores;
 use crate::sensor::order::Key;
 use crate::sensor::outputs::Feeder;
 use crate::sensor::statistics::Counts;
@@ -43,6 +44,8 @@ counters! {
         facts_dropped: "updates.facts_dropped",
         /// Waits for frames that the kernel ended with an error.
         failed_waits: "capture.failed_waits",
+        /// Workers that could not be bound to their core.
+        unbound: "capture.unbound",
     }
 }
 
@@ -50,6 +53,8 @@ counters! {
 #[derive(Debug)]
 pub(super) struct Ends {
     pub index: usize,
+    /// The core that it is bound to.
+    pub core: Option<u16>,
     pub source: LiveWorker,
     pub feeder: Feeder,
     pub reports: Sender<Report>,
@@ -105,6 +110,8 @@ impl CaptureWorker {
 
     /// Turns until the run stops; then every flow ends.
     pub fn run(mut self, shared: &Shared) {
+        let is_bound = self.ends.core.is_none_or(|core| cores::bind(core).is_ok());
+        self.counters.unbound += u64::from(!is_bound);
         while !shared.is_stopping.load(Ordering::Relaxed) {
             if let Some(new) = self.board.look(&shared.board) {
                 let (settings, catalogue) = (&new.settings, &new.catalogue);

@@ -26,7 +26,7 @@ const KEY: &str = "0707070707070707070707070707070707070707070707070707070707070
 const NETWORKS: &str = "192.0.2.0/24,2001:db8:1::/48";
 const SECTION: &str = "networks.local = [\"192.0.2.0/24\", \"2001:db8:1::/48\"]\n\
                        dns.resolvers = [\"192.0.2.253\"]\n\
-                       updates.internal = [\"192.0.2.252\", \"2001:db8:1::fc\"]\n";
+                       internal_sources = [{ name = \"own\", kind = \"proxy\", servers = [\"192.0.2.252\", \"2001:db8:1::fc\"], ports = [80, 443] }]\n";
 
 /// A folder with a capture, a key, a list of hosts and configurations.
 struct Place(PathBuf);

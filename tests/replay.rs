@@ -152,6 +152,13 @@ const UPDATES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "apt-cacher",
+        &[
+            "apt check: checked ftp.jp.debian.org by http",
+            "apt download: downloaded ftp.jp.debian.org by http",
+        ],
+    ),
+    (
         "apt-unchanged",
         &["apt check: checked ftp.jp.debian.org by http"],
     ),
@@ -666,3 +673,71 @@ const UPDATES: &[(&str, &[&str])] = &[
     // A server of the campus: no catalogue knows its name.
     ("wsus", &[]),
 ];
+
+/// Own sources, as the laboratory has them.
+const SOURCES: &str = r#"
+[[internal_sources]]
+name = "cacher"
+kind = "apt-cache"
+servers = ["198.51.100.86"]
+[[internal_sources]]
+name = "wsus"
+kind = "wsus"
+servers = ["wsus*.lab.example"]
+[[internal_sources]]
+name = "mcc"
+kind = "connected-cache"
+servers = ["203.0.113.90"]
+"#;
+
+#[test]
+fn contact_with_an_own_source_is_an_update_and_what_the_catalogue_knows_keeps_its_entry() {
+    let config =
+        std::env::temp_dir().join(format!("patchspan-sources-{}.toml", std::process::id()));
+    std::fs::write(&config, SOURCES).unwrap();
+    let told = |name: &str| -> Vec<String> {
+        let all = common::captures().into_iter();
+        let capture = all
+            .filter(|capture| capture.name == name)
+            .next_back()
+            .unwrap();
+        let flags = ["--config", config.to_str().unwrap(), "--events", "update"];
+        let records = common::records(&common::replay(&capture.path, &flags));
+        let updates = of_kind(&records, "update").map(|record| &record["update"]);
+        let mut told: Vec<String> = updates
+            .filter(is_final)
+            .map(|update| {
+                let keys = [
+                    "rule",
+                    "role",
+                    "verdict",
+                    "name_source",
+                    "confidence",
+                    "via",
+                ];
+                keys.map(|key| text(&update[key])).join(" ")
+            })
+            .collect();
+        told.sort();
+        told
+    };
+    assert_eq!(
+        told("apt-cacher"),
+        [
+            "debian/apt/check check checked http medium internal",
+            "debian/apt/check download downloaded http medium internal",
+            "internal/cacher check checked address high internal",
+        ]
+    );
+    assert_eq!(
+        told("wsus"),
+        [
+            "internal/wsus check checked http high internal",
+            "internal/wsus download downloaded http high internal",
+        ]
+    );
+    let optimization =
+        "microsoft/windows-update/download-2 download downloaded http medium internal";
+    assert_eq!(told("delivery-optimization"), [optimization]);
+    std::fs::remove_file(&config).unwrap();
+}

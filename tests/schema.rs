@@ -277,6 +277,7 @@ fn access(catalogue: &Catalogue) -> Access {
         session: Some(u64::MAX),
         flow_ids: vec![1, 2],
         alternatives: vec![("mozilla".to_owned(), "firefox".to_owned())],
+        is_internal: true,
     }
 }
 

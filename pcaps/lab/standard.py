@@ -24,7 +24,7 @@ CHECK_BODY = b'<?xml version="1.0" encoding="UTF-8"?>\n<updates>\n</updates>\n'
 BODY_BYTES = 30_000
 
 PROGRAMS = {
-    "apt-get": ("apt-get", "--version"), "curl": ("curl", "-V"), "dig": ("dig", "-v"), "dnsmasq": ("dnsmasq", "--version"),
+    "apt-cacher-ng": ("dpkg-query", "--show", "apt-cacher-ng"), "apt-get": ("apt-get", "--version"), "curl": ("curl", "-V"), "dig": ("dig", "-v"), "dnsmasq": ("dnsmasq", "--version"),
     "dumpcap": ("sh", "-c", "dumpcap -v 2>/dev/null | tr -d '()'"),
     "openssl": ("openssl", "version"), "udhcpc": ("udhcpc", "--help"),
     "ldns-signzone": ("ldns-signzone", "-v"), "nginx": ("nginx", "-v"), "python3": ("python3", "-V"),

@@ -151,6 +151,11 @@ impl<'i> Document<'i> {
         self.fail(at, key, Problem::Twice(other));
     }
 
+    /// Tells that the value of `key`, which stands at `at`, does not go with another one: `what`.
+    pub(super) fn clash(&mut self, at: usize, key: String, what: String) {
+        self.fail(at, key, Problem::Clash(what));
+    }
+
     /// Sets `setting` where the section has the key.
     pub(super) fn set<T>(
         &mut self,

@@ -45,6 +45,8 @@ pub enum Problem {
     Misplaced(String),
     /// Only one may have this value, and that key has it too.
     Twice(String),
+    /// It does not go with another one: how, and what mends it.
+    Clash(String),
 }
 
 /// Every error of a file, in the order of their places.
@@ -103,6 +105,7 @@ impl fmt::Display for ConfigError {
             }
             Problem::Missing(why) => write!(f, "{key}: is missing: {why}"),
             Problem::Misplaced(kinds) => write!(f, "{key}: is a setting of {kinds} only"),
+            Problem::Clash(what) => write!(f, "{key}: {what}"),
             Problem::Twice(other) => {
                 write!(f, "{key}: has the value of {other}; each needs its own")
             }

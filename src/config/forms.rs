@@ -1,5 +1,6 @@
 //! What a value may look like.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -13,6 +14,8 @@ use toml::de::DeValue;
 use crate::records::Kind;
 use crate::types::Fqdn;
 use crate::types::networks::prefix;
+use crate::updates::catalogue::pattern::NamePattern;
+use crate::updates::catalogue::sources::{KINDS, SourceKind};
 
 /// Units of sizes, the longest first.
 const SIZES: [(&str, u64); 9] = [
@@ -214,19 +217,63 @@ pub(super) fn name() -> Form<Fqdn> {
     Form::text("a host name (\"updates.example.org\")", host_name)
 }
 
-/// A server by address, by prefix or by name.
+/// A server by address, by prefix or by names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Server {
     Network(IpNet),
-    Name(Fqdn),
+    /// A pattern, and its text.
+    Named(NamePattern, String),
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(network) => network.fmt(f),
+            Self::Named(_, text) => f.write_str(text),
+        }
+    }
 }
 
 pub(super) fn server() -> Form<Server> {
-    let accepted = "an address, a prefix or a host name (\"192.0.2.8\", \"wsus.example.org\")";
+    let accepted = "an address, a prefix, or a name as patterns of the catalogue (\"192.0.2.8\", \"wsus*.example.org\")";
     Form::text(accepted, |text| {
-        let network = prefix(text).map(Server::Network);
-        network.or_else(|| host_name(text).map(Server::Name))
+        let network = prefix(text).map(|prefix| Server::Network(prefix.trunc()));
+        network.or_else(|| {
+            let is_number = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+            let text = text.to_ascii_lowercase();
+            let pattern = NamePattern::parse(&text).ok().filter(|_| !is_number)?;
+            Some(Server::Named(pattern, text))
+        })
     })
+}
+
+/// What kind of source it is.
+pub(super) fn source_kind() -> Form<Option<&'static SourceKind>> {
+    let words: Vec<String> = KINDS
+        .iter()
+        .map(|kind| format!("\"{}\"", kind.word))
+        .collect();
+    Form::text(words.join(", "), |text| {
+        let found = KINDS.iter().find(|kind| kind.word == text);
+        found.map(Some)
+    })
+}
+
+/// A word as ids of the catalogue are.
+pub(super) fn entry_word() -> Form<Option<String>> {
+    Form::text(
+        "1 to 64 of a to z, 0 to 9, `-`, `_` and `.`, beginning with a letter or digit",
+        |text| {
+            let is_plain = text
+                .bytes()
+                .all(|byte| is_word_byte(byte) && !byte.is_ascii_uppercase());
+            let begins = text
+                .bytes()
+                .next()
+                .is_some_and(|byte| byte.is_ascii_alphanumeric());
+            (is_plain && begins && text.len() <= 64).then(|| Some(text.to_owned()))
+        },
+    )
 }
 
 /// Letters, digits, hyphens, underscores, and at least one dot: anything else was probably meant to be something else.

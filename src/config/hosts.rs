@@ -7,7 +7,10 @@
 //! ```
 //!
 //! A CSV file (RFC 4180) in UTF-8 with a header line; the columns may come in any order, and all but `id` may be left out. A row needs
-//! an address (or prefix) or a MAC address. Times are dates or RFC 3339, `valid_until` is the first moment that is not meant any more.
+//! an address (or prefix) or a MAC address. `valid_until` is the first moment that is not meant any more. A time is one of RFC 3339
+//! (`2026-04-01T09:00:00+09:00`), or a date, which begins at midnight UTC, or at that of its offset (`2026-04-01+09:00`): the
+//! machine's own zone would make one list mean different things on different machines. An address may stand in several rows, one
+//! after the other in time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,7 +34,7 @@ const MAX_FIELD: usize = 256;
 const MAX_ERRORS: usize = 100;
 
 /// One row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     /// What records call it: `client_id`.
     pub id: String,
@@ -51,10 +54,27 @@ pub struct Host {
     pub valid_until: Option<Timestamp>,
 }
 
+/// What can be said of a list without traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListFigures {
+    /// Rows.
+    pub rows: usize,
+    /// Rows that name a MAC address and no address.
+    pub mac_only: usize,
+    /// Rows whose validity is over.
+    pub expired: usize,
+    /// Rows whose validity has not begun.
+    pub future: usize,
+    /// Ids that stand in several rows.
+    pub shared_ids: usize,
+}
+
 /// Rows, found by MAC address and by address.
 #[derive(Clone, Debug, Default)]
 pub struct HostList {
     hosts: Vec<Host>,
+    /// The line of each.
+    line_numbers: Vec<u64>,
     by_mac: HashMap<[u8; 6], Vec<usize>>,
     by_prefix: HashMap<IpNet, Vec<usize>>,
     /// Lengths of the prefixes there are, the longest first: IPv4, IPv6.
@@ -92,8 +112,9 @@ impl HostList {
             Ok(columns) => {
                 for row in reader.records() {
                     let row = row.map_err(error_of);
+                    let line = row.as_ref().map_or(0, line_of);
                     match row.and_then(|row| columns.host(&row)) {
-                        Ok(host) => list.add(host),
+                        Ok(host) => list.add(host, line),
                         Err(error) if errors.len() < MAX_ERRORS => errors.push(error),
                         Err(_) => break,
                     }
@@ -101,9 +122,12 @@ impl HostList {
             }
             Err(error) => errors.push(error),
         }
+        errors.extend(list.overlaps());
         if errors.is_empty() {
             return Ok(list);
         }
+        errors.sort_by_key(|error| error.line);
+        errors.truncate(MAX_ERRORS);
         Err(HostErrors {
             path: path.to_owned(),
             errors,
@@ -125,10 +149,42 @@ impl HostList {
     }
 
     /// Who was at `address`, or had `mac`, at that time. A MAC address says more than an address, a longer prefix more than a
-    /// shorter one; of equal rows the first.
+    /// shorter one.
     pub fn find(&self, address: IpAddr, mac: Option<[u8; 6]>, at: Timestamp) -> Option<&Host> {
-        let by_mac = mac.and_then(|mac| self.valid(self.by_mac.get(&mac), at));
-        by_mac.or_else(|| self.find_address(address.to_canonical(), at))
+        self.hosts.get(self.find_row(address, mac, at)?)
+    }
+
+    /// The same, as the place in [`HostList::hosts`].
+    pub fn find_row(&self, address: IpAddr, mac: Option<[u8; 6]>, at: Timestamp) -> Option<usize> {
+        let by_mac = mac.and_then(|mac| self.valid(self.by_mac.get(&mac)?, at));
+        by_mac.or_else(|| {
+            let mut rows = self.rows_of(address.to_canonical());
+            rows.find_map(|rows| self.valid(rows, at))
+        })
+    }
+
+    /// Whether any row has `address`, at whatever time.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.rows_of(address.to_canonical()).next().is_some()
+    }
+
+    /// What can be said of it without traffic, at that time.
+    pub fn figures(&self, now: Timestamp) -> ListFigures {
+        let count = |is_meant: &dyn Fn(&Host) -> bool| {
+            let hosts = self.hosts.iter();
+            hosts.filter(|host| is_meant(host)).count()
+        };
+        let mut ids: HashMap<&str, usize> = HashMap::new();
+        for host in &self.hosts {
+            *ids.entry(&host.id).or_default() += 1;
+        }
+        ListFigures {
+            rows: self.hosts.len(),
+            mac_only: count(&|host| host.prefix.is_none()),
+            expired: count(&|host| host.valid_until.is_some_and(|until| until <= now)),
+            future: count(&|host| host.valid_from.is_some_and(|from| from > now)),
+            shared_ids: ids.values().filter(|rows| **rows > 1).count(),
+        }
     }
 
     /// Every row, in the file's order.
@@ -136,21 +192,70 @@ impl HostList {
         &self.hosts
     }
 
-    fn find_address(&self, address: IpAddr, at: Timestamp) -> Option<&Host> {
+    /// The rows of each prefix that has `address`, the longest first.
+    fn rows_of(&self, address: IpAddr) -> impl Iterator<Item = &Vec<usize>> {
         let [v4, v6] = &self.lengths;
         let lengths = if address.is_ipv4() { v4 } else { v6 };
-        lengths.iter().find_map(|length| {
+        lengths.iter().filter_map(move |length| {
             let prefix = IpNet::new(address, *length).ok()?.trunc();
-            self.valid(self.by_prefix.get(&prefix), at)
+            self.by_prefix.get(&prefix)
         })
     }
 
-    fn valid(&self, rows: Option<&Vec<usize>>, at: Timestamp) -> Option<&Host> {
-        let mut hosts = rows?.iter().filter_map(|row| self.hosts.get(*row));
-        hosts.find(|host| host.is_valid(at))
+    fn valid(&self, rows: &[usize], at: Timestamp) -> Option<usize> {
+        let is_valid = |row: &&usize| self.hosts.get(**row).is_some_and(|host| host.is_valid(at));
+        rows.iter().find(is_valid).copied()
     }
 
-    pub(super) fn add(&mut self, host: Host) {
+    /// Rows that claim one address for two hosts at one time. One host may have one MAC address in several rows, for its addresses.
+    fn overlaps(&self) -> Vec<HostError> {
+        let prefixes = self
+            .by_prefix
+            .iter()
+            .map(|(prefix, rows)| (prefix.to_string(), rows, true));
+        let macs = self
+            .by_mac
+            .iter()
+            .map(|(mac, rows)| (mac_text(*mac), rows, false));
+        let all = prefixes.chain(macs);
+        all.flat_map(|(what, rows, is_prefix)| self.overlaps_of(&what, rows, is_prefix))
+            .collect()
+    }
+
+    fn overlaps_of(&self, what: &str, rows: &[usize], is_prefix: bool) -> Vec<HostError> {
+        let mut errors = Vec::new();
+        let mut rows: Vec<(&Host, u64)> = rows
+            .iter()
+            .filter_map(|row| {
+                self.hosts
+                    .get(*row)
+                    .zip(self.line_numbers.get(*row).copied())
+            })
+            .collect();
+        rows.sort_by_key(|(host, line)| (host.valid_from, *line));
+        // The one so far that is valid longest.
+        let mut longest: Option<(&Host, u64)> = None;
+        for (host, line) in rows {
+            if let Some((earlier, other)) = longest
+                && earlier.overlaps(host)
+                && (is_prefix || earlier.id != host.id)
+            {
+                let (line, other) = (line.max(other), line.min(other));
+                let what = format!(
+                    "{what} stands in line {other} too, for a time that both mean: let one end (valid_until) where the other begins"
+                );
+                errors.push(HostError { line, what });
+            }
+            let is_longer = longest.is_none_or(|(earlier, _)| earlier.end() < host.end());
+            if is_longer {
+                longest = Some((host, line));
+            }
+        }
+        errors
+    }
+
+    pub(super) fn add(&mut self, host: Host, line: u64) {
+        self.line_numbers.push(line);
         let row = self.hosts.len();
         if let Some(mac) = host.mac {
             self.by_mac.entry(mac).or_default().push(row);
@@ -169,6 +274,15 @@ impl HostList {
 }
 
 impl Host {
+    fn end(&self) -> Timestamp {
+        self.valid_until.unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether some moment is meant by both, of which `later` begins no earlier.
+    fn overlaps(&self, later: &Self) -> bool {
+        later.valid_from.is_none_or(|from| from < self.end())
+    }
+
     fn is_valid(&self, at: Timestamp) -> bool {
         self.valid_from.is_none_or(|from| from <= at)
             && self.valid_until.is_none_or(|until| at < until)
@@ -232,7 +346,7 @@ impl Columns {
     }
 
     fn host(&self, row: &StringRecord) -> Result<Host, HostError> {
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = line_of(row);
         let fail = |what| HostError { line, what };
         if let Some(long) = row.iter().find(|field| field.len() > MAX_FIELD) {
             let long = shown(long);
@@ -257,6 +371,9 @@ impl Columns {
         if host.id.is_empty() {
             return Err(fail("there is no id".to_owned()));
         }
+        if host.valid_from.is_some_and(|from| from >= host.end()) {
+            return Err(fail("valid_until is not after valid_from".to_owned()));
+        }
         if host.prefix.is_none() && host.mac.is_none() {
             return Err(fail("there is neither an address nor a mac".to_owned()));
         }
@@ -264,7 +381,8 @@ impl Columns {
     }
 
     fn time(&self, row: &StringRecord, column: &str) -> Result<Option<Timestamp>, String> {
-        let accepted = "a date like 2026-04-01 or a time like 2026-04-01T09:00:00+09:00";
+        let accepted =
+            "a date like 2026-04-01 or 2026-04-01+09:00, or a time like 2026-04-01T09:00:00+09:00";
         self.parsed(row, column, accepted, time)
     }
 
@@ -285,12 +403,21 @@ impl Columns {
     }
 }
 
-/// A day begins at midnight UTC.
+fn line_of(row: &StringRecord) -> u64 {
+    row.position().map_or(0, csv::Position::line)
+}
+
+/// A day begins at midnight UTC, or at that of its offset.
 fn time(text: &str) -> Option<Timestamp> {
-    let moment = || text.parse::<jiff::Timestamp>().ok();
-    let date = || text.parse::<jiff::civil::Date>().ok();
-    let midnight = || date()?.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok();
-    let moment = moment().or_else(|| midnight().map(|zoned| zoned.timestamp()))?;
+    const DATE: usize = "2026-04-01".len();
+    let moment = match text.split_at_checked(DATE) {
+        Some((date, "")) => format!("{date}T00:00:00Z").parse(),
+        Some((date, offset)) if offset.starts_with(['+', '-']) => {
+            format!("{date}T00:00:00{offset}").parse()
+        }
+        _ => text.parse::<jiff::Timestamp>(),
+    };
+    let moment = moment.ok()?;
     let nanos = i64::try_from(moment.as_nanosecond()).ok()?;
     Some(Timestamp::from_nanos(nanos))
 }
@@ -302,6 +429,10 @@ pub fn mac(text: &str) -> Option<[u8; 6]> {
     let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;
     let [_, _, mac @ ..] = number.to_be_bytes();
     Some(mac)
+}
+
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 fn people(text: &str) -> Vec<String> {
@@ -406,9 +537,63 @@ lab6,,2001:db8:b::/48,,,,,
             hosts.csv:4: address `192.0.2.256` is not an address or a prefix\n\
             hosts.csv:5: mac `02:00` is not a MAC address like 02:00:5e:00:53:01\n\
             hosts.csv:6: there is neither an address nor a mac\n\
-            hosts.csv:7: valid_from `tomorrow` is not a date like 2026-04-01 or a time like 2026-04-01T09:00:00+09:00\n\
+            hosts.csv:7: valid_from `tomorrow` is not a date like 2026-04-01 or 2026-04-01+09:00, or a time like 2026-04-01T09:00:00+09:00\n\
             hosts.csv:8: there are 2 fields, the first line has 4";
         assert_eq!(parse(text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn two_rows_that_mean_one_address_at_one_time_are_told_with_both_lines() {
+        let text = "id,address,mac,valid_from,valid_until\n\
+            a,192.0.2.1,,2026-01-01,2026-12-31\nb,192.0.2.1,,2026-03-01,2026-04-01\nc,192.0.2.1,,2026-06-01,\n\
+            d,192.0.2.2,,,2026-01-01\ne,192.0.2.2,,2026-01-01,\nf,192.0.2.0/24,,,\n\
+            g,192.0.2.3,02:00:00:00:00:01,,\ng,2001:db8::3,02:00:00:00:00:01,,\nh,192.0.2.4,02:00:00:00:00:01,,\n\
+            i,192.0.2.5,,2026-02-01,2026-02-01\n";
+        let end = "for a time that both mean: let one end (valid_until) where the other begins";
+        let expected = [
+            format!("hosts.csv:3: 192.0.2.1/32 stands in line 2 too, {end}"),
+            format!("hosts.csv:4: 192.0.2.1/32 stands in line 2 too, {end}"),
+            format!("hosts.csv:10: 02:00:00:00:00:01 stands in line 8 too, {end}"),
+            "hosts.csv:11: valid_until is not after valid_from".to_owned(),
+        ];
+        let said = parse(text).unwrap_err().to_string();
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_date_begins_at_midnight_utc_or_at_that_of_its_offset() {
+        let hour = |text: &str| time(text).map(|moment| moment.as_nanos() / 3_600_000_000_000);
+        let midnight = hour("2026-04-01T00:00:00Z").unwrap();
+        assert_eq!(hour("2026-04-01"), Some(midnight));
+        assert_eq!(hour("2026-04-01+09:00"), Some(midnight - 9));
+        assert_eq!(hour("2026-04-01-05:00"), Some(midnight + 5));
+        assert_eq!(hour("2026-04-01T09:00:00+09:00"), Some(midnight));
+        for wrong in [
+            "2026-13-01",
+            "2026-04-01 ",
+            "2026-04-01T09:00:00",
+            "2026-04-01+9x",
+            "1 April",
+        ] {
+            assert_eq!(time(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_list_says_without_traffic_is_counted() {
+        let text = "id,address,mac,valid_from,valid_until\na,192.0.2.1,,,2026-01-01\na,,02:00:00:00:00:01,,\n\
+            b,192.0.2.1,,2026-06-01,\nc,2001:db8::/64,02:00:00:00:00:02,,\n";
+        let expected = ListFigures {
+            rows: 4,
+            mac_only: 1,
+            expired: 1,
+            future: 1,
+            shared_ids: 1,
+        };
+        let list = parse(text).unwrap();
+        assert_eq!(list.figures(time("2026-03-01").unwrap()), expected);
+        let has = |address: &str| list.has(address.parse().unwrap());
+        assert!(has("192.0.2.1") && has("2001:db8::9") && !has("192.0.2.2"));
     }
 
     #[test]

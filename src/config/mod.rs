@@ -10,6 +10,7 @@
 //! * `options`: what each stage goes by, out of the settings
 //! * [`outputs`]: where records go
 //! * [`pseudonyms`]: whether clients get pseudonyms, and the file of the key
+//! * `sources`: own caches and mirrors
 //! * `reload`: what can change while a sensor runs
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
@@ -25,6 +26,7 @@ pub mod outputs;
 pub mod pseudonyms;
 mod reload;
 mod sections;
+mod sources;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,6 +39,7 @@ use std::time::Duration;
 pub use errors::{ConfigError, ConfigErrors, Problem};
 
 use crate::types::{Fqdn, Networks};
+use crate::updates::catalogue::sources::InternalSource;
 use document::Document;
 use outputs::OutputConfig;
 use pseudonyms::PseudonymsConfig;
@@ -63,6 +66,8 @@ pub struct Config {
     pub records: RecordsConfig,
     /// `[updates]`.
     pub updates: UpdatesConfig,
+    /// `[[internal_sources]]`: own caches and mirrors.
+    pub internal_sources: Vec<InternalSource>,
     /// `[catalogue]`: a directory that is read instead of the catalogue in the program.
     pub catalogue: Option<PathBuf>,
     /// `[ech]`: names that an outer ClientHello shows.
@@ -163,10 +168,6 @@ pub struct UpdatesConfig {
     pub unanswered_after: Duration,
     /// Longest access.
     pub longest: Duration,
-    /// Own sources (WSUS, caches, mirrors) by address.
-    pub internal: Networks,
-    /// Own sources by name.
-    pub internal_names: Vec<Fqdn>,
 }
 
 /// What a live run may still do once it listens.
@@ -236,6 +237,7 @@ impl Default for Config {
             names: NamesConfig::default(),
             records: RecordsConfig::default(),
             updates: UpdatesConfig::default(),
+            internal_sources: Vec::new(),
             catalogue: None,
             ech_public_names: Fqdn::from_presentation("cloudflare-ech.com")
                 .into_iter()
@@ -315,8 +317,6 @@ impl Default for UpdatesConfig {
             resolved_window: Duration::from_secs(300),
             unanswered_after: Duration::from_secs(60),
             longest: Duration::from_secs(86_400),
-            internal: Networks::default(),
-            internal_names: Vec::new(),
         }
     }
 }
@@ -411,8 +411,10 @@ mod tests {
             [flows]
             udp = "1min"
             key_vlan = true
-            [updates]
-            internal = ["198.51.100.0/24", "WSUS.example.org"]
+            [[internal_sources]]
+            name = "wsus"
+            kind = "wsus"
+            servers = ["198.51.100.0/24", "WSUS.example.org"]
             "#,
         )
         .unwrap();
@@ -427,16 +429,7 @@ mod tests {
         assert_eq!(config.flows.udp, Duration::from_secs(60));
         assert!(config.sandbox.enabled && config.sandbox.required);
         assert_eq!(config.sandbox.user.as_deref(), Some("sensor"));
-        assert!(
-            config
-                .updates
-                .internal
-                .contains("198.51.100.9".parse().unwrap())
-        );
-        assert_eq!(
-            config.updates.internal_names[0].as_str(),
-            "wsus.example.org"
-        );
+        assert_eq!(config.internal_sources[0].name, "wsus");
     }
 
     #[test]

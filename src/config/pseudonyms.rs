@@ -97,11 +97,21 @@ impl Config {
     pub fn under(&self, pseudonyms: &Pseudonyms) -> Self {
         let mut config = self.clone();
         config.local = pseudonyms.networks(&self.local);
-        config.updates.internal = pseudonyms.networks(&self.updates.internal);
+        for source in &mut config.internal_sources {
+            source.networks = pseudonyms.networks(&source.networks);
+        }
         for resolver in &mut config.dns.resolvers {
             *resolver = pseudonyms.address(*resolver);
         }
         config
+    }
+}
+
+impl Config {
+    /// Whether records tell the ids of the list of hosts.
+    pub fn tells_client_ids(&self) -> bool {
+        let pseudonyms = self.pseudonyms.as_ref();
+        pseudonyms.is_none_or(|pseudonyms| pseudonyms.client_id)
     }
 }
 
@@ -119,11 +129,13 @@ impl HostList {
             let parts = parts.map_or(vec![None], |parts| parts.into_iter().map(Some).collect());
             for prefix in parts {
                 let host = host.clone();
-                list.add(super::hosts::Host {
+                let host = super::hosts::Host {
                     prefix,
                     mac,
                     ..host
-                });
+                };
+                // Lines are told in errors only, and this list has passed.
+                list.add(host, 0);
             }
         }
         list
@@ -178,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_compared_with_addresses_becomes_pseudonyms() {
         let text = "networks.local = [\"192.0.2.0/25\"]\ndns.resolvers = [\"192.0.2.53\", \"203.0.113.53\"]\n\
-                    updates.internal = [\"192.0.2.80\"]";
+                    [[internal_sources]]\nname = \"w\"\nkind = \"wsus\"\nservers = [\"192.0.2.80\"]";
         let (pseudonyms, address) = (pseudonyms(), |text: &str| text.parse().unwrap());
         let pseudonym = |text: &str| pseudonyms.address(address(text));
         let config = config(text).unwrap().under(&pseudonyms);
@@ -191,7 +203,11 @@ mod tests {
             config.dns.resolvers,
             [pseudonym("192.0.2.53"), address("203.0.113.53")]
         );
-        assert!(config.updates.internal.contains(pseudonym("192.0.2.80")));
+        assert!(
+            config.internal_sources[0]
+                .networks
+                .contains(pseudonym("192.0.2.80"))
+        );
     }
 
     #[test]

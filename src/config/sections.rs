@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::document::{Document, Section};
 use super::forms::{
-    Server, address, choice, core, duration, filter, interface, label, name, network, number, path,
-    port, server, size, word_of_letters, workers, yes_or_no,
+    address, choice, core, duration, filter, interface, label, name, network, number, path, port,
+    size, word_of_letters, workers, yes_or_no,
 };
 use super::job::MAX_WORKERS;
 use super::memory::Shares;
 use super::pseudonyms::PseudonymsConfig;
 use super::{
     CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
-    UpdatesConfig, outputs,
+    UpdatesConfig, outputs, sources,
 };
 use crate::types::Networks;
 
@@ -43,6 +43,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     config.records = records(document, &mut root);
     http(document, &mut root, &mut config.records);
     config.updates = updates(document, &mut root);
+    config.internal_sources = sources::read(document, &mut root);
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);
     stats(document, &mut root, &mut config);
@@ -263,16 +264,6 @@ fn updates<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> UpdatesCo
     ] {
         document.set(&mut section, key, form, setting);
     }
-    let mut internal = Vec::new();
-    document.set_list(&mut section, "internal", MAX_LIST, &server(), &mut internal);
-    let mut prefixes = Vec::new();
-    for server in internal {
-        match server {
-            Server::Network(prefix) => prefixes.push(prefix),
-            Server::Name(name) => updates.internal_names.push(name),
-        }
-    }
-    updates.internal = prefixes.into_iter().collect();
     document.end(section);
     updates
 }

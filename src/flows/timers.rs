@@ -120,7 +120,7 @@ mod tests {
                         prop_assert_eq!(timers.pop_due(now).map(Reverse), expected);
                     }
                     _ if first_packet < 100 => {
-                        let wanted = |timer: &Timer| timer.first_packet % 3 != 0;
+                        let wanted = |timer: &Timer| !timer.first_packet.is_multiple_of(3);
                         timers.retain(wanted);
                         heap.retain(|Reverse(timer)| wanted(timer));
                     }

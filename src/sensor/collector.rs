@@ -90,6 +90,7 @@ impl Collector {
         counts.add(self.engine.counters().iter());
         // Without a frame there is no time at which anything was counted.
         if let (Form::Json(printer), Some(first)) = (&mut self.form, first) {
+            counts.add(printer.counts());
             printer.statistics(&counts, first, now);
         }
         self.write(&mut []);
@@ -134,9 +135,12 @@ impl Collector {
 impl Form {
     fn fact(&mut self, engine: &mut Engine, key: Key, fact: &Fact) {
         match self {
-            Self::Json(printer) => engine.fact(fact, &mut |cause, output| {
-                printer.output(Some(key), cause, &output)
-            }),
+            Self::Json(printer) => {
+                printer.saw(fact);
+                engine.fact(fact, &mut |cause, output| {
+                    printer.output(Some(key), cause, &output)
+                })
+            }
             Self::People(people) => {
                 people.fact(fact);
                 engine.fact(fact, &mut |_, output| people.output(&output));

@@ -28,6 +28,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::cores;
+use super::hosts::KnownHosts;
 use super::outputs::Outputs;
 use super::printer::Printer;
 use super::sandbox;
@@ -241,11 +242,10 @@ impl Parts<'_> {
     ) -> Conclusions<impl FnMut(&mut Counts) + use<'_>> {
         let (config, first) = (self.config, self.shared.board.newest());
         let printer = Printer::new(
-            config,
             self.outputs.kinds(),
             self.style.clone(),
             Arc::clone(&first.catalogue),
-            first.hosts.clone(),
+            KnownHosts::new(first.hosts.clone(), config.tells_client_ids()),
         );
         let others = move |counts: &mut Counts| {
             for output in self.outputs.counters() {

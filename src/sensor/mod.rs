@@ -8,7 +8,7 @@
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
-//! * `collector`: facts to accesses and sessions, and what is written, with `printer` and `statistics`
+//! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
 //! * [`outputs`]: live lines to every output: a thread and two bounded queues each
 //! * [`order`]: the total order of what is written
 
@@ -20,6 +20,7 @@ pub mod cores;
 pub mod doctor;
 mod ending;
 mod gate;
+mod hosts;
 pub mod live;
 mod naming;
 pub mod order;

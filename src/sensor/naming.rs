@@ -4,6 +4,7 @@
 //! was answered before it, so the result is the same for any number of workers. A mirror may show an answer shortly after the
 //! packet that it caused: where nothing came before, what came within [`REORDERING`] counts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use super::ending::Failed;
 use super::worker::Core;
 use crate::flows::Flow;
 use crate::names::Candidate;
-use crate::types::{Fqdn, Tick, Timestamp};
+use crate::protocols::http;
+use crate::types::{Fqdn, Protocol, Tick, Timestamp};
 use crate::updates::catalogue::Role;
-use crate::updates::fact::{Contact, Fact, NameSource};
+use crate::updates::fact::{Contact, Exchange, Fact, NameSource};
 
 /// A mirror may show an answer so much later than the first packet that it caused; less than a tick.
 const REORDERING: Duration = Duration::from_millis(20);
@@ -91,9 +93,7 @@ impl Core {
     pub(super) fn resolve(&mut self, flow: &mut Flow<Annotation>) {
         let is_first = !std::mem::replace(&mut flow.annotation.is_resolved, true);
         let naming = self.naming(flow, is_first);
-        flow.annotation.contact = naming
-            .as_ref()
-            .and_then(|naming| self.contact(flow, naming));
+        flow.annotation.contact = self.contact(flow, naming.as_ref());
         flow.annotation.is_compared |= flow.annotation.claimed.is_some();
         flow.annotation.naming = naming.map(Box::new);
         let is_http = matches!(
@@ -217,6 +217,7 @@ impl Core {
                 NameSource::Http | NameSource::Quic | NameSource::Tls => {
                     &mut self.counters.named_claimed
                 }
+                NameSource::Address => &mut self.counters.named_none,
             },
         } += 1;
     }
@@ -236,17 +237,25 @@ impl Core {
             )
     }
 
-    /// The contact of a flow under a name, where the catalogue knows the name.
-    pub(super) fn contact(&self, flow: &Flow<Annotation>, naming: &Naming) -> Option<Arc<Contact>> {
-        let endpoint = self.catalogue.find(&naming.name)?;
+    /// The contact of a flow, where the catalogue knows its name, or the configuration its server.
+    pub(super) fn contact(
+        &self,
+        flow: &Flow<Annotation>,
+        naming: Option<&Naming>,
+    ) -> Option<Arc<Contact>> {
+        let name = naming.map(|naming| naming.name.as_str());
+        let endpoint = match flow.key().protocol() {
+            Protocol::TCP => self.catalogue.find_at(name, flow.server()),
+            _ => name.and_then(|name| self.catalogue.find(name)),
+        }?;
         if self.catalogue.endpoint(endpoint)?.role == Role::Ignore {
             return None;
         }
-        let alternatives = naming
-            .alternatives
-            .iter()
-            .filter_map(|name| self.catalogue.find(name))
-            .collect();
+        let naming = naming.map_or_else(|| Cow::Owned(nameless(flow)), Cow::Borrowed);
+        let others = naming.alternatives.iter();
+        let others = others.filter_map(|name| self.catalogue.find(name));
+        let is_known = self.catalogue.is_source_at(endpoint, flow.server());
+        let alternatives = others.filter(|_| !is_known).collect();
         Some(Arc::new(Contact {
             flow_id: flow.id(),
             client: flow.client(),
@@ -288,16 +297,48 @@ impl Core {
             inherited: false,
             ech_accepted: false,
         };
-        self.contact(flow, &naming)
+        self.contact(flow, Some(&naming))
+    }
+
+    /// The contact of an activity: at an own cache, with whom the request says that it really asks, where the catalogue knows that name.
+    pub(super) fn contact_of(
+        &self,
+        flow: &Flow<Annotation>,
+        host: Option<&str>,
+        exchange: Option<&Exchange>,
+    ) -> Option<Arc<Contact>> {
+        let naming = flow.annotation.naming.as_deref();
+        let name = host.or(naming.map(|naming| naming.name.as_str()));
+        let origin = exchange.and_then(|exchange| {
+            let parameter = self.catalogue.origin_parameter(name, flow.server())?;
+            let origin = http::claim::origin(&exchange.path, parameter)?;
+            Some(origin).filter(|origin| self.catalogue.lists(origin.as_str()))
+        });
+        self.contact_for(flow, origin.as_ref().map(Fqdn::as_str).or(host))
     }
 
     fn tell_pending(&mut self, flow: &mut Flow<Annotation>) {
         let now = self.now();
         for pending in std::mem::take(&mut flow.annotation.pending) {
-            if let Some(contact) = self.contact_for(flow, pending.name.as_deref()) {
+            let exchange = pending.activity.exchange.as_deref();
+            if let Some(contact) = self.contact_of(flow, pending.name.as_deref(), exchange) {
                 self.tell(flow, Fact::Activity(pending.activity.with(contact, now)));
             }
         }
+    }
+}
+
+/// What a flow is called that nothing names.
+fn nameless(flow: &Flow<Annotation>) -> Naming {
+    Naming {
+        name: flow.server().address.to_string(),
+        source: NameSource::Address,
+        corroborated: false,
+        chain: Vec::new(),
+        answered: None,
+        alternatives: Vec::new(),
+        inherited: false,
+        ech_accepted: false,
     }
 }
 

@@ -1,11 +1,10 @@
 //! Accesses, sessions and statistics as JSON lines, each at its place in the order.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::hosts::{Credited, KnownHosts};
 use super::order::{Key, Lines};
 use super::statistics::Counts;
-use crate::config::Config;
 use crate::config::hosts::HostList;
 use crate::records::community_id::community_id;
 use crate::records::header::FlowKeys;
@@ -14,11 +13,11 @@ use crate::records::stats::Loss;
 use crate::records::time::TimeText;
 use crate::records::update::{Context, write_access, write_session};
 use crate::records::{Header, Kind, Kinds, Style};
-use crate::types::{Fqdn, Networks, Timestamp, VlanTags};
-use crate::updates::Catalogue;
+use crate::types::{Timestamp, VlanTags};
 use crate::updates::engine::Cause;
 use crate::updates::output::{Access, Output, Session};
 use crate::updates::verdict::Verdict;
+use crate::updates::{Catalogue, Fact};
 
 /// Writes what the updates stage gives.
 #[derive(Debug)]
@@ -26,11 +25,7 @@ pub(super) struct Printer {
     kinds: Kinds,
     style: Style,
     catalogue: Arc<Catalogue>,
-    hosts: HostList,
-    /// Pseudonyms would be in vain where the list tells who a client is.
-    tells_ids: bool,
-    internal: Networks,
-    internal_names: Vec<Fqdn>,
+    hosts: KnownHosts,
     lines: Lines,
     scratch: Scratch,
     time: TimeText,
@@ -39,24 +34,12 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub fn new(
-        config: &Config,
-        kinds: Kinds,
-        style: Style,
-        catalogue: Arc<Catalogue>,
-        hosts: HostList,
-    ) -> Self {
+    pub fn new(kinds: Kinds, style: Style, catalogue: Arc<Catalogue>, hosts: KnownHosts) -> Self {
         Self {
             kinds,
             style,
             catalogue,
             hosts,
-            tells_ids: config
-                .pseudonyms
-                .as_ref()
-                .is_none_or(|pseudonyms| pseudonyms.client_id),
-            internal: config.updates.internal.clone(),
-            internal_names: config.updates.internal_names.clone(),
             lines: Lines::default(),
             scratch: Scratch::default(),
             time: TimeText::default(),
@@ -64,12 +47,20 @@ impl Printer {
         }
     }
 
-    /// From now on this catalogue and this list of hosts count, and what the configuration calls internal.
-    pub fn renew(&mut self, config: &Config, catalogue: Arc<Catalogue>, hosts: HostList) {
+    /// From now on this catalogue and this list of hosts count.
+    pub fn renew(&mut self, catalogue: Arc<Catalogue>, hosts: HostList) {
         self.catalogue = catalogue;
-        self.hosts = hosts;
-        self.internal = config.updates.internal.clone();
-        self.internal_names = config.updates.internal_names.clone();
+        self.hosts.renew(hosts);
+    }
+
+    /// Notes whom a fact is about.
+    pub fn saw(&mut self, fact: &Fact) {
+        self.hosts.saw(fact);
+    }
+
+    /// What was counted of hosts.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.hosts.counts()
     }
 
     /// What was written since the last [`Printer::clear`].
@@ -88,6 +79,7 @@ impl Printer {
             Output::Access(_) => Kind::Update,
             Output::Session(_) => Kind::UpdateSession,
         };
+        self.credit(output);
         if !self.kinds.has(kind) {
             return;
         }
@@ -153,12 +145,24 @@ impl Printer {
         });
     }
 
+    /// Counts what no host is credited with.
+    fn credit(&mut self, output: &Output) {
+        match output {
+            Output::Access(access) => {
+                let what = match access.is_final {
+                    true => Credited::Access,
+                    false => Credited::Preliminary,
+                };
+                self.hosts.count(what, access.client.address, access.start);
+            }
+            Output::Session(session) => {
+                self.hosts
+                    .count(Credited::Session, session.client, session.start);
+            }
+        }
+    }
+
     fn access(&mut self, key: Key, access: &Access) {
-        let is_internal = self.internal.contains(access.server.address)
-            || self
-                .internal_names
-                .iter()
-                .any(|name| name.as_str() == &*access.name);
         // What was only resolved has the query's ports and the answer's address: no flow has that Community ID.
         let is_flow = access.verdict != Verdict::Resolved;
         let community_id = if self.style.community_id && is_flow {
@@ -183,13 +187,9 @@ impl Printer {
         };
         let context = Context {
             catalogue: &self.catalogue,
-            client_id: client_id(
-                self.tells_ids.then_some(&self.hosts),
-                access.client.address,
-                access.start,
-            ),
+            client_id: self.hosts.id(access.client.address, access.start),
             client_mac: None,
-            via: is_internal.then_some("internal"),
+            via: access.is_internal.then_some("internal"),
         };
         let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
         self.lines.push(key, |buffer| {
@@ -209,11 +209,7 @@ impl Printer {
         };
         let context = Context {
             catalogue: &self.catalogue,
-            client_id: client_id(
-                self.tells_ids.then_some(&self.hosts),
-                session.client,
-                session.start,
-            ),
+            client_id: self.hosts.id(session.client, session.start),
             client_mac: None,
             via: None,
         };
@@ -225,8 +221,4 @@ impl Printer {
             });
         });
     }
-}
-
-fn client_id(hosts: Option<&HostList>, client: IpAddr, at: Timestamp) -> Option<&str> {
-    hosts?.find(client, None, at).map(|host| host.id.as_str())
 }

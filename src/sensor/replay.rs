@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::collector::{Collector, Form, Written};
+use super::hosts::KnownHosts;
 use super::pool::Pool;
 use super::printer::Printer;
 use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
@@ -238,8 +239,8 @@ fn form(job: &ReplayJob, style: &Style, catalogue: &Arc<Catalogue>) -> Form {
     let form = match job.format {
         Format::Json => {
             let catalogue = Arc::clone(catalogue);
-            let hosts = job.hosts.clone();
-            let printer = Printer::new(&job.config, job.kinds, style.clone(), catalogue, hosts);
+            let hosts = KnownHosts::new(job.hosts.clone(), job.config.tells_client_ids());
+            let printer = Printer::new(job.kinds, style.clone(), catalogue, hosts);
             return Form::Json(Box::new(printer));
         }
         Format::Text => people::Form::Text,

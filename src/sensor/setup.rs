@@ -72,16 +72,20 @@ pub(super) enum Origins {
     Interfaces(Vec<String>),
 }
 
-/// The catalogue that a configuration names, else the one in the program.
+/// The catalogue that a configuration names, else the one in the program; with its own sources.
 pub fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
-    let Some(path) = &config.catalogue else {
-        return Catalogue::embedded().map_err(SetupError::Catalogue);
+    let catalogue = match &config.catalogue {
+        None => Catalogue::embedded(),
+        Some(path) => {
+            let files = read_directory(path).map_err(|error| SetupError::Directory {
+                path: path.clone(),
+                error,
+            })?;
+            Catalogue::from_files("local", &files)
+        }
     };
-    let files = read_directory(path).map_err(|error| SetupError::Directory {
-        path: path.clone(),
-        error,
-    })?;
-    Catalogue::from_files("local", &files).map_err(SetupError::Catalogue)
+    let catalogue = catalogue.map_err(SetupError::Catalogue)?;
+    Ok(catalogue.with_sources(&config.internal_sources))
 }
 
 /// What makes pseudonyms, where the configuration wants them: its key is read here.
@@ -140,7 +144,6 @@ pub(super) fn settings(
         burst_pause: config.updates.burst_pause,
         unanswered_after: config.updates.unanswered_after,
         download_bytes: config.updates.download_bytes,
-        kept_names: config.updates.internal_names.clone(),
         pseudonyms,
         max_buffered: config.max_buffered(workers),
         flows: config.flow_options(workers, seed),

@@ -232,7 +232,8 @@ impl Core {
         let name = name.map(|name| self.reworded_name(name));
         let activity = self.reworded_activity(activity);
         if flow.annotation.is_resolved {
-            let contact: Option<Arc<_>> = self.contact_for(flow, name.as_deref());
+            let exchange = activity.exchange.as_deref();
+            let contact: Option<Arc<_>> = self.contact_of(flow, name.as_deref(), exchange);
             if let Some(contact) = contact {
                 let now = self.now();
                 self.tell(flow, Fact::Activity(activity.with(contact, now)));

@@ -77,7 +77,6 @@ impl Core {
 
     /// Servers of updates keep their names, wherever they lie.
     fn keeps(&self, name: &str) -> bool {
-        let is_own = |kept: &crate::types::Fqdn| kept.as_str() == name;
-        self.settings.kept_names.iter().any(is_own) || self.catalogue.find(name).is_some()
+        self.catalogue.knows(name)
     }
 }

@@ -84,8 +84,6 @@ pub(super) struct Settings {
     pub burst_pause: Duration,
     pub unanswered_after: Duration,
     pub download_bytes: u64,
-    /// Names of servers of the house, which are no clients'.
-    pub kept_names: Vec<Fqdn>,
     /// What makes pseudonyms, where clients have them.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Ticks after which every worker has noted what was answered.

@@ -81,6 +81,8 @@ pub struct OpenAccess {
     reported_ongoing: bool,
     source: NameSource,
     corroborated: bool,
+    /// A part of it went to an own source.
+    is_internal: bool,
 }
 
 /// A file that is being fetched.
@@ -164,7 +166,14 @@ impl OpenAccess {
             reported_ongoing: false,
             source: contact.source,
             corroborated: contact.corroborated,
+            is_internal: false,
         }
+    }
+
+    /// Notes whether a contact was with an own source: a file may come from a cache and from the net by turns.
+    pub fn note_server(&mut self, contact: &Contact, catalogue: &Catalogue) {
+        let (endpoint, name) = (contact.endpoint, &contact.name);
+        self.is_internal |= catalogue.is_internal(endpoint, name, contact.server, true);
     }
 
     /// Takes in what went over a flow.
@@ -329,6 +338,9 @@ impl OpenAccess {
         }
         let (expected, percent) = self.completeness();
         let contact = &self.contact;
+        let has_port = verdict != Verdict::Resolved;
+        let (endpoint, server) = (contact.endpoint, contact.server);
+        let is_there = catalogue.is_internal(endpoint, &contact.name, server, has_port);
         let asked_chain = if contact.chain.is_empty() {
             &self.asked.chain
         } else {
@@ -370,6 +382,7 @@ impl OpenAccess {
             session: self.session,
             flow_ids: self.flow_ids.clone(),
             alternatives: self.alternatives(catalogue),
+            is_internal: self.is_internal || is_there,
         }
     }
 
@@ -427,10 +440,15 @@ impl OpenAccess {
             .endpoint(self.contact.endpoint)
             .is_some_and(|endpoint| endpoint.shared_host);
         let differs = !self.alternatives(catalogue).is_empty();
+        let contact = &self.contact;
+        if catalogue.is_source_at(contact.endpoint, contact.server) {
+            // The configuration says what this server is: no name has to.
+            return Confidence::High;
+        }
         match self.source {
             NameSource::DnsShared => Confidence::Low,
             _ if differs => Confidence::Low,
-            NameSource::Dns => Confidence::Medium,
+            NameSource::Dns | NameSource::Address => Confidence::Medium,
             _ if !self.corroborated || (is_shared && !self.by_path) => Confidence::Medium,
             _ => Confidence::High,
         }

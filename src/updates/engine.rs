@@ -118,18 +118,12 @@ impl Engine {
         self.counters.facts += 1;
         self.advance(fact.time(), out);
         match fact {
-            Fact::Asked(question) if self.is_local(question.client.address) => self.asked(question),
-            Fact::Answered(answer) if self.is_local(answer.question.client.address) => {
-                self.answered(answer)
-            }
-            Fact::Failed(failure) if self.is_local(failure.contact.client.address) => {
-                self.failed(failure)
-            }
-            Fact::Activity(activity) if self.is_local(activity.contact.client.address) => {
-                self.activity(activity, out)
-            }
-            Fact::Ended(ended) if self.is_local(ended.contact.client.address) => self.ended(ended),
-            _ => self.counters.not_local += 1,
+            _ if !self.is_local(fact.client()) => self.counters.not_local += 1,
+            Fact::Asked(question) => self.asked(question),
+            Fact::Answered(answer) => self.answered(answer),
+            Fact::Failed(failure) => self.failed(failure),
+            Fact::Activity(activity) => self.activity(activity, out),
+            Fact::Ended(ended) => self.ended(ended),
         }
         self.evict(fact.time(), out);
     }
@@ -181,6 +175,7 @@ impl Engine {
         });
         if let Some(open) = self.accesses.get_mut(&key) {
             open.take_in(activity, role, threshold);
+            open.note_server(&activity.contact, &self.catalogue);
             if part.is_none() && is_small_file(role, activity.exchange.as_deref()) {
                 open.note(Evidence::BelowThreshold);
             }
@@ -274,14 +269,16 @@ impl Engine {
             .exchange
             .as_ref()
             .map(|exchange| exchange.path.as_slice());
-        let by_volume = self
-            .catalogue
-            .endpoint(contact.endpoint)
-            .is_some_and(|endpoint| endpoint.by_volume);
+        let endpoint = self.catalogue.endpoint(contact.endpoint);
+        let by_volume = endpoint.is_some_and(|endpoint| endpoint.by_volume);
+        let is_internal = endpoint.is_some_and(|endpoint| endpoint.is_internal);
         let role = self.role(contact, path);
         // Where the request was not seen, no path tells.
         let has_path = path.is_some_and(|path| !path.is_empty());
-        if !has_path && by_volume && activity.largest_burst > threshold {
+        let is_told = has_path && (role.by_path || !is_internal);
+        let exchange = activity.exchange.as_deref();
+        let body = exchange.map_or(0, |exchange| exchange.body_bytes);
+        if !is_told && by_volume && activity.largest_burst.max(body) > threshold {
             return RoleOf {
                 role: Role::Download,
                 ..role

@@ -10,6 +10,8 @@ use crate::types::{Endpoint, Protocol, Timestamp};
 /// Where a flow's name came from, from the weakest to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameSource {
+    /// Nothing names the flow but its server's address, which the configuration knows.
+    Address,
     /// DNS, by the server alone.
     DnsShared,
     /// DNS, by client and server.
@@ -26,6 +28,7 @@ impl NameSource {
     /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Address => "address",
             Self::DnsShared => "dns_shared",
             Self::Dns => "dns",
             Self::Http => "http",
@@ -240,6 +243,18 @@ pub struct Ended {
 }
 
 impl Fact {
+    /// Whom it is about.
+    pub fn client(&self) -> IpAddr {
+        let client = match self {
+            Self::Asked(question) => question.client,
+            Self::Answered(answer) => answer.question.client,
+            Self::Failed(failure) => failure.contact.client,
+            Self::Activity(activity) => activity.contact.client,
+            Self::Ended(ended) => ended.contact.client,
+        };
+        client.address
+    }
+
     /// When the fact was known.
     pub fn time(&self) -> Timestamp {
         match self {

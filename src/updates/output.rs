@@ -74,6 +74,8 @@ pub struct Access {
     pub flow_ids: Vec<u64>,
     /// Other products that it may have been.
     pub alternatives: Vec<(String, String)>,
+    /// Whether its server, or one of them, is an own source.
+    pub is_internal: bool,
 }
 
 /// What one client did for one product in one go.

@@ -6,7 +6,7 @@ use super::head::Request;
 use crate::types::Fqdn;
 
 /// The query parameter in which Windows Delivery Optimization names the origin, when it asks a cache by its address.
-const CACHE_HOST_ORIGIN: &[u8] = b"cacheHostOrigin=";
+const CACHE_HOST_ORIGIN: &str = "cacheHostOrigin";
 /// Longest name that is decoded.
 const MAX_NAME: usize = 512;
 
@@ -37,7 +37,7 @@ impl Request {
         let named = authority.filter(|authority| !is_address(authority.host));
         match named {
             Some(authority) => Fqdn::from_claim(authority.host),
-            None => Fqdn::from_claim(&origin_in_query(&self.target)?),
+            None => origin(&self.target, CACHE_HOST_ORIGIN),
         }
     }
 
@@ -53,6 +53,18 @@ impl Request {
             .filter(|path| !path.is_empty())
             .unwrap_or(b"/")
     }
+}
+
+/// The name of the host that a query names in `parameter`.
+pub fn origin(target: &[u8], parameter: &str) -> Option<Fqdn> {
+    let query = target.get(memchr::memchr(b'?', target)? + 1..)?;
+    let value = query.split(|byte| *byte == b'&').find_map(|pair| {
+        let rest = pair.strip_prefix(parameter.as_bytes())?;
+        rest.strip_prefix(b"=")
+    })?;
+    let decoded = percent_decoded(value.get(..MAX_NAME).unwrap_or(value));
+    let host = split_port(&decoded).host;
+    Fqdn::from_claim(host).filter(|_| !is_address(host))
 }
 
 fn absolute_authority(target: &[u8]) -> Option<&[u8]> {
@@ -95,16 +107,6 @@ fn port(digits: &[u8]) -> Option<u16> {
 
 fn is_address(host: &[u8]) -> bool {
     std::str::from_utf8(host).is_ok_and(|host| host.parse::<IpAddr>().is_ok())
-}
-
-fn origin_in_query(target: &[u8]) -> Option<Vec<u8>> {
-    let query = target.get(memchr::memchr(b'?', target)? + 1..)?;
-    let value = query
-        .split(|byte| *byte == b'&')
-        .find_map(|parameter| parameter.strip_prefix(CACHE_HOST_ORIGIN))?;
-    let decoded = percent_decoded(value.get(..MAX_NAME).unwrap_or(value));
-    let host = split_port(&decoded).host;
-    (!is_address(host)).then(|| host.to_vec())
 }
 
 fn percent_decoded(text: &[u8]) -> Vec<u8> {

@@ -143,17 +143,22 @@ fn words_of_the_catalogue_are_those_of_the_code() {
 #[test]
 fn words_of_flows_are_those_of_the_code() {
     let flow = kind(Kind::Flow);
-    let sources = [
+    let all = [
+        NameSource::Address,
         NameSource::DnsShared,
         NameSource::Dns,
         NameSource::Http,
         NameSource::Quic,
         NameSource::Tls,
     ];
+    let [_, of_flows @ ..] = all;
     assert_eq!(
         words(&flow, "/$defs/name_source"),
-        listed(&sources, NameSource::as_str)
+        listed(&of_flows, NameSource::as_str)
     );
+    let at = "/properties/update/properties/name_source";
+    let update = kind(Kind::Update);
+    assert_eq!(words(&update, at), listed(&all, NameSource::as_str));
     let reasons = [
         EndReason::Timeout,
         EndReason::Reuse,

@@ -128,8 +128,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
     fn renew(&mut self, new: &Renewal) {
         let catalogue = || Arc::clone(&new.catalogue);
         self.engine.renew(catalogue(), new.config.update_options());
-        self.printer
-            .renew(&new.config, catalogue(), new.hosts.clone());
+        self.printer.renew(catalogue(), new.hosts.clone());
     }
 
     fn report(&mut self, report: Report) {
@@ -158,6 +157,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
             self.counters.hurried += u64::from(is_early);
             if let Some((_, fact)) = self.waiting.pop_first() {
                 let printer = &mut self.printer;
+                printer.saw(&fact);
                 self.engine.fact(&fact, &mut |cause, output| {
                     printer.output(Some(key), cause, &output)
                 });
@@ -202,6 +202,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
         }
         sum.add(self.engine.counters().iter());
         sum.add(self.counters.iter());
+        sum.add(self.printer.counts());
         sum.add(self.rings.counters().total().iter());
         (self.others)(&mut sum);
         self.printer.statistics(&sum, self.options.began, now);

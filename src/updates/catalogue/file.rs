@@ -28,6 +28,7 @@ use toml::Spanned;
 
 use super::lookup::Lookup;
 use super::pattern::{NamePattern, PathPattern};
+use super::sources::Sources;
 use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security};
 
 /// Largest catalogue file.
@@ -162,6 +163,7 @@ impl Catalogue {
             products: builder.products,
             endpoints: builder.endpoints,
             lookup: builder.lookup,
+            sources: Sources::default(),
         })
     }
 }
@@ -260,6 +262,7 @@ impl Builder {
             product,
             role,
             by_volume: table.by_volume,
+            is_internal: false,
             paths,
             alternatives,
             shared_host,

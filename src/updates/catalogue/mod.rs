@@ -7,18 +7,21 @@
 //! * [`file`]: the files, and what can be wrong in them
 //! * [`pattern`]: patterns of names and paths
 //! * [`lookup`]: from a name to an endpoint
+//! * [`sources`]: own caches and mirrors, which the configuration names
 //! * [`embedded`]: the catalogue that comes with the program
 
 pub mod embedded;
 pub mod file;
 pub mod lookup;
 pub mod pattern;
+pub mod sources;
 
 use std::fmt;
 
 pub use file::{CatalogueError, SourceFile};
 use lookup::Lookup;
 use pattern::PathPattern;
+use sources::Sources;
 
 /// What an endpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +132,8 @@ pub struct Endpoint {
     pub role: Role,
     /// Whether a large burst makes a contact a download: check and payload share the name.
     pub by_volume: bool,
+    /// Whether it is an own source: there a path that no rule names tells nothing.
+    pub is_internal: bool,
     /// Roles by path, the first that matches.
     pub paths: Vec<(PathPattern, Role)>,
     /// Other products that the same servers serve.
@@ -153,6 +158,7 @@ pub struct Catalogue {
     products: Vec<Product>,
     endpoints: Vec<Endpoint>,
     lookup: Lookup,
+    sources: Sources,
 }
 
 impl Catalogue {
@@ -180,18 +186,21 @@ impl Catalogue {
                 EndpointId(place(&mut all.endpoints, endpoint, Endpoint::is_same))
             })
             .collect();
-        let mut lookup = self.lookup;
-        lookup.renumber(|id| endpoints.get(id.0 as usize).copied().unwrap_or(id));
+        let (mut lookup, mut sources) = (self.lookup, self.sources);
+        let new = |id: EndpointId| endpoints.get(id.0 as usize).copied().unwrap_or(id);
+        lookup.renumber(new);
+        sources.renumber(new);
         Self {
             version: self.version,
             lookup,
+            sources,
             ..all
         }
     }
 
-    /// The endpoint whose most specific pattern matches `name` (lower-case presentation form).
+    /// The endpoint whose most specific pattern matches `name` (lower-case presentation form); else the own source of that name.
     pub fn find(&self, name: &str) -> Option<EndpointId> {
-        self.lookup.find(name)
+        self.lookup.find(name).or_else(|| self.sources.named(name))
     }
 
     /// An endpoint.

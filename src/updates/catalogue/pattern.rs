@@ -13,7 +13,11 @@ pub enum NamePattern {
 
 /// A pattern of paths: `*` stands for any characters, a slash included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathPattern(String);
+pub struct PathPattern {
+    glob: String,
+    /// Whether `A` is `a`: for servers that make no difference.
+    is_any_case: bool,
+}
 
 impl NamePattern {
     /// Reads a pattern. The error says what is accepted.
@@ -73,16 +77,31 @@ impl PathPattern {
     /// Reads a pattern: it begins with a slash or a star.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.starts_with(['/', '*']) {
-            Ok(Self(text.to_owned()))
+            Ok(Self {
+                glob: text.to_owned(),
+                is_any_case: false,
+            })
         } else {
             Err("a path such as /dists/* or *.cab, beginning with a slash or a star")
+        }
+    }
+
+    /// A pattern for servers that tell no upper case from lower case.
+    pub(super) fn in_any_case(glob: &str) -> Self {
+        Self {
+            glob: glob.to_ascii_lowercase(),
+            is_any_case: true,
         }
     }
 
     /// Whether a request's path matches, with or without its query.
     pub fn matches(&self, path: &[u8]) -> bool {
         let query = memchr::memchr(b'?', path).unwrap_or(path.len());
-        glob_matches(self.0.as_bytes(), path.get(..query).unwrap_or(path))
+        let path = path.get(..query).unwrap_or(path);
+        if self.is_any_case {
+            return glob_matches(self.glob.as_bytes(), &path.to_ascii_lowercase());
+        }
+        glob_matches(self.glob.as_bytes(), path)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::types::{Endpoint, Protocol};
+use crate::updates::catalogue::sources::InternalSource;
 use crate::updates::fact::{Answer, Exchange, Failure, NameSource, Question};
 use crate::updates::verdict::{Offered, Outcome};
 
@@ -653,4 +654,74 @@ fn the_parts_of_files_take_no_more_than_their_share() {
     }
     assert!((100..500).contains(&engine.files.len()));
     assert_eq!(engine.files.len(), engine.file_order.len());
+}
+
+/// Facts of a server that only the configuration knows.
+fn run_at_a_relay(exchanges: &[Exchange]) -> Vec<Access> {
+    let kind = &crate::updates::catalogue::sources::KINDS[0];
+    let source = InternalSource {
+        name: "wsus".to_owned(),
+        kind,
+        networks: "203.0.113.9".parse().unwrap(),
+        patterns: Vec::new(),
+        ports: vec![443],
+        product: ("microsoft".to_owned(), "windows-update".to_owned()),
+    };
+    let catalogue = Arc::new(Catalogue::embedded().unwrap().with_sources(&[source]));
+    let mut engine = Engine::new(Arc::clone(&catalogue), UpdateOptions::default());
+    let mut accesses = Vec::new();
+    let mut sink = |_: Cause, output| {
+        if let Output::Access(access) = output {
+            accesses.push(*access);
+        }
+    };
+    for (number, exchange) in exchanges.iter().enumerate() {
+        let time = 1.0 + number as f64;
+        let contact = contact("aus5.mozilla.org", 1, 1.0);
+        let fact = self::exchange("aus5.mozilla.org", 1, time, exchange.clone());
+        let Fact::Activity(activity) = fact else {
+            unreachable!()
+        };
+        let contact = Contact {
+            endpoint: catalogue.find_at(None, contact.server).unwrap(),
+            name: "203.0.113.9".to_owned(),
+            source: NameSource::Address,
+            corroborated: false,
+            chain: Vec::new(),
+            ..(*contact).clone()
+        };
+        let activity = Activity {
+            contact: Arc::new(contact),
+            ..activity
+        };
+        engine.fact(&Fact::Activity(activity), &mut sink);
+    }
+    engine.finish(at(1_000.0), &mut sink);
+    accesses.sort_by_key(|access| access.start);
+    accesses
+}
+
+#[test]
+fn at_an_own_source_paths_tell_and_volume_where_they_do_not() {
+    let told = |exchanges: &[Exchange]| -> Vec<(Role, &str, &str)> {
+        let accesses = run_at_a_relay(exchanges);
+        let told = accesses.iter();
+        told.map(|access| {
+            (
+                access.role,
+                access.verdict.as_str(),
+                access.confidence.as_str(),
+            )
+        })
+        .collect()
+    };
+    let check = (Role::Check, "checked", "high");
+    let download = (Role::Download, "downloaded", "high");
+    let (small, large) = (20_000, 900_000);
+    let soap = get("/ClientWebService/client.asmx", 200, large, large);
+    assert_eq!(told(&[soap]), [check], "a large answer is no file");
+    let content = get("/Content/0A/00FF.cab", 200, small, small);
+    assert_eq!(told(&[content]), [download], "a small file is one");
+    let other = |bytes| get("/definitions.bin", 200, bytes, bytes);
+    assert_eq!(told(&[other(small), other(large)]), [check, download]);
 }

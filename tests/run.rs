@@ -408,3 +408,29 @@ fn workers_are_bound_to_their_cores_inside_the_sandbox_as_root() {
     let stats = of_kind(&records, "patchspan_stats").last().unwrap();
     assert_eq!(stats["patchspan_stats"]["capture"]["unbound"], 0);
 }
+
+#[test]
+#[ignore = "needs root: makes a network namespace"]
+fn the_log_proposes_networks_once_and_a_reload_takes_up_own_sources_as_root() {
+    let config = format!("stats.interval = \"1s\"\n{OUTPUT}");
+    let mut bench = Bench::start("hosts", &config);
+    bench.send("proxy.pcap");
+    bench.wait_for("under [networks]: local = [\"198.51.100.0/24\"]");
+    let source = "[[internal_sources]]\nname = \"own\"\nkind = \"update-server\"\nservers = [\"203.0.113.10\"]\n\
+                  vendor = \"lab\"\nproduct = \"own\"\n";
+    bench.reload(&format!("{config}{source}"));
+    bench.wait_for("were read again");
+    std::thread::sleep(Duration::from_secs(1));
+    bench.send("curl-http.pcap");
+    let records = bench.stop();
+    let via: Vec<&Value> = of_kind(&records, "update")
+        .filter(|record| record["dest_ip"] == "203.0.113.10")
+        .map(|record| &record["update"]["via"])
+        .collect();
+    assert!(
+        !via.is_empty() && via.iter().all(|via| **via == "internal"),
+        "{via:?}"
+    );
+    let log = std::fs::read_to_string(bench.folder.join("log")).unwrap();
+    assert_eq!(log.matches("every client is a host").count(), 1, "{log}");
+}

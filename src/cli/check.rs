@@ -7,11 +7,12 @@ use clap::Args;
 use super::diff::print;
 use super::{Exit, tell_errors};
 use crate::config::Config;
-use crate::config::hosts::HostList;
+use crate::config::hosts::{HostList, ListFigures};
 use crate::config::job::RunJob;
 use crate::config::memory::Shares;
 use crate::sensor::setup::{self, SetupError};
 use crate::sensor::{cores, sandbox};
+use crate::source::clock::wall_time;
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
@@ -96,10 +97,32 @@ fn sandboxed(job: &RunJob) -> Exit {
     }
 }
 
+/// What a list says without traffic; what it fits to, the doctor sees.
+fn listed(figures: ListFigures) -> String {
+    let mut text = format!("{} entries in the list of hosts", figures.rows);
+    for (number, what) in [
+        (figures.expired, "no longer valid"),
+        (figures.future, "not valid yet"),
+        (figures.shared_ids, "ids in several entries"),
+    ] {
+        if number > 0 {
+            text += &format!(", {number} {what}");
+        }
+    }
+    text.push('\n');
+    if figures.mac_only > 0 {
+        text += &format!(
+            "  {} have a MAC address alone, and name nobody: records go by addresses. Behind a router no MAC address can match at all\n",
+            figures.mac_only
+        );
+    }
+    text + "  `patchspan doctor --hosts` tells how many of them are seen on a mirror\n"
+}
+
 fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
     let mut text = format!("{}: no errors\n", path.display());
     if let Some(hosts) = hosts {
-        text += &format!("{} hosts in the list\n", hosts.hosts().len());
+        text += &listed(hosts.figures(wall_time()));
     }
     if let Some(pseudonyms) = &config.pseudonyms {
         text += &pseudonyms.line();

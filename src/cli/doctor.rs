@@ -35,6 +35,11 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     pcap: Vec<PathBuf>,
 
+    /// List of hosts (CSV: see `patchspan replay --help`): says how many of its entries are there, who is in none, and whether MAC addresses
+    /// can match here.
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+
     /// Write a JSON object a line: `patchspan doctor --schema` describes it.
     #[arg(long)]
     json: bool,
@@ -51,8 +56,8 @@ pub(super) fn run(flags: Flags) -> Exit {
             .err()
             .unwrap_or(Exit::Done);
     }
-    match inputs::load(flags.config.as_deref(), None) {
-        Ok((mut config, _)) => {
+    match inputs::load(flags.config.as_deref(), flags.hosts.as_deref()) {
+        Ok((mut config, hosts)) => {
             if !flags.interface.is_empty() {
                 config.capture.interfaces = flags.interface;
             }
@@ -61,7 +66,12 @@ pub(super) fn run(flags: Flags) -> Exit {
             } else {
                 DoctorSource::Files(flags.pcap)
             };
-            look(DoctorJob { config, source }, flags.json)
+            let job = DoctorJob {
+                config,
+                hosts: flags.hosts.map(|_| hosts),
+                source,
+            };
+            look(job, flags.json)
         }
         Err(errors) => {
             tell_errors(&errors);

@@ -57,6 +57,8 @@ pub struct RunJob {
 pub struct DoctorJob {
     /// Everything that a configuration can set; live, `capture` holds at least one interface.
     pub config: Config,
+    /// Who is thought to be there; `None`: nobody says.
+    pub hosts: Option<HostList>,
     /// Where the frames come from.
     pub source: DoctorSource,
 }

@@ -4,7 +4,7 @@
 //! their way, and what was counted is judged at the end.
 //!
 //! * this file: frames from files or interfaces, the interfaces' own counters
-//! * `packets`, `flows`, `clock`: what is gathered
+//! * `packets`, `flows`, `clock`, `hosts`: what is gathered
 //! * `figures`: all that is judged
 //! * `findings`: figures to verdicts; every threshold
 
@@ -12,6 +12,7 @@ mod clock;
 mod figures;
 mod findings;
 mod flows;
+mod hosts;
 mod packets;
 
 use std::collections::BTreeSet;
@@ -22,9 +23,11 @@ use std::time::{Duration, Instant};
 pub use findings::percent;
 pub(super) use flows::FlowWatch;
 
-use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style};
+use super::clients::ClientNetworks;
+use super::setup::{Origins, SetupError, catalogue, settings, style};
 use super::worker::Worker;
 use crate::config::Config;
+use crate::config::hosts::HostList;
 use crate::config::job::{DoctorJob, DoctorSource};
 use crate::decode::{Decoder, FrameInput};
 use crate::names::Names;
@@ -35,8 +38,9 @@ use crate::source::live::{
     self, Change, InterfaceStatus, LiveError, LiveFrame, LiveOptions, LiveWorker, MAX_WAIT,
 };
 use crate::source::{FileError, LinkType, Order, PacketClock, Replay, Timeline};
-use crate::types::{Packet, Stamp, Tick, Timestamp};
+use crate::types::{Networks, Packet, Stamp, Tick, Timestamp};
 use figures::{AskerFigures, Figures, LocalFigures, NameFigures};
+use hosts::{HostFigures, MacWatch};
 use packets::PacketWatch;
 
 /// Whatever is looked at is looked at once, so the keys of hashes need no chance.
@@ -67,18 +71,21 @@ pub struct Diagnosis {
 /// Looks and judges; `on_event` is called in this thread.
 pub fn run(job: DoctorJob, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Diagnosis, SetupError> {
     match job.source {
-        DoctorSource::Files(files) => of_files(&job.config, files, on_event),
-        DoctorSource::Interfaces(duration) => of_interfaces(&job.config, duration, on_event),
+        DoctorSource::Files(files) => of_files(&job.config, job.hosts, files, on_event),
+        DoctorSource::Interfaces(duration) => {
+            of_interfaces(&job.config, job.hosts, duration, on_event)
+        }
     }
 }
 
 fn of_files(
     config: &Config,
+    hosts: Option<HostList>,
     files: Vec<PathBuf>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Diagnosis, SetupError> {
     let names = files.iter().map(|file| file.display().to_string());
-    let mut look = Look::new(config, Origins::Files(names.collect()))?;
+    let mut look = Look::new(config, hosts, Origins::Files(names.collect()))?;
     let mut timeline = Timeline::new(Replay::new(files, Order::ByTime));
     let mut unreadable = 0;
     while let Some(next) = timeline.next() {
@@ -106,6 +113,7 @@ fn of_files(
 
 fn of_interfaces(
     config: &Config,
+    hosts: Option<HostList>,
     duration: Duration,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Diagnosis, SetupError> {
@@ -118,7 +126,11 @@ fn of_interfaces(
         Err(LiveError::Down { interface }) => return Ok(down(interface)),
         Err(error) => return Err(SetupError::Capture(error)),
     };
-    let mut look = Look::new(config, Origins::Interfaces(options.interfaces.clone()))?;
+    let mut look = Look::new(
+        config,
+        hosts,
+        Origins::Interfaces(options.interfaces.clone()),
+    )?;
     on_event(Event::Listening(&options.interfaces, duration));
     let mut local = LocalFigures {
         interfaces: options.interfaces,
@@ -242,14 +254,18 @@ struct Look {
     /// Link types that are not decoded.
     undecoded: BTreeSet<LinkType>,
     key_vlan: bool,
+    /// The list of hosts, and what it is held against beside flows.
+    listed: Option<(HostList, MacWatch)>,
+    local: Networks,
+    tells_networks: bool,
 }
 
 impl Look {
-    fn new(config: &Config, origins: Origins) -> Result<Self, SetupError> {
+    fn new(config: &Config, hosts: Option<HostList>, origins: Origins) -> Result<Self, SetupError> {
         let catalogue = Arc::new(catalogue(config)?);
         let style = style(config, origins);
-        // Verdicts tell prefixes of clients; nothing else here is told by an address.
-        let secrets = (SEED, pseudonyms(config)?);
+        // Nothing is told by an address here but networks of clients: these only where nobody has a pseudonym.
+        let secrets = (SEED, None);
         let settings = Arc::new(settings(config, 1, Kinds::NONE, style, secrets));
         let names = Arc::new(Names::new(config.names_options(SEED)));
         Ok(Self {
@@ -260,6 +276,9 @@ impl Look {
             now: Timestamp::EPOCH,
             undecoded: BTreeSet::new(),
             key_vlan: config.flows.key_vlan,
+            listed: hosts.map(|list| (list, MacWatch::default())),
+            local: config.local.clone(),
+            tells_networks: config.pseudonyms.is_none(),
         })
     }
 
@@ -313,6 +332,7 @@ impl Look {
         let road = Road {
             worker: &mut self.worker,
             packets: &mut self.packets,
+            macs: self.listed.as_mut().map(|(_, macs)| macs),
             key_vlan: self.key_vlan,
         };
         (&mut self.decoder, road)
@@ -350,7 +370,13 @@ impl Look {
         if let Some(watch) = self.worker.watch() {
             figures.flows = watch.figures;
             figures.askers = AskerFigures::of(&watch.clients);
-            figures.prefixes = figures::prefixes(&watch.clients);
+            if self.tells_networks {
+                figures.networks = ClientNetworks::of(watch.connections());
+            }
+            figures.hosts = self
+                .listed
+                .as_ref()
+                .map(|(list, macs)| HostFigures::of(list, &watch.clients, &self.local, macs));
         }
         figures
     }
@@ -360,12 +386,16 @@ impl Look {
 struct Road<'l> {
     worker: &'l mut Worker,
     packets: &'l mut PacketWatch,
+    macs: Option<&'l mut MacWatch>,
     key_vlan: bool,
 }
 
 impl Road<'_> {
     fn packet(&mut self, packet: &Packet<'_>) {
         self.packets.packet(packet);
+        if let Some(macs) = &mut self.macs {
+            macs.packet(packet);
+        }
         self.worker.packet(packet);
         if let Some(key) = packet.quoted_key(self.key_vlan) {
             self.worker.quoted(&key);

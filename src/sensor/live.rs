@@ -4,6 +4,7 @@
 //! * `capture`: one worker: from its sockets to lines and facts; it never waits for anybody
 //! * `router`: packets whose flow belongs to another worker
 //! * `renewal`: what a reload changes, on its way to the threads
+//! * `census`: which networks the clients are in, told once
 //! * `rings`: what the kernel had no room for
 //! * `conclusions`: the one thread that turns the facts of all workers into accesses, sessions and statistics
 //!
@@ -11,6 +12,7 @@
 //! before they count: those of a tick once every worker has left it.
 
 mod capture;
+mod census;
 mod conclusions;
 mod renewal;
 mod rings;
@@ -23,11 +25,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::cores;
+use super::doctor::FlowWatch;
 use super::hosts::KnownHosts;
 use super::outputs::Outputs;
 use super::printer::Printer;
@@ -45,6 +48,7 @@ use crate::source::live::{self, Change, LinkEvent, LiveWorker};
 use crate::types::Timestamp;
 use crate::updates::{Catalogue, Engine};
 use capture::{CaptureWorker, Ends, Road};
+use census::{Census, Rounds};
 use conclusions::Conclusions;
 use renewal::{Board, Renewal};
 use rings::Rings;
@@ -61,6 +65,8 @@ const LONGEST_MEETING: Duration = Duration::from_secs(2);
 const MEETING_STEP: Duration = Duration::from_millis(5);
 /// Endpoints of all catalogues together that were in force since the start.
 const MAX_ENDPOINTS: usize = 1 << 20;
+/// Clients that a worker tells apart for the proposed `networks.local`.
+const MAX_CLIENTS: usize = 1 << 14;
 /// How long outputs may take for what they still hold at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -195,7 +201,9 @@ impl Parts<'_> {
         let Some(counters) = sources.first().map(LiveWorker::counters) else {
             return Ok(());
         };
-        let conclusions = self.conclusions(sources.len(), Rings::new(counters, self.began));
+        let (clients, heard) = bounded(1);
+        let rings = Rings::new(counters, self.began);
+        let conclusions = self.conclusions(sources.len(), rings, clients);
         let mut threads = vec![spawn(scope, "conclusions", move || {
             conclusions.run(&reported, &self.shared.board)
         })?];
@@ -206,6 +214,7 @@ impl Parts<'_> {
                 core: self.config.capture.cores.get(index).copied(),
                 source,
                 feeder: self.outputs.feeder(),
+                rounds: Rounds::new(self.began, self.config.stats_interval),
                 reports: reports.clone(),
                 events: events.clone(),
             };
@@ -216,6 +225,7 @@ impl Parts<'_> {
         }
         drop((reports, events));
         let mut watcher = Watch {
+            heard,
             parts: self,
             threads: &threads,
             turns: vec![0; self.shared.turns.len()],
@@ -232,6 +242,13 @@ impl Parts<'_> {
             Arc::clone(&self.names),
             Arc::clone(&first.catalogue),
         );
+        // Whoever has named the clients' networks knows them; for pseudonyms they are named too.
+        let is_unknown = self.config.local.is_empty() && self.config.pseudonyms.is_none();
+        let worker = if is_unknown {
+            worker.watched_by(FlowWatch::of_at_most(MAX_CLIENTS))
+        } else {
+            worker
+        };
         CaptureWorker::new(ends, Road::new(worker, router, self.began))
     }
 
@@ -239,6 +256,7 @@ impl Parts<'_> {
         &self,
         workers: usize,
         rings: Rings,
+        clients: Sender<String>,
     ) -> Conclusions<impl FnMut(&mut Counts) + use<'_>> {
         let (config, first) = (self.config, self.shared.board.newest());
         let printer = Printer::new(
@@ -270,12 +288,14 @@ impl Parts<'_> {
             began: self.began,
             interval: config.stats_interval,
         };
+        let census = Census::new(workers, clients);
         Conclusions::new(
             Engine::new(Arc::clone(&first.catalogue), config.update_options()),
             printer,
             self.outputs.feeder(),
             options,
             rings,
+            census,
             others,
         )
     }
@@ -283,6 +303,8 @@ impl Parts<'_> {
 
 /// What the main thread looks at while the others work.
 struct Watch<'w, 'scope> {
+    /// Where the clients are, once that is known.
+    heard: Receiver<String>,
     parts: &'w Parts<'w>,
     threads: &'w [ScopedJoinHandle<'scope, ()>],
     /// Turns of each worker when it was last told that all had turned.
@@ -321,7 +343,7 @@ impl Watch<'_, '_> {
             if self.threads.iter().any(ScopedJoinHandle::is_finished) {
                 self.stop();
             }
-            for notice in self.parts.outputs.notices() {
+            for notice in self.heard.try_iter().chain(self.parts.outputs.notices()) {
                 on_event(Event::Notice(notice));
             }
             self.look_at_turns(on_event);

@@ -3,6 +3,7 @@
 //! * [`replay`]: capture files through every stage
 //! * [`setup`]: what comes before the first packet
 //! * [`live`]: interfaces through every stage
+//! * [`clients`]: which networks the clients are in
 //! * [`cores`]: cores that workers are bound to
 //! * [`sandbox`]: what a live run gives up before it reads the first packet
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
@@ -15,6 +16,7 @@
 mod annotation;
 mod application;
 mod batch;
+pub mod clients;
 mod collector;
 pub mod cores;
 pub mod doctor;

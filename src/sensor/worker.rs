@@ -229,6 +229,15 @@ impl Worker {
         self.core.watch.as_deref()
     }
 
+    /// The connections of each client that a watch has seen so far; after the last time it looks no more.
+    pub fn clients(&mut self, is_last: bool) -> Option<Vec<(IpAddr, u64)>> {
+        let clients = self.core.watch.as_ref()?.connections().collect();
+        if is_last {
+            self.core.watch = None;
+        }
+        Some(clients)
+    }
+
     /// Buffers that were emptied are used again.
     pub fn give_back(&mut self, empty: Made) {
         self.core.made = empty;

@@ -1,16 +1,14 @@
 //! All that is judged: figures of packets, flows, names and interfaces, and which prefixes the clients have.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::clock::ClockFigures;
 use super::flows::{ClientFigures, FlowFigures};
+use super::hosts::HostFigures;
 use super::packets::PacketFigures;
-
-/// Prefixes that are told.
-pub(super) const MOST_PREFIXES: usize = 8;
-/// A smaller part of the connections makes no prefix of clients, in parts of a million.
-const LEAST_SHARE_PPM: u64 = 10_000;
+use crate::sensor::clients::ClientNetworks;
+pub(super) use crate::sensor::clients::ppm;
 
 /// What was seen, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +18,10 @@ pub struct Figures {
     pub clock: ClockFigures,
     pub names: NameFigures,
     pub askers: AskerFigures,
-    /// Connections of each /24 and /64 of clients, most first.
-    pub prefixes: Vec<(String, u64)>,
+    /// Where the clients are.
+    pub networks: ClientNetworks,
+    /// Who of a list of hosts is there; `None`: there is no list.
+    pub hosts: Option<HostFigures>,
     /// Packets that a mirror showed twice.
     pub duplicates: u64,
     /// Frames of link types that are not decoded, and which.
@@ -107,47 +107,6 @@ impl NameFigures {
     }
 }
 
-/// Connections by prefix: /24 of IPv4, /64 of IPv6; most first.
-pub(super) fn prefixes(clients: &HashMap<IpAddr, ClientFigures>) -> Vec<(String, u64)> {
-    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for (address, client) in clients {
-        if client.connections > 0 && !is_local_to_its_link(*address) {
-            *sums.entry(prefix(*address)).or_default() += client.connections;
-        }
-    }
-    let mut sums: Vec<(String, u64)> = sums.into_iter().collect();
-    sums.sort_by(|(_, a), (_, b)| b.cmp(a));
-    let all: u64 = sums.iter().map(|(_, connections)| connections).sum();
-    sums.retain(|(_, connections)| ppm(*connections, all) >= LEAST_SHARE_PPM);
-    sums
-}
-
-fn prefix(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            format!("{}/64", std::net::Ipv6Addr::from(network))
-        }
-    }
-}
-
-const fn is_local_to_its_link(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local() || address.is_unspecified(),
-        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_unspecified(),
-    }
-}
-
-/// `part` of `all` in parts of a million; 0 of nothing.
-pub(super) fn ppm(part: u64, all: u64) -> u64 {
-    let share = u128::from(part) * 1_000_000 / u128::from(all.max(1));
-    u64::try_from(share).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +117,7 @@ mod tests {
                 let figures = ClientFigures {
                     questions: *questions,
                     connections: *connections,
+                    ..ClientFigures::default()
                 };
                 (address.parse().unwrap(), figures)
             })
@@ -180,23 +140,6 @@ mod tests {
             connecting_and_asking: 1,
         };
         assert_eq!(figures, expected);
-    }
-
-    #[test]
-    fn prefixes_come_by_their_connections_without_strays() {
-        let found = prefixes(&clients(&[
-            ("192.0.2.7", 0, 50),
-            ("192.0.2.8", 0, 60),
-            ("2001:db8:0:1::9", 0, 300),
-            ("198.51.100.1", 0, 1),
-            ("fe80::1", 0, 900),
-            ("203.0.113.1", 8, 0),
-        ]));
-        let expected = [
-            ("2001:db8:0:1::/64".to_owned(), 300),
-            ("192.0.2.0/24".to_owned(), 110),
-        ];
-        assert_eq!(found, expected);
     }
 
     #[test]

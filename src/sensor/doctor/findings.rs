@@ -3,14 +3,17 @@
 //!
 //! * `frames`: what arrives, and in which form
 //! * `losses`: what is lost, and what the clock says
+//! * `hosts`: whether the list of hosts fits to who is there
 //! * `names`: whether names can be tied to clients
 
 mod frames;
+mod hosts;
 mod losses;
 mod names;
 
 use super::figures::{Figures, LocalFigures, ppm};
 use crate::records::doctor::{Finding, Measure, State, Unit};
+pub use crate::sensor::clients::percent;
 
 /// When something is a finding.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,7 @@ struct Rule {
 }
 
 #[rustfmt::skip] // A table reads better in lines than one field a line.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 22] = [
     Rule { check: "interface", threshold: 1, unit: Unit::Count, minimum: 0, of: "interfaces" },
     Rule { check: "traffic", threshold: 1, unit: Unit::Count, minimum: 0, of: "frames" },
     Rule { check: "link-types", threshold: 100, unit: Unit::Ppm, minimum: 1, of: "frames" },
@@ -46,6 +49,8 @@ const RULES: [Rule; 20] = [
     Rule { check: "resolver-side", threshold: 950_000, unit: Unit::Ppm, minimum: 20, of: "DNS questions" },
     Rule { check: "named-flows", threshold: 500_000, unit: Unit::Ppm, minimum: 50, of: "flows" },
     Rule { check: "clients", threshold: 0, unit: Unit::Count, minimum: 1, of: "connections" },
+    Rule { check: "hosts-listed", threshold: 500_000, unit: Unit::Ppm, minimum: 1, of: "clients" },
+    Rule { check: "hosts-macs", threshold: 900_000, unit: Unit::Ppm, minimum: 8, of: "clients whose MAC address is known" },
 ];
 
 /// A larger part of the flows one-sided: the mirror shows one side only; less: routes differ.
@@ -62,8 +67,6 @@ const FEW_CLIENTS: u64 = 4;
 const CLIENTS_A_RESOLVER: u64 = 4;
 /// Where a larger part of the connecting clients asks for itself, resolvers beside them are no fault.
 const ASKING_PPM: u64 = 50_000;
-/// The proposed line covers this part of the connections, where a few prefixes do.
-const COVERED_PPM: u64 = 980_000;
 
 /// A verdict on everything, the overall one last.
 pub(super) fn judge(figures: &Figures) -> Vec<Finding> {
@@ -79,6 +82,7 @@ pub(super) fn judge(figures: &Figures) -> Vec<Finding> {
             losses::clock_backwards(figures),
         ]);
         findings.extend(judge_names(figures));
+        findings.extend(hosts::judge(figures));
     }
     findings.push(overall(&findings));
     findings
@@ -228,11 +232,6 @@ impl LocalFigures {
             self.received + self.interface_dropped,
         )
     }
-}
-
-/// Parts of a million as `1.02 %`.
-pub fn percent(ppm: u64) -> String {
-    format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100)
 }
 
 #[cfg(test)]

@@ -6,18 +6,20 @@ use std::net::IpAddr;
 use super::super::annotation::Annotation;
 use super::super::application::AppProtocol;
 use crate::flows::{Flow, Handshake};
-use crate::types::{Direction, Protocol};
+use crate::types::{Direction, Protocol, Timestamp};
 
-/// Clients that are told apart; those that come later are not looked at.
+/// Clients that the doctor tells apart; those that come later are not looked at.
 const MAX_CLIENTS: usize = 1 << 18;
 /// A shorter TCP flow does not tell whether the other direction is missing.
 const LEAST_PACKETS: u64 = 4;
 
 /// What is gathered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FlowWatch {
     pub figures: FlowFigures,
     pub clients: HashMap<IpAddr, ClientFigures>,
+    /// Most clients that are told apart.
+    most_clients: usize,
 }
 
 /// What was counted over flows that ended.
@@ -46,9 +48,26 @@ pub struct ClientFigures {
     pub questions: u64,
     /// Connections of its own, DNS left out.
     pub connections: u64,
+    /// When the last one of them began.
+    pub last: Timestamp,
+}
+
+impl Default for FlowWatch {
+    fn default() -> Self {
+        Self::of_at_most(MAX_CLIENTS)
+    }
 }
 
 impl FlowWatch {
+    /// One that tells so many clients apart.
+    pub fn of_at_most(most_clients: usize) -> Self {
+        Self {
+            figures: FlowFigures::default(),
+            clients: HashMap::new(),
+            most_clients,
+        }
+    }
+
     /// A flow ended.
     pub fn ended(&mut self, flow: &Flow<Annotation>) {
         let [to_server, to_client] =
@@ -64,8 +83,16 @@ impl FlowWatch {
             self.client(flow.client().address).questions += to_server;
         } else if carried {
             self.figures.connections += 1;
-            self.client(flow.client().address).connections += 1;
+            let client = self.client(flow.client().address);
+            client.connections += 1;
+            client.last = client.last.max(flow.first().timestamp);
         }
+    }
+
+    /// Each client with its connections.
+    pub fn connections(&self) -> impl Iterator<Item = (IpAddr, u64)> + '_ {
+        let clients = self.clients.iter();
+        clients.map(|(address, client)| (*address, client.connections))
     }
 
     /// Gives whether it carried payload.
@@ -91,7 +118,7 @@ impl FlowWatch {
     }
 
     fn client(&mut self, address: IpAddr) -> &mut ClientFigures {
-        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&address) {
+        if self.clients.len() >= self.most_clients && !self.clients.contains_key(&address) {
             // All that is too many is one client, who is nobody.
             return self.clients.entry(IpAddr::from([0; 4])).or_default();
         }

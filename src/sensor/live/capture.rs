@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::Shared;
+use super::census::{Clients, Rounds};
 use super::conclusions::Report;
 use super::renewal::Reader;
 use super::router::Router;
@@ -57,6 +58,8 @@ pub(super) struct Ends {
     pub core: Option<u16>,
     pub source: LiveWorker,
     pub feeder: Feeder,
+    /// When it says whom it saw.
+    pub rounds: Rounds,
     pub reports: Sender<Report>,
     pub events: Sender<LinkEvent>,
 }
@@ -79,6 +82,8 @@ pub(super) struct CaptureWorker {
     road: Road,
     /// Facts that the conclusions thread has not taken yet.
     facts: Vec<(Key, Fact)>,
+    /// Whom it saw, which that thread has not taken either.
+    clients: Option<Clients>,
     /// The second at which counters were last reported.
     reported: i64,
     counters: CaptureCounters,
@@ -102,6 +107,7 @@ impl CaptureWorker {
             ends,
             road,
             facts: Vec::new(),
+            clients: None,
             reported: i64::MIN,
             counters: CaptureCounters::default(),
             board: Reader::default(),
@@ -187,6 +193,9 @@ impl CaptureWorker {
         made.lines.clear();
         self.facts.append(&mut made.facts);
         self.road.worker.give_back(made);
+        if let Some(is_last) = self.ends.rounds.next(self.road.now()) {
+            self.clients = self.road.worker.clients(is_last);
+        }
         let second = self.road.now().seconds_and_nanos().0;
         let is_last = handover == Handover::Last;
         let counts = (is_last || second > self.reported).then(|| self.counts());
@@ -198,6 +207,7 @@ impl CaptureWorker {
                 self.road.tick
             },
             facts: std::mem::take(&mut self.facts),
+            clients: self.clients.take(),
             counts,
         };
         if handover != Handover::Turn {
@@ -208,6 +218,7 @@ impl CaptureWorker {
             Ok(()) => self.reported = second,
             Err(TrySendError::Full(report) | TrySendError::Disconnected(report)) => {
                 self.facts = report.facts;
+                self.clients = report.clients;
                 let excess = self.facts.len().saturating_sub(MAX_FACTS);
                 self.facts.truncate(MAX_FACTS);
                 self.counters.facts_dropped += excess as u64;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::census::{Census, Clients};
 use super::renewal::{Board, Reader, Renewal};
 use super::rings::Rings;
 use crate::counters;
@@ -48,6 +49,8 @@ pub(super) struct Report {
     pub facts: Vec<(Key, Fact)>,
     /// Everything that the worker counted so far; now and then.
     pub counts: Option<Counts>,
+    /// Whom the worker saw, in a round of the census.
+    pub clients: Option<Clients>,
 }
 
 /// How the thread goes about it.
@@ -68,6 +71,7 @@ pub(super) struct Conclusions<F> {
     /// Counters of everything else, asked for when statistics are due.
     others: F,
     rings: Rings,
+    census: Census,
     /// The tick of each worker.
     ticks: Vec<Tick>,
     /// Facts whose tick not every worker has left.
@@ -86,6 +90,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
         feeder: Feeder,
         options: Options,
         rings: Rings,
+        census: Census,
         others: F,
     ) -> Self {
         Self {
@@ -95,6 +100,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
             options,
             others,
             rings,
+            census,
             ticks: vec![Tick(i64::MIN); options.workers],
             waiting: BTreeMap::new(),
             arrived: 0,
@@ -139,6 +145,9 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
         }
         if let Some(tick) = self.ticks.get_mut(report.worker) {
             *tick = report.tick;
+        }
+        if let Some(clients) = report.clients {
+            self.census.take_in(report.worker, clients);
         }
         if let (Some(counts), Some(known)) = (report.counts, self.counts.get_mut(report.worker)) {
             *known = counts;

@@ -1,8 +1,8 @@
 //! Whether names can be tied to clients, and who the clients are.
 
-use super::super::figures::{Figures, MOST_PREFIXES, ppm};
-use super::{ASKING_PPM, CLIENTS_A_RESOLVER, COVERED_PPM, FEW_CLIENTS, percent, rule};
-use crate::records::doctor::{Finding, Prefix, State};
+use super::super::figures::{Figures, ppm};
+use super::{ASKING_PPM, CLIENTS_A_RESOLVER, FEW_CLIENTS, percent, rule};
+use crate::records::doctor::{Finding, State};
 
 pub(super) fn dns_seen(figures: &Figures) -> Finding {
     let rule = rule("dns-seen");
@@ -98,38 +98,15 @@ pub(super) fn clients(figures: &Figures) -> Finding {
     if let Some(little) = rule.too_little(all) {
         return little;
     }
-    let mut covered = 0;
-    let mut proposed = Vec::new();
-    let mut prefixes = Vec::new();
-    for (prefix, connections) in figures.prefixes.iter().take(MOST_PREFIXES) {
-        let share_ppm = ppm(*connections, all);
-        if covered < COVERED_PPM {
-            proposed.push(format!("\"{prefix}\""));
-        }
-        covered += share_ppm;
-        prefixes.push(Prefix {
-            prefix: prefix.clone(),
-            share_ppm,
-        });
-    }
-    let told: Vec<String> = prefixes
-        .iter()
-        .map(|prefix| format!("{} {}", prefix.prefix, percent(prefix.share_ppm)))
-        .collect();
+    let networks = &figures.networks;
     let said = format!(
         "{all} connections; prefixes of their clients: {}",
-        told.join(", ")
+        networks.said()
     );
-    let mut finding = Finding {
+    Finding {
         state: State::Good,
+        step: networks.step(),
+        prefixes: networks.shares(),
         ..rule.unjudged(said)
-    };
-    finding.step = (!proposed.is_empty()).then(|| {
-        format!(
-            "to keep records of these hosts alone, in sensor.toml: [networks] local = [{}]",
-            proposed.join(", ")
-        )
-    });
-    finding.prefixes = prefixes;
-    finding
+    }
 }

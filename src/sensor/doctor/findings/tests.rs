@@ -1,10 +1,14 @@
 //! Every threshold from both sides, out of figures of a clean mirror.
 
+use std::net::IpAddr;
+
 use super::super::clock::ClockFigures;
 use super::super::figures::{AskerFigures, NameFigures};
 use super::super::flows::FlowFigures;
+use super::super::hosts::HostFigures;
 use super::super::packets::PacketFigures;
 use super::*;
+use crate::sensor::clients::ClientNetworks;
 
 /// Enough of everything, and nothing wrong.
 fn clean() -> Figures {
@@ -42,10 +46,19 @@ fn clean() -> Figures {
             connecting_and_asking: 8,
             ..AskerFigures::default()
         },
-        prefixes: vec![
-            ("192.0.2.0/24".to_owned(), 99),
-            ("2001:db8::/64".to_owned(), 1),
-        ],
+        networks: ClientNetworks::of([
+            (IpAddr::from([192, 0, 2, 7]), 99),
+            ("2001:db8::7".parse().unwrap(), 1),
+        ]),
+        hosts: Some(HostFigures {
+            entries: 40,
+            seen: 20,
+            clients: 30,
+            unlisted: 14,
+            outside: 1,
+            with_mac: 30,
+            ..HostFigures::default()
+        }),
         local: Some(LocalFigures {
             interfaces: vec!["eth1".to_owned()],
             received: 10_000,
@@ -313,11 +326,49 @@ fn the_proposed_line_holds_the_prefixes_that_matter() {
     let clients = verdict(&clean(), "clients");
     let step = clients.step.unwrap();
     assert!(
-        step.ends_with("[networks] local = [\"192.0.2.0/24\"]"),
+        step.ends_with("under [networks]: local = [\"192.0.2.0/24\"]"),
         "{step}"
     );
     assert_eq!(clients.prefixes.len(), 2);
     assert_eq!(clients.prefixes[0].share_ppm, 990_000);
+}
+
+#[test]
+fn a_list_of_hosts_is_judged_where_there_is_one() {
+    let fits = clean().hosts.unwrap();
+    let with = |figures: HostFigures| found(|f| f.hosts = Some(figures));
+    assert_eq!(with(fits), (vec![], State::Good));
+    let unlisted = 15;
+    let strange = with(HostFigures { unlisted, ..fits });
+    assert_eq!(strange, (vec!["hosts-listed"], State::Good));
+    let routed = |behind_routers, mac_only| {
+        with(HostFigures {
+            behind_routers,
+            mac_only,
+            routers: 1,
+            ..fits
+        })
+    };
+    assert_eq!(routed(26, 5), (vec![], State::Good));
+    assert_eq!(
+        routed(27, 0),
+        (vec!["hosts-macs"], State::Good),
+        "nobody needs them"
+    );
+    assert_eq!(routed(27, 5), (vec!["hosts-macs"], State::Degraded));
+    let few = HostFigures {
+        clients: 7,
+        unlisted: 0,
+        with_mac: 7,
+        behind_routers: 7,
+        ..fits
+    };
+    assert_eq!(with(few), (vec![], State::Good), "too few to judge");
+    let said = verdict(&clean(), "hosts-listed").said;
+    assert_eq!(
+        said,
+        "20 of 40 entries seen; 14 of 30 clients (46.66 %) are in no entry, 1 only in entries that are not valid"
+    );
 }
 
 #[test]

@@ -696,11 +696,8 @@ fn contact_with_an_own_source_is_an_update_and_what_the_catalogue_knows_keeps_it
         std::env::temp_dir().join(format!("patchspan-sources-{}.toml", std::process::id()));
     std::fs::write(&config, SOURCES).unwrap();
     let told = |name: &str| -> Vec<String> {
-        let all = common::captures().into_iter();
-        let capture = all
-            .filter(|capture| capture.name == name)
-            .next_back()
-            .unwrap();
+        let mut all = common::captures().into_iter();
+        let capture = all.find(|capture| capture.name == name).unwrap();
         let flags = ["--config", config.to_str().unwrap(), "--events", "update"];
         let records = common::records(&common::replay(&capture.path, &flags));
         let updates = of_kind(&records, "update").map(|record| &record["update"]);

@@ -206,13 +206,54 @@ pub(super) struct Told {
 pub(super) struct DnsState {
     /// Messages so far.
     pub messages: u64,
-    /// Queries that wait: id and a hash of the question.
-    pub queries: VecDeque<(u16, u64)>,
+    /// Queries that wait, the oldest first.
+    pub queries: VecDeque<Query>,
+}
+
+/// A query that waits for its response.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Query {
+    pub id: u16,
+    /// Hash of the question.
+    pub question: u64,
+    /// A truncated response came, or one to another copy of it.
+    pub is_answered: bool,
+}
+
+impl Query {
+    /// Whether it asks the same under the same id.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.id, self.question) == (other.id, other.question)
+    }
 }
 
 impl DnsState {
+    /// Queries without a response.
+    pub fn unanswered(&self) -> u64 {
+        self.queries
+            .iter()
+            .filter(|query| !query.is_answered)
+            .count() as u64
+    }
+
+    /// A response came; gives whether its query was seen. After a truncated one the query waits on: another may come.
+    pub fn answer(&mut self, answered: &Query, is_truncated: bool) -> bool {
+        let asked = self
+            .queries
+            .iter()
+            .position(|query| query.is_same(answered));
+        if let Some(asked) = asked.filter(|_| !is_truncated) {
+            self.queries.remove(asked);
+        }
+        let copies = self.queries.iter_mut();
+        for copy in copies.filter(|query| query.is_same(answered)) {
+            copy.is_answered = true;
+        }
+        asked.is_some()
+    }
+
     fn memory(&self) -> usize {
-        self.queries.capacity() * size_of::<(u16, u64)>()
+        self.queries.capacity() * size_of::<Query>()
     }
 }
 
@@ -237,7 +278,7 @@ mod tests {
             source: NameSource::Tls,
             ech_config: None,
         };
-        let queries = VecDeque::from(vec![(0, 0); 64]);
+        let queries = VecDeque::from(vec![Query::default(); 64]);
         let mut annotation = Annotation {
             claimed: Some(Box::new(claimed)),
             naming: Some(Box::new(naming("dl.example.net".to_owned()))),
@@ -252,5 +293,23 @@ mod tests {
         annotation.give_up();
         assert!(annotation.memory() < 300, "{}", annotation.memory());
         assert_eq!(annotation.naming.unwrap().name, "dl.example.net");
+    }
+
+    #[test]
+    fn a_query_is_unanswered_until_it_or_its_copy_is_answered() {
+        let query = |id| Query {
+            id,
+            ..Query::default()
+        };
+        let mut state = DnsState::default();
+        state
+            .queries
+            .extend([query(1), query(1), query(2), query(3)]);
+        assert!(state.answer(&query(1), false));
+        assert_eq!((state.queries.len(), state.unanswered()), (3, 2));
+        assert!(state.answer(&query(2), true), "a truncated answer is one");
+        assert_eq!((state.queries.len(), state.unanswered()), (3, 1));
+        assert!(!state.answer(&query(4), false));
+        assert_eq!(state.unanswered(), 1);
     }
 }

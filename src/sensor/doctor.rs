@@ -368,7 +368,7 @@ impl Look {
             ..Figures::default()
         };
         if let Some(watch) = self.worker.watch() {
-            figures.flows = watch.figures;
+            figures.flows = watch.figures.clone();
             figures.askers = AskerFigures::of(&watch.clients);
             if self.tells_networks {
                 figures.networks = ClientNetworks::of(watch.connections());

@@ -37,10 +37,21 @@ impl Core {
     ) -> Option<Box<Naming>> {
         self.finish_application(flow);
         self.finish_volume(flow);
+        self.count_end(flow);
         self.tell_end(flow);
         self.write_flow(flow, reason);
         let naming = flow.annotation.naming.take();
         naming.filter(|_| flow.key().protocol() == Protocol::TCP)
+    }
+
+    /// What the flow says of the mirror, and of the resolver behind it.
+    fn count_end(&mut self, flow: &Flow<Annotation>) {
+        if flow.key().protocol() == Protocol::TCP {
+            self.mirror.ended(flow);
+        }
+        if let Some(dns) = &flow.annotation.dns {
+            self.counters.dns_unanswered += dns.unanswered();
+        }
     }
 
     fn finish_application(&mut self, flow: &mut Flow<Annotation>) {

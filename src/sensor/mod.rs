@@ -8,7 +8,7 @@
 //! * [`sandbox`]: what a live run gives up before it reads the first packet
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
-//! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume` and `ending`
+//! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume`, `ending` and `mirror`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
 //! * [`outputs`]: live lines to every output: a thread and two bounded queues each
 //! * [`order`]: the total order of what is written
@@ -24,6 +24,7 @@ mod ending;
 mod gate;
 mod hosts;
 pub mod live;
+mod mirror;
 mod naming;
 pub mod order;
 pub mod outputs;

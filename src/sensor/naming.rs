@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::annotation::{Annotation, Claimed, Naming};
 use super::ending::Failed;
-use super::worker::Core;
+use super::worker::{Core, WorkerCounters};
 use crate::flows::Flow;
 use crate::names::Candidate;
 use crate::protocols::http;
@@ -149,12 +149,12 @@ impl Core {
         let own = candidates
             .iter()
             .find(|candidate| candidate.name == name.as_str());
-        if !candidates.is_empty() && !flow.annotation.is_compared {
-            *(if own.is_some() {
-                &mut self.counters.agreed
-            } else {
-                &mut self.counters.disagreed
-            }) += 1;
+        if !flow.annotation.is_compared {
+            *match own {
+                Some(_) => &mut self.counters.agreed,
+                None if candidates.is_empty() => &mut self.counters.uncompared,
+                None => &mut self.counters.disagreed,
+            } += 1;
         }
         Naming {
             corroborated: own.is_some()
@@ -214,12 +214,19 @@ impl Core {
             Some(naming) => match naming.source {
                 NameSource::Dns => &mut self.counters.named_dns,
                 NameSource::DnsShared => &mut self.counters.named_dns_shared,
-                NameSource::Http | NameSource::Quic | NameSource::Tls => {
-                    &mut self.counters.named_claimed
-                }
+                NameSource::Http => &mut self.counters.named_http,
+                NameSource::Quic => &mut self.counters.named_quic,
+                NameSource::Tls => &mut self.counters.named_tls,
                 NameSource::Address => &mut self.counters.named_none,
             },
         } += 1;
+        let WorkerCounters {
+            named_http,
+            named_quic,
+            named_tls,
+            ..
+        } = self.counters;
+        self.counters.named_claimed = named_http + named_quic + named_tls;
     }
 
     /// Whether a server name is only the public name of an accepted ECH: it is one of a configuration that this client received,

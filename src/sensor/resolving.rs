@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use super::annotation::Annotation;
+use super::annotation::{Annotation, Query};
 use super::worker::{Core, Way};
 use crate::flows::{Chunk, ClientEvidence, Flow};
 use crate::protocols::dns::{self, Data, Framer, Message, svcb, words};
@@ -102,12 +102,18 @@ impl Core {
         let Some((question, kind)) = first_question(message) else {
             return;
         };
-        let waiting = (message.id(), question_hash(&question, kind));
+        let query = Query {
+            id: message.id(),
+            question: question_hash(&question, kind),
+            is_answered: false,
+        };
         let state = flow.annotation.dns.get_or_insert_default();
         if state.queries.len() >= MAX_QUERIES {
-            state.queries.pop_front();
+            let forgotten = state.queries.pop_front();
+            let is_unanswered = forgotten.is_some_and(|query| !query.is_answered);
+            self.counters.dns_unanswered += u64::from(is_unanswered);
         }
-        state.queries.push_back(waiting);
+        state.queries.push_back(query);
         if is_address_question(kind)
             && let Some(question) = self.catalogue_question(flow, &question, stamp)
         {
@@ -119,17 +125,19 @@ impl Core {
         let Some((question, kind)) = first_question(message) else {
             return;
         };
-        let waiting = (message.id(), question_hash(&question, kind));
+        let answered = Query {
+            id: message.id(),
+            question: question_hash(&question, kind),
+            is_answered: true,
+        };
         let resolver = flow.server().address;
         let state = flow.annotation.dns.get_or_insert_default();
-        let asked = state.queries.iter().position(|query| *query == waiting);
-        let is_believed = asked.is_some() || self.settings.resolvers.contains(&resolver);
-        if let Some(asked) = asked.filter(|_| !message.is_truncated()) {
-            state.queries.remove(asked);
-        }
-        if !is_believed {
-            self.counters.dns_unasked += 1;
-            return;
+        if !state.answer(&answered, message.is_truncated()) {
+            if !self.settings.resolvers.contains(&resolver) {
+                self.counters.dns_unasked += 1;
+                return;
+            }
+            self.counters.dns_unasked_believed += 1;
         }
         let found = resolved(message, &question);
         let (client, time) = (flow.client().address, self.message_time(stamp));

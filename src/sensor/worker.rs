@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::annotation::{Annotation, Naming};
 use super::doctor::FlowWatch;
+use super::mirror::MirrorCounters;
 use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::counters;
@@ -40,6 +41,10 @@ counters! {
         names_answered: "names.answered",
         /// Responses whose query was not seen: they teach no name.
         dns_unasked: "dns.unasked_responses",
+        /// Responses whose query was not seen, of resolvers that are believed without.
+        dns_unasked_believed: "dns.unasked_believed",
+        /// Queries that no response to was seen until their flow ended, each repetition once.
+        dns_unanswered: "dns.unanswered_queries",
         /// Payload on a DNS port that is no message.
         dns_malformed: "dns.malformed",
         /// TLS handshakes.
@@ -54,6 +59,12 @@ counters! {
         http_transactions: "http.transactions",
         /// Flows that were named by TLS, QUIC or HTTP.
         named_claimed: "naming.claimed",
+        /// Those by TLS.
+        named_tls: "naming.tls",
+        /// Those by QUIC.
+        named_quic: "naming.quic",
+        /// Those by HTTP.
+        named_http: "naming.http",
         /// Flows that were named by DNS for their client.
         named_dns: "naming.dns",
         /// Flows that were named by DNS for another client.
@@ -66,6 +77,8 @@ counters! {
         agreed: "naming.agreed",
         /// Flows with a claimed name and DNS candidates that do not.
         disagreed: "naming.disagreed",
+        /// Flows with a claimed name and no DNS candidate.
+        uncompared: "naming.uncompared",
         /// Activities dropped because a flow had too many before its name was known.
         pending_dropped: "updates.pending_dropped",
         /// Flows of which nothing more was read, because too much of others was incomplete.
@@ -109,6 +122,7 @@ pub(super) struct Core {
     pub names: Arc<Names>,
     pub catalogue: Arc<Catalogue>,
     pub counters: WorkerCounters,
+    pub mirror: MirrorCounters,
     /// `patchspan doctor` looks at every flow that ends.
     watch: Option<Box<FlowWatch>>,
     /// A DNS message written anew: see [`super::wording`].
@@ -146,6 +160,7 @@ impl Worker {
             names,
             catalogue,
             counters: WorkerCounters::default(),
+            mirror: MirrorCounters::default(),
             watch: None,
             message: Vec::new(),
             buffered: 0,
@@ -248,6 +263,7 @@ impl Worker {
         let mut counts = Counts::default();
         counts.add(self.flows.counters().iter());
         counts.add(self.core.counters.iter());
+        counts.add(self.core.mirror.iter());
         counts
     }
 }

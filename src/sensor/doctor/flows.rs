@@ -5,13 +5,12 @@ use std::net::IpAddr;
 
 use super::super::annotation::Annotation;
 use super::super::application::AppProtocol;
-use crate::flows::{Flow, Handshake};
+use super::super::mirror::MirrorCounters;
+use crate::flows::Flow;
 use crate::types::{Direction, Protocol, Timestamp};
 
 /// Clients that the doctor tells apart; those that come later are not looked at.
 const MAX_CLIENTS: usize = 1 << 18;
-/// A shorter TCP flow does not tell whether the other direction is missing.
-const LEAST_PACKETS: u64 = 4;
 
 /// What is gathered.
 #[derive(Debug)]
@@ -23,20 +22,10 @@ pub struct FlowWatch {
 }
 
 /// What was counted over flows that ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowFigures {
-    /// TCP flows that carried payload.
-    pub tcp: u64,
-    /// Those of which only what the client sends was seen.
-    pub client_only: u64,
-    /// Those of which only what the server sends was seen.
-    pub server_only: u64,
-    /// Payload bytes of TCP flows seen both ways and from their beginning, each once.
-    pub bytes: u64,
-    /// Those that were acknowledged and never seen.
-    pub unseen: u64,
-    /// Holes that they left.
-    pub gaps: u64,
+    /// TCP: directions, and what was lost of them.
+    pub mirror: MirrorCounters,
     /// Flows other than DNS that carried something: TCP with payload, UDP both ways.
     pub connections: u64,
 }
@@ -74,7 +63,7 @@ impl FlowWatch {
             [Direction::ToServer, Direction::ToClient].map(|way| flow.packets(way));
         let is_both_ways = to_server > 0 && to_client > 0;
         let carried = match flow.key().protocol() {
-            Protocol::TCP => self.tcp(flow, to_server, to_client),
+            Protocol::TCP => self.figures.mirror.ended(flow),
             Protocol::UDP => is_both_ways,
             _ => false,
         };
@@ -93,28 +82,6 @@ impl FlowWatch {
     pub fn connections(&self) -> impl Iterator<Item = (IpAddr, u64)> + '_ {
         let clients = self.clients.iter();
         clients.map(|(address, client)| (*address, client.connections))
-    }
-
-    /// Gives whether it carried payload.
-    fn tcp(&mut self, flow: &Flow<Annotation>, to_server: u64, to_client: u64) -> bool {
-        let [up, down] = [Direction::ToServer, Direction::ToClient].map(|way| flow.delivered(way));
-        if up.bytes + down.bytes == 0 || to_server + to_client < LEAST_PACKETS {
-            return false;
-        }
-        let figures = &mut self.figures;
-        figures.tcp += 1;
-        match (to_server, to_client) {
-            (_, 0) => figures.client_only += 1,
-            (0, _) => figures.server_only += 1,
-            // What was under way before the capture began is acknowledged in it, and was never to be seen.
-            _ if flow.handshake() == Some(Handshake::Midstream) => {}
-            _ => {
-                figures.bytes += up.bytes + down.bytes;
-                figures.unseen += up.inferred + down.inferred;
-                figures.gaps += up.gaps + down.gaps;
-            }
-        }
-        true
     }
 
     fn client(&mut self, address: IpAddr) -> &mut ClientFigures {

@@ -96,7 +96,7 @@ pub(super) fn undecoded(figures: &Figures) -> Finding {
 
 pub(super) fn one_sided(figures: &Figures) -> Finding {
     let rule = rule("one-sided");
-    let flows = &figures.flows;
+    let flows = &figures.flows.mirror;
     if let Some(little) = rule.too_little(flows.tcp) {
         return little;
     }

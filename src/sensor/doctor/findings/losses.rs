@@ -30,7 +30,7 @@ pub(super) fn local_drops(local: &LocalFigures) -> Finding {
 
 pub(super) fn mirror_loss(figures: &Figures) -> Finding {
     let rule = rule("mirror-loss");
-    let flows = &figures.flows;
+    let flows = &figures.flows.mirror;
     let share = ppm(flows.unseen, flows.bytes);
     let said = format!(
         "{} of the TCP bytes were acknowledged, yet never seen; {} gaps",

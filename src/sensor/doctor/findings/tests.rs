@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::super::super::mirror::MirrorCounters;
 use super::super::clock::ClockFigures;
 use super::super::figures::{AskerFigures, NameFigures};
 use super::super::flows::FlowFigures;
@@ -22,10 +23,12 @@ fn clean() -> Figures {
             ..PacketFigures::default()
         },
         flows: FlowFigures {
-            tcp: 100,
-            bytes: 2_000_000,
+            mirror: MirrorCounters {
+                tcp: 100,
+                bytes: 2_000_000,
+                ..MirrorCounters::default()
+            },
             connections: 100,
-            ..FlowFigures::default()
         },
         clock: ClockFigures {
             dated: 10,
@@ -104,7 +107,7 @@ fn nothing_is_found_just_below_a_threshold_and_something_at_it() {
     let cases: [(&str, u64, Change); 15] = [
         ("link-types", 1, |f, n| f.unknown_link_types = n),
         ("undecoded", 100, |f, n| f.broken = n),
-        ("one-sided", 5, |f, n| f.flows.client_only = n),
+        ("one-sided", 5, |f, n| f.flows.mirror.client_only = n),
         ("doubled", 100, |f, n| f.duplicates = n),
         ("tags-one-sided", 5, |f, n| f.packets.tagged_one_way = n),
         ("qinq", 1, |f, n| f.packets.double_tagged = n),
@@ -117,7 +120,7 @@ fn nothing_is_found_just_below_a_threshold_and_something_at_it() {
             f.local.as_mut().unwrap().ring_dropped = n
         }),
         ("mirror-loss", 2_000, |f, n| {
-            (f.flows.unseen, f.flows.gaps) = (n, 3)
+            (f.flows.mirror.unseen, f.flows.mirror.gaps) = (n, 3)
         }),
         ("clock-offset", 300_000, |f, n| {
             f.clock.ahead_ms = -(n as i64)
@@ -228,7 +231,7 @@ fn an_interface_that_is_down_is_blind_with_the_command_that_raises_it() {
 fn loss_on_the_mirror_port_is_told_from_drops_here() {
     let lost = |dropped: u64, local: bool| {
         let mut figures = clean();
-        (figures.flows.unseen, figures.flows.gaps) = (20_000, 50);
+        (figures.flows.mirror.unseen, figures.flows.mirror.gaps) = (20_000, 50);
         figures.local.as_mut().unwrap().ring_dropped = dropped;
         figures.local = figures.local.filter(|_| local);
         verdict(&figures, "mirror-loss")
@@ -255,11 +258,11 @@ fn loss_on_the_mirror_port_is_told_from_drops_here() {
 #[test]
 fn gaps_are_evidence_in_few_bytes_but_their_absence_is_not() {
     let mut figures = clean();
-    figures.flows.bytes = 300_000;
+    figures.flows.mirror.bytes = 300_000;
     assert_eq!(verdict(&figures, "mirror-loss").state, State::TooLittle);
-    (figures.flows.unseen, figures.flows.gaps) = (10_000, 3);
+    (figures.flows.mirror.unseen, figures.flows.mirror.gaps) = (10_000, 3);
     assert_eq!(verdict(&figures, "mirror-loss").state, State::Degraded);
-    figures.flows.gaps = 2;
+    figures.flows.mirror.gaps = 2;
     assert_eq!(verdict(&figures, "mirror-loss").state, State::TooLittle);
 }
 
@@ -279,7 +282,10 @@ fn one_server_does_not_tell_the_time() {
 fn the_side_that_is_missing_is_named() {
     let said = |client_only, server_only| {
         let mut figures = clean();
-        (figures.flows.client_only, figures.flows.server_only) = (client_only, server_only);
+        (
+            figures.flows.mirror.client_only,
+            figures.flows.mirror.server_only,
+        ) = (client_only, server_only);
         verdict(&figures, "one-sided").said
     };
     assert!(said(100, 0).contains("show what clients send and not what servers send"));

@@ -120,6 +120,14 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("rustls", &["sinks"]),
     ("crossbeam_channel", &["sensor"]),
     ("signal_hook", &["sensor"]),
+    // Metrics and health over HTTP.
+    ("hyper", &["sensor"]),
+    ("hyper_util", &["sensor"]),
+    ("http_body_util", &["sensor"]),
+    ("tokio", &["sensor"]),
+    ("prometheus", &["sensor"]),
+    // What the kernel tells of this process.
+    ("procfs", &["sensor"]),
     // READY, the watchdog.
     ("sd_notify", &["cli"]),
     ("serde", &["updates"]),

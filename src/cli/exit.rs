@@ -115,7 +115,8 @@ impl From<SetupError> for Exit {
             | SetupError::Catalogue(_)
             | SetupError::Key(_)
             | SetupError::Cores(_)
-            | SetupError::Sandbox(_) => Self::Config,
+            | SetupError::Sandbox(_)
+            | SetupError::Metrics(_) => Self::Config,
             SetupError::Capture(_) => Self::Input,
             SetupError::Thread(_) => Self::Internal,
         }

@@ -1,7 +1,7 @@
 //! What a value may look like.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
+use super::metrics::Listen;
 use crate::records::Kind;
 use crate::types::Fqdn;
 use crate::types::networks::prefix;
@@ -119,6 +120,37 @@ pub(super) fn workers(most: usize) -> Form<NonZeroUsize> {
             _ => None,
         },
     )
+}
+
+/// A part of a whole, in parts of a million.
+pub(super) fn percent() -> Form<u32> {
+    Form::new("a percentage above 0, at most 100, such as 0.5", |value| {
+        let percent: f64 = match value {
+            DeValue::Integer(number) => number.as_str().parse().ok()?,
+            DeValue::Float(number) => number.as_str().parse().ok()?,
+            _ => return None,
+        };
+        // From a millionth on, which also leaves out what is no number.
+        let is_part = (0.000_1..=100.0).contains(&percent);
+        is_part.then(|| (percent * 10_000.0).round() as u32)
+    })
+}
+
+/// Where metrics are asked for: on this machine only, because nobody has to say who he is.
+pub(super) fn listen() -> Form<Option<Listen>> {
+    /// `sun_path` of unix(7), less its end.
+    const LONGEST: usize = 107;
+    let accepted = "a Unix socket (\"unix:/run/patchspan/metrics.sock\", at most 107 bytes of path) or a loopback address with its \
+                    port (\"127.0.0.1:9477\", \"[::1]:9477\")";
+    Form::text(accepted, |text| {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let is_path = (1..=LONGEST).contains(&path.len()) && !path.contains('\0');
+            return is_path.then(|| Some(Listen::Unix(path.into())));
+        }
+        let address: SocketAddr = text.parse().ok()?;
+        let is_ours = address.ip().is_loopback() && address.port() > 0;
+        is_ours.then_some(Some(Listen::Tcp(address)))
+    })
 }
 
 /// A network interface's name, as Linux accepts it.

@@ -11,6 +11,7 @@
 //! * [`outputs`]: where records go
 //! * [`pseudonyms`]: whether clients get pseudonyms, and the file of the key
 //! * `sources`: own caches and mirrors
+//! * [`metrics`]: where the sensor tells of itself, and from when on that is bad news
 //! * `reload`: what can change while a sensor runs
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
@@ -21,6 +22,7 @@ mod forms;
 pub mod hosts;
 pub mod job;
 pub mod memory;
+pub mod metrics;
 mod options;
 pub mod outputs;
 pub mod pseudonyms;
@@ -41,6 +43,7 @@ pub use errors::{ConfigError, ConfigErrors, Problem};
 use crate::types::{Fqdn, Networks};
 use crate::updates::catalogue::sources::InternalSource;
 use document::Document;
+use metrics::{HealthConfig, Listen};
 use outputs::OutputConfig;
 use pseudonyms::PseudonymsConfig;
 
@@ -74,6 +77,10 @@ pub struct Config {
     pub ech_public_names: Vec<Fqdn>,
     /// `[stats]`: time between two records of counters, in a live run.
     pub stats_interval: Duration,
+    /// `[metrics]`: where metrics and health can be asked for.
+    pub metrics: Option<Listen>,
+    /// `[health]`: from when on a live run is not well.
+    pub health: HealthConfig,
     /// `[sandbox]`: what a live run gives up before it listens.
     pub sandbox: SandboxConfig,
     /// `[pseudonyms]`: what stands for clients; `None`: they themselves.
@@ -243,6 +250,8 @@ impl Default for Config {
                 .into_iter()
                 .collect(),
             stats_interval: Duration::from_secs(60),
+            metrics: None,
+            health: HealthConfig::default(),
             sandbox: SandboxConfig::default(),
             pseudonyms: None,
             outputs: vec![OutputConfig::default()],

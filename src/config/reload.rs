@@ -14,6 +14,7 @@ impl Config {
             ("pseudonyms", self.pseudonyms != new.pseudonyms),
             ("sandbox", self.sandbox != new.sandbox),
             ("records", self.form() != new.form()),
+            ("metrics", self.metrics != new.metrics),
             ("stats", self.stats_interval != new.stats_interval),
             ("output", self.outputs != new.outputs),
         ];
@@ -43,12 +44,12 @@ mod tests {
     fn what_is_made_once_needs_a_restart() {
         let parse = |text: &str| Config::parse(text, Path::new("sensor.toml")).unwrap();
         let old = Config::default();
-        let soft = "networks.local = [\"192.0.2.0/24\"]\nupdates.idle = \"30s\"\nhttp.query = \"drop\"\ndns.ports = [5353]";
+        let soft = "networks.local = [\"192.0.2.0/24\"]\nupdates.idle = \"30s\"\nhttp.query = \"drop\"\nhealth.silent_after = \"5min\"\ndns.ports = [5353]";
         assert!(old.needs_restart(&parse(soft)).is_empty());
-        let hard = "memory = \"2GiB\"\nflows.udp = \"1min\"\nrecords.host = \"a\"\n[[output]]\nkind = \"unix\"\npath = \"/a\"";
+        let hard = "memory = \"2GiB\"\nflows.udp = \"1min\"\nrecords.host = \"a\"\nmetrics.listen = \"unix:/a\"\n[[output]]\nkind = \"unix\"\npath = \"/a\"";
         assert_eq!(
             old.needs_restart(&parse(hard)),
-            ["memory", "flows", "records", "output"]
+            ["memory", "flows", "records", "metrics", "output"]
         );
     }
 }

@@ -13,7 +13,7 @@ use super::memory::Shares;
 use super::pseudonyms::PseudonymsConfig;
 use super::{
     CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
-    UpdatesConfig, outputs, sources,
+    UpdatesConfig, metrics, outputs, sources,
 };
 use crate::types::Networks;
 
@@ -47,6 +47,8 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);
     stats(document, &mut root, &mut config);
+    metrics::metrics(document, &mut root, &mut config.metrics);
+    config.health = metrics::health(document, &mut root);
     config.sandbox = sandbox(document, &mut root);
     config.pseudonyms = pseudonyms(document, &mut root, &config.local);
     config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);

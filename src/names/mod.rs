@@ -183,6 +183,11 @@ impl Names {
         self.table.evicted()
     }
 
+    /// Entries that are stored, also those that nobody wants any more.
+    pub fn entries(&self) -> u64 {
+        self.table.stored()
+    }
+
     /// Most entries.
     pub fn ceiling(&self) -> u64 {
         self.table.capacity()

@@ -189,6 +189,11 @@ impl Table {
         self.evicted.load(Ordering::Relaxed)
     }
 
+    /// Entries of the ring that hold something.
+    pub fn stored(&self) -> u64 {
+        self.written().min(self.capacity)
+    }
+
     fn written(&self) -> u64 {
         self.head.load(Ordering::Relaxed)
     }

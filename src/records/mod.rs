@@ -19,6 +19,7 @@ pub mod dns;
 pub mod doctor;
 pub mod flow;
 pub mod header;
+pub mod health;
 pub mod http;
 pub mod identity;
 pub mod line;

@@ -226,13 +226,8 @@ fn compare(
     let Some(before) = before.filter(|before| before.index == after.index) else {
         return;
     };
-    let lost = |status: &InterfaceStatus| {
-        let counters = &status.counters;
-        // A card counts a frame that it had no room for in one of these, some cards in several.
-        let no_room = counters.rx_missed_errors.max(counters.rx_fifo_errors);
-        counters.rx_dropped + no_room + counters.rx_over_errors + counters.rx_crc_errors
-    };
-    local.interface_dropped += lost(after).saturating_sub(lost(before));
+    let (after, before) = (after.counters.lost(), before.counters.lost());
+    local.interface_dropped += after.saturating_sub(before);
 }
 
 fn input<'f>(frame: &LiveFrame<'f>, now: Timestamp) -> FrameInput<'f> {

@@ -6,6 +6,7 @@
 //! * `renewal`: what a reload changes, on its way to the threads
 //! * `census`: which networks the clients are in, told once
 //! * `rings`: what the kernel had no room for
+//! * `links`: what the interfaces counted themselves
 //! * `conclusions`: the one thread that turns the facts of all workers into accesses, sessions and statistics
 //!
 //! A worker's clock is set by its packets, on a silent link by the wall. Facts of several workers are put in the order of a replay
@@ -14,6 +15,7 @@
 mod capture;
 mod census;
 mod conclusions;
+mod links;
 mod renewal;
 mod rings;
 mod router;
@@ -32,7 +34,8 @@ use signal_hook::iterator::Signals;
 use super::cores;
 use super::doctor::FlowWatch;
 use super::hosts::KnownHosts;
-use super::outputs::Outputs;
+use super::metrics::{Mailbox, Server};
+use super::outputs::{OutputCounters, Outputs};
 use super::printer::Printer;
 use super::sandbox;
 use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
@@ -40,6 +43,7 @@ use super::statistics::Counts;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::config::job::{RunJob, RunOutcome};
+use crate::config::metrics::Listen;
 use crate::names::Names;
 use crate::pseudonyms::Pseudonyms;
 use crate::records::Style;
@@ -50,6 +54,7 @@ use crate::updates::{Catalogue, Engine};
 use capture::{CaptureWorker, Ends, Road};
 use census::{Census, Rounds};
 use conclusions::Conclusions;
+pub(super) use links::InterfaceFigures;
 use renewal::{Board, Renewal};
 use rings::Rings;
 use router::Router;
@@ -124,6 +129,8 @@ struct Parts<'p> {
     pseudonyms: Option<Arc<Pseudonyms>>,
     began: Timestamp,
     shared: Shared,
+    /// Where the state of each second goes, where somebody may ask for it.
+    mailbox: Option<Mailbox>,
 }
 
 /// Reads the configuration and the list of hosts again, or gives every error of both.
@@ -151,6 +158,7 @@ pub fn run(
     let outputs = Outputs::start(&job.config.outputs, &style, Arc::new(wall_time))
         .map_err(SetupError::Outputs)?;
     let form = (&style, seed, &pseudonyms);
+    let (mailbox, server) = job.config.metrics.as_ref().map(serve).transpose()?.unzip();
     let first = renewal(job, catalogue, form, &outputs, sources.len());
     let parts = Parts {
         config: &job.config,
@@ -161,6 +169,7 @@ pub fn run(
         style,
         seed,
         pseudonyms,
+        mailbox,
     };
     let ended = thread::scope(|scope| {
         let ended = parts.run(scope, sources, |watch, events| {
@@ -172,7 +181,17 @@ pub fn run(
     });
     ended.map_err(SetupError::Thread)?;
     drop(parts);
+    if let Some(server) = server {
+        server.stop();
+    }
     Ok(conclude(outputs, on_event))
+}
+
+/// Metrics and health from now on.
+fn serve(listen: &Listen) -> Result<(Mailbox, Server), SetupError> {
+    let (mailbox, snapshots) = Mailbox::new();
+    let server = Server::start(listen, snapshots).map_err(SetupError::Metrics)?;
+    Ok((mailbox, server))
 }
 
 /// Outputs write what they still hold; tells what they could not.
@@ -257,7 +276,7 @@ impl Parts<'_> {
         workers: usize,
         rings: Rings,
         clients: Sender<String>,
-    ) -> Conclusions<impl FnMut(&mut Counts) + use<'_>> {
+    ) -> Conclusions<impl FnMut(&mut Counts) -> Vec<OutputCounters> + use<'_>> {
         let (config, first) = (self.config, self.shared.board.newest());
         let printer = Printer::new(
             self.outputs.kinds(),
@@ -265,9 +284,12 @@ impl Parts<'_> {
             Arc::clone(&first.catalogue),
             KnownHosts::new(first.hosts.clone(), config.tells_client_ids()),
         );
+        let flows = config.flow_options(workers, self.seed).max_flows * workers;
         let others = move |counts: &mut Counts| {
-            for output in self.outputs.counters() {
+            let outputs = self.outputs.counters();
+            for output in &outputs {
                 let [conclusions, logs] = output.dropped;
+                let [updates, _] = &output.delays;
                 counts.add([
                     ("outputs.lines", output.lines),
                     ("outputs.bytes", output.bytes),
@@ -276,17 +298,24 @@ impl Parts<'_> {
                     ("outputs.unread", output.unread),
                     ("outputs.errors", output.errors),
                     ("outputs.closed", u64::from(!output.is_open)),
+                    ("outputs.updates", updates.total()),
+                    ("outputs.updates_within_1s", updates.within(1_000)),
+                    ("outputs.updates_within_5s", updates.within(5_000)),
                 ]);
             }
             counts.add([
+                ("flow.ceiling", flows as u64),
+                ("names.entries", self.names.entries()),
                 ("names.ceiling", self.names.ceiling()),
                 ("names.evicted", self.names.evicted()),
             ]);
+            outputs
         };
         let options = conclusions::Options {
             workers,
             began: self.began,
             interval: config.stats_interval,
+            limits: config.health,
         };
         let census = Census::new(workers, clients);
         Conclusions::new(
@@ -296,6 +325,7 @@ impl Parts<'_> {
             options,
             rings,
             census,
+            self.mailbox.clone(),
             others,
         )
     }

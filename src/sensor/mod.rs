@@ -10,6 +10,7 @@
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume`, `ending` and `mirror`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
+//! * [`metrics`]: metrics and health of a live run over HTTP, with `delays`
 //! * [`outputs`]: live lines to every output: a thread and two bounded queues each
 //! * [`order`]: the total order of what is written
 
@@ -19,11 +20,13 @@ mod batch;
 pub mod clients;
 mod collector;
 pub mod cores;
+mod delays;
 pub mod doctor;
 mod ending;
 mod gate;
 mod hosts;
 pub mod live;
+pub mod metrics;
 mod mirror;
 mod naming;
 pub mod order;

@@ -48,6 +48,12 @@ impl Key {
         self.tick
     }
 
+    /// The moment in packet time at which it was decided, or up to a tick before: the packet's tick, or the timer that was due.
+    pub const fn decided(&self) -> Timestamp {
+        let is_boundary = self.packet == 0;
+        Tick(self.tick.0.saturating_sub(is_boundary as i64)).start()
+    }
+
     /// The same place in the order for another kind.
     #[must_use]
     pub const fn for_kind(self, kind: Kind, ordinal: u64) -> Self {
@@ -74,10 +80,15 @@ impl Lines {
         self.index.push((key, start..self.bytes.len()));
     }
 
-    /// Hands every line to `write`, in the order of their making.
-    pub fn each(&self, mut write: impl FnMut(Kind, &[u8])) {
+    /// Hands every line to `write`, in the order of their making, with the moment at which it was decided.
+    pub fn each(&self, mut write: impl FnMut(Kind, Timestamp, &[u8])) {
         for (key, range) in &self.index {
-            write(key.kind, self.bytes.get(range.clone()).unwrap_or_default());
+            let decided = key.decided();
+            write(
+                key.kind,
+                decided,
+                self.bytes.get(range.clone()).unwrap_or_default(),
+            );
         }
     }
 
@@ -119,6 +130,15 @@ mod tests {
         let boundary = Key::of_boundary(tick.start(), Kind::Flow, 9, 0);
         assert!(boundary < Key::of_packet(tick, stamp(1), Kind::Dns, 0, 0));
         assert!(Key::of_packet(Tick(4), stamp(7), Kind::Flow, 0, 0) < boundary);
+    }
+
+    #[test]
+    fn what_is_decided_is_never_told_late() {
+        let due = Timestamp::from_seconds(10, 30_000_000);
+        let boundary = Key::of_boundary(due, Kind::Flow, 0, 0).decided();
+        assert!(boundary <= due && due.since(boundary).as_millis() < 100);
+        let packet = Key::of_packet(due.tick(), stamp(1), Kind::Dns, 0, 0).decided();
+        assert!(packet <= due && due.since(packet).as_millis() < 100);
     }
 
     #[test]

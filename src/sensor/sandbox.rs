@@ -25,6 +25,7 @@ pub use report::{Part, Report};
 
 use crate::config::Config;
 use crate::config::job::RunJob;
+use crate::config::metrics::Listen;
 use crate::config::outputs::Target;
 
 /// Why a run does not begin.
@@ -87,6 +88,8 @@ pub(super) struct Needs {
     ports: Vec<u16>,
     /// A collector is known by its name.
     resolves: bool,
+    /// Where metrics are asked for.
+    serves: Option<Listen>,
 }
 
 /// Gives up everything that `job` does not need. To be called before any thread is started.
@@ -112,7 +115,8 @@ pub fn enter(job: &RunJob) -> Result<Report, SandboxError> {
 
 fn has_file(config: &Config) -> bool {
     let is_file = |target: &Target| matches!(target, Target::File(_));
-    config.outputs.iter().any(|output| is_file(&output.target))
+    let is_socket = matches!(config.metrics, Some(Listen::Unix(_)));
+    is_socket || config.outputs.iter().any(|output| is_file(&output.target))
 }
 
 impl Needs {
@@ -122,6 +126,7 @@ impl Needs {
         let read = job.files.iter().map(|file| directory(file));
         needs.readable.extend(read.map(Path::to_owned));
         needs.readable.extend(job.config.catalogue.clone());
+        needs.serves.clone_from(&job.config.metrics);
         for output in &job.config.outputs {
             match &output.target {
                 Target::File(file) => needs.writable.push(directory(&file.path).to_owned()),
@@ -185,9 +190,11 @@ mod tests {
             writable: vec!["/var/log/patchspan".into()],
             ports: vec![6000, 6514],
             resolves: false,
+            serves: Some(Listen::Unix("/run/patchspan/metrics.sock".into())),
         };
         let text = r#"
             catalogue.directory = "/srv/catalogue"
+            metrics.listen = "unix:/run/patchspan/metrics.sock"
             [[output]]
             kind = "file"
             path = "/var/log/patchspan/updates.json"

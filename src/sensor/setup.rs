@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cores::CoreError;
+use super::metrics::MetricsError;
 use super::outputs::OutputError;
 use super::sandbox::SandboxError;
 use super::worker::Settings;
@@ -53,6 +54,9 @@ pub enum SetupError {
     /// An output of a live run cannot be opened.
     #[error(transparent)]
     Outputs(OutputError),
+    /// Nobody could ask for metrics.
+    #[error(transparent)]
+    Metrics(MetricsError),
     /// The system has no thread or signal handler left.
     #[error("the sensor cannot be started: {0}")]
     Thread(std::io::Error),

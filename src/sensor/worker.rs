@@ -258,6 +258,14 @@ impl Worker {
         self.core.made = empty;
     }
 
+    /// How full the worker's tables are, at the moment.
+    pub fn fill(&self) -> [(&'static str, u64); 2] {
+        [
+            ("flow.active", self.flows.len() as u64),
+            ("streams.buffered_bytes", self.core.buffered as u64),
+        ]
+    }
+
     /// Every counter with its name.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();

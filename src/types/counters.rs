@@ -29,6 +29,13 @@ macro_rules! counters {
                 $(self.$field = self.$field.saturating_add(other.$field);)*
             }
 
+            /// What came since `earlier`, an older state of the same counters.
+            #[must_use]
+            #[allow(dead_code, reason = "most are only summed")]
+            $vis fn since(&self, earlier: &Self) -> Self {
+                Self { $($field: self.$field.saturating_sub(earlier.$field),)* }
+            }
+
             /// Every counter with its name, in a fixed order.
             $vis fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                 [$(($label, self.$field)),*].into_iter()

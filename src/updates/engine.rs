@@ -128,6 +128,11 @@ impl Engine {
         self.evict(fact.time(), out);
     }
 
+    /// Accesses, windows and sessions that are open.
+    pub fn open_entries(&self) -> usize {
+        self.accesses.len() + self.windows.len() + self.failures.len() + self.sessions.len()
+    }
+
     /// What was seen and refused so far.
     pub const fn counters(&self) -> &UpdateCounters {
         &self.counters

@@ -15,6 +15,7 @@ use crate::counters;
 use crate::decode::{Decoder, FrameInput};
 use crate::sensor::batch::Item;
 use crate::sensor::cores;
+use crate::sensor::delays::Delays;
 use crate::sensor::order::Key;
 use crate::sensor::outputs::Feeder;
 use crate::sensor::statistics::Counts;
@@ -87,6 +88,7 @@ pub(super) struct CaptureWorker {
     /// The second at which counters were last reported.
     reported: i64,
     counters: CaptureCounters,
+    lag: Delays,
     board: Reader,
 }
 
@@ -99,6 +101,8 @@ pub(super) struct Road {
     clock: PacketClock,
     tick: Tick,
     began: Timestamp,
+    /// The stamp of the first frame of this turn.
+    oldest: Option<Timestamp>,
 }
 
 impl CaptureWorker {
@@ -110,6 +114,7 @@ impl CaptureWorker {
             clients: None,
             reported: i64::MIN,
             counters: CaptureCounters::default(),
+            lag: Delays::default(),
             board: Reader::default(),
         }
     }
@@ -164,8 +169,10 @@ impl CaptureWorker {
                 Turn::default()
             });
         road.receive();
-        if turn.frames == 0 {
-            road.idle();
+        match road.oldest.take() {
+            // No frame of the turn waited longer than its first. One look at the clock a turn is enough.
+            Some(oldest) => self.lag.add(wall_time().since(oldest), turn.frames as u64),
+            None => road.idle(),
         }
         road.router.flush();
         while let Some(event) = ends.source.take_event() {
@@ -188,7 +195,7 @@ impl CaptureWorker {
     fn hand_over(&mut self, handover: Handover) {
         let mut made = self.road.worker.take();
         made.lines
-            .each(|kind, line| self.ends.feeder.line(kind, line));
+            .each(|kind, decided, line| self.ends.feeder.line(kind, decided, line));
         self.ends.feeder.flush();
         made.lines.clear();
         self.facts.append(&mut made.facts);
@@ -198,7 +205,8 @@ impl CaptureWorker {
         }
         let second = self.road.now().seconds_and_nanos().0;
         let is_last = handover == Handover::Last;
-        let counts = (is_last || second > self.reported).then(|| self.counts());
+        let counted =
+            (is_last || second > self.reported).then(|| (self.counts(), self.lag.clone()));
         let report = Report {
             worker: self.ends.index,
             tick: if is_last {
@@ -208,7 +216,7 @@ impl CaptureWorker {
             },
             facts: std::mem::take(&mut self.facts),
             clients: self.clients.take(),
-            counts,
+            counted,
         };
         if handover != Handover::Turn {
             let _ = self.ends.reports.send(report);
@@ -232,6 +240,7 @@ impl CaptureWorker {
         counts.add(self.road.clock.counters().iter());
         counts.add(self.road.router.counters().iter());
         counts.add(self.counters.iter());
+        counts.add(self.road.worker.fill());
         counts
     }
 }
@@ -246,11 +255,13 @@ impl Road {
             clock: PacketClock::default(),
             tick: Tick(i64::MIN),
             began,
+            oldest: None,
         }
     }
 
     fn frame(&mut self, frame: &LiveFrame<'_>) {
         let recorded = frame.head.timestamp;
+        self.oldest.get_or_insert(recorded);
         let now = self.clock.observe(recorded);
         self.enter(now.tick());
         let input = FrameInput {

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::census::{Census, Clients};
+use super::links::Links;
 use super::renewal::{Board, Reader, Renewal};
 use super::rings::Rings;
+use crate::config::metrics::HealthConfig;
 use crate::counters;
 use crate::records::stats::Loss;
+use crate::sensor::delays::Delays;
+use crate::sensor::metrics::{Mailbox, Snapshot};
 use crate::sensor::order::Key;
-use crate::sensor::outputs::Feeder;
+use crate::sensor::outputs::{Feeder, OutputCounters};
 use crate::sensor::printer::Printer;
 use crate::sensor::statistics::Counts;
 use crate::source::clock::wall_time;
@@ -36,7 +40,9 @@ counters! {
 
 /// What was printed goes to the outputs, in blocks.
 fn hand_on(printer: &mut Printer, feeder: &mut Feeder) {
-    printer.lines().each(|kind, line| feeder.line(kind, line));
+    printer
+        .lines()
+        .each(|kind, decided, line| feeder.line(kind, decided, line));
     printer.clear();
 }
 
@@ -47,8 +53,8 @@ pub(super) struct Report {
     /// The tick that the worker is in: it makes no fact of an earlier one any more.
     pub tick: Tick,
     pub facts: Vec<(Key, Fact)>,
-    /// Everything that the worker counted so far; now and then.
-    pub counts: Option<Counts>,
+    /// Everything that the worker counted so far, and how late its frames were; now and then.
+    pub counted: Option<(Counts, Delays)>,
     /// Whom the worker saw, in a round of the census.
     pub clients: Option<Clients>,
 }
@@ -60,6 +66,28 @@ pub(super) struct Options {
     pub began: Timestamp,
     /// Between two `stats` records.
     pub interval: Duration,
+    /// Until a reload.
+    pub limits: HealthConfig,
+}
+
+/// What is known of a worker.
+#[derive(Clone, Debug)]
+struct Known {
+    tick: Tick,
+    counts: Counts,
+    lag: Delays,
+    heard: Option<Instant>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            tick: Tick(i64::MIN),
+            counts: Counts::default(),
+            lag: Delays::default(),
+            heard: None,
+        }
+    }
 }
 
 /// The state of the thread.
@@ -72,18 +100,19 @@ pub(super) struct Conclusions<F> {
     others: F,
     rings: Rings,
     census: Census,
-    /// The tick of each worker.
-    ticks: Vec<Tick>,
+    links: Links,
+    /// Where metrics are told of, where they are.
+    mailbox: Option<Mailbox>,
+    workers: Vec<Known>,
     /// Facts whose tick not every worker has left.
     waiting: BTreeMap<(Key, usize), Fact>,
     arrived: usize,
-    counts: Vec<Counts>,
     /// When statistics are due.
     due: Timestamp,
     counters: ConclusionCounters,
 }
 
-impl<F: FnMut(&mut Counts)> Conclusions<F> {
+impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
     pub fn new(
         engine: Engine,
         printer: Printer,
@@ -91,6 +120,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
         options: Options,
         rings: Rings,
         census: Census,
+        mailbox: Option<Mailbox>,
         others: F,
     ) -> Self {
         Self {
@@ -99,12 +129,13 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
             feeder,
             options,
             others,
+            links: Links::new(rings.counters().clone()),
             rings,
             census,
-            ticks: vec![Tick(i64::MIN); options.workers],
+            mailbox,
+            workers: vec![Known::default(); options.workers],
             waiting: BTreeMap::new(),
             arrived: 0,
-            counts: vec![Counts::default(); options.workers],
             due: options.began.plus(options.interval),
             counters: ConclusionCounters::default(),
         }
@@ -135,6 +166,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
         let catalogue = || Arc::clone(&new.catalogue);
         self.engine.renew(catalogue(), new.config.update_options());
         self.printer.renew(catalogue(), new.hosts.clone());
+        self.options.limits = new.config.health;
     }
 
     fn report(&mut self, report: Report) {
@@ -143,20 +175,22 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
             self.arrived += 1;
             self.waiting.insert((key, self.arrived), fact);
         }
-        if let Some(tick) = self.ticks.get_mut(report.worker) {
-            *tick = report.tick;
-        }
         if let Some(clients) = report.clients {
             self.census.take_in(report.worker, clients);
         }
-        if let (Some(counts), Some(known)) = (report.counts, self.counts.get_mut(report.worker)) {
-            *known = counts;
+        let Some(known) = self.workers.get_mut(report.worker) else {
+            return;
+        };
+        known.tick = report.tick;
+        known.heard = Some(Instant::now());
+        if let Some((counts, lag)) = report.counted {
+            (known.counts, known.lag) = (counts, lag);
         }
     }
 
     /// What every worker has left behind counts.
     fn conclude(&mut self) {
-        let left = self.ticks.iter().min().copied().unwrap_or_default();
+        let left = self.left();
         while let Some(first) = self.waiting.first_entry() {
             let (key, _) = *first.key();
             let is_early = key.tick() >= left;
@@ -180,10 +214,18 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
         }
     }
 
+    /// The tick that no worker is before.
+    fn left(&self) -> Tick {
+        let ticks = self.workers.iter().map(|worker| worker.tick);
+        ticks.min().unwrap_or_default()
+    }
+
     fn tell_what_is_due(&mut self) {
         let now = wall_time();
         if self.rings.is_due(now) {
             self.tell_losses(now);
+            self.links.look();
+            self.tell_metrics(now);
         }
         if now >= self.due {
             self.due = now.plus(self.options.interval);
@@ -205,16 +247,63 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
     }
 
     fn tell_statistics(&mut self, now: Timestamp) {
-        let mut sum = Counts::default();
-        for counts in &self.counts {
-            sum.add(counts.iter());
+        let (sum, _, _) = self.sum();
+        self.printer.statistics(&sum, self.options.began, now);
+    }
+
+    /// The state of the moment, where somebody may ask for it.
+    fn tell_metrics(&mut self, now: Timestamp) {
+        if self.mailbox.is_none() {
+            return;
+        }
+        let (counts, lag, outputs) = self.sum();
+        let left = self.left();
+        let ago = |heard: Instant| heard.elapsed();
+        let snapshot = Snapshot {
+            taken: Instant::now(),
+            began: self.options.began,
+            counts,
+            lag,
+            interfaces: self.links.figures(),
+            outputs,
+            workers: self
+                .workers
+                .iter()
+                .map(|worker| worker.heard.map(ago))
+                .collect(),
+            behind: if left > Tick(i64::MIN) {
+                now.since(left.start())
+            } else {
+                Duration::ZERO
+            },
+            limits: self.options.limits,
+        };
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.put(snapshot);
+        }
+    }
+
+    /// What everybody counted.
+    fn sum(&mut self) -> (Counts, Delays, Vec<OutputCounters>) {
+        let (mut sum, mut lag) = (Counts::default(), Delays::default());
+        for worker in &self.workers {
+            sum.add(worker.counts.iter());
+            lag.merge(&worker.lag);
         }
         sum.add(self.engine.counters().iter());
         sum.add(self.counters.iter());
         sum.add(self.printer.counts());
         sum.add(self.rings.counters().total().iter());
-        (self.others)(&mut sum);
-        self.printer.statistics(&sum, self.options.began, now);
+        sum.add(self.links.total().iter());
+        sum.add([
+            ("lag.frames", lag.total()),
+            ("lag.within_1s", lag.within(1_000)),
+            ("lag.within_5s", lag.within(5_000)),
+            ("updates.open", self.engine.open_entries() as u64),
+            ("updates.facts_waiting", self.waiting.len() as u64),
+        ]);
+        let outputs = (self.others)(&mut sum);
+        (sum, lag, outputs)
     }
 
     fn hand_on(&mut self) {
@@ -233,6 +322,7 @@ impl<F: FnMut(&mut Counts)> Conclusions<F> {
             hand_on(printer, feeder);
         });
         self.tell_losses(now);
+        self.links.look();
         self.tell_statistics(now);
         self.hand_on();
     }

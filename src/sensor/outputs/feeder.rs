@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::shared::{Block, Shared};
+use super::shared::{Block, Shared, Timed};
 use super::{Clock, LANES, lane};
 use crate::records::{Kind, Kinds};
+use crate::types::Timestamp;
 
 /// A block goes over by itself before it grows larger.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -43,6 +44,8 @@ pub(super) struct Feed {
 struct Gathered {
     bytes: Vec<u8>,
     counts: [u64; Kind::ALL.len()],
+    /// Lines whose delay counts, and when the oldest of them was decided.
+    timed: Option<Timed>,
 }
 
 impl Feeder {
@@ -50,11 +53,11 @@ impl Feeder {
         Self { feeds, clock }
     }
 
-    /// Gives a whole line, with its newline, to each output that wants its kind.
-    pub fn line(&mut self, kind: Kind, line: &[u8]) {
+    /// Gives a whole line, with its newline, to each output that wants its kind. `decided`: the packet time of what it tells.
+    pub fn line(&mut self, kind: Kind, decided: Timestamp, line: &[u8]) {
         for feed in &mut self.feeds {
             if feed.kinds.has(kind) {
-                feed.line(kind, line, &self.clock);
+                feed.line(kind, decided, line, &self.clock);
             }
         }
     }
@@ -127,7 +130,7 @@ impl Feed {
         }
     }
 
-    fn line(&mut self, kind: Kind, line: &[u8], clock: &Clock) {
+    fn line(&mut self, kind: Kind, decided: Timestamp, line: &[u8], clock: &Clock) {
         debug_assert!(line.ends_with(b"\n"));
         let lane = lane(kind);
         let held = self.blocks.get(lane).map_or(0, |block| block.bytes.len());
@@ -140,6 +143,9 @@ impl Feed {
         block.bytes.extend_from_slice(line);
         if let Some(count) = block.counts.get_mut(kind as usize) {
             *count += 1;
+        }
+        if is_timed(kind) {
+            block.timed.get_or_insert_default().add(decided);
         }
     }
 
@@ -154,6 +160,7 @@ impl Feed {
         let block = Block {
             bytes: gathered.bytes.as_slice().into(),
             lines: gathered.counts.iter().sum(),
+            timed: gathered.timed.take(),
         };
         gathered.bytes.clear();
         let counts = std::mem::take(&mut gathered.counts);
@@ -180,4 +187,9 @@ impl Feed {
         self.shared.reject(lane, &refused);
         Some(refused)
     }
+}
+
+/// What the sensor says of itself waits for no packet.
+const fn is_timed(kind: Kind) -> bool {
+    !matches!(kind, Kind::Stats | Kind::PatchspanStats | Kind::Loss)
 }

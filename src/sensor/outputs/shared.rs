@@ -4,17 +4,43 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use super::LANES;
 use crate::records::Kind;
+use crate::sensor::delays::{Delays, SharedDelays};
 use crate::types::Timestamp;
 
 const KINDS: usize = Kind::ALL.len();
 /// What a block costs beside its bytes: its place in the queue, what the allocator adds.
-const OVERHEAD: u64 = 64;
+const OVERHEAD: u64 = 96;
 
 /// Whole lines on their way through a queue.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) bytes: Box<[u8]>,
     pub(super) lines: u64,
+    /// Lines whose delay counts.
+    pub(super) timed: Option<Timed>,
+}
+
+/// How many lines, and when the oldest of them was decided: a block is handed over at the end of a turn, so they are of one age.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timed {
+    pub(super) lines: u64,
+    pub(super) oldest: Timestamp,
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self {
+            lines: 0,
+            oldest: Timestamp::MAX,
+        }
+    }
+}
+
+impl Timed {
+    pub(super) fn add(&mut self, decided: Timestamp) {
+        self.lines += 1;
+        self.oldest = self.oldest.min(decided);
+    }
 }
 
 impl Block {
@@ -40,6 +66,8 @@ pub(super) struct Shared {
     /// Lines whose loss is known and could not be written.
     untold: AtomicU64,
     is_open: AtomicBool,
+    /// From the deciding moment to the write, by lane. Written by the output's thread.
+    delays: [SharedDelays; LANES],
 }
 
 /// Lines that feeders dropped since the writer last told of it.
@@ -82,6 +110,8 @@ pub struct OutputCounters {
     pub capacity: u64,
     /// Whether it is open, or connected.
     pub is_open: bool,
+    /// From the moment at which a record was decided to its write, by lane: accesses and sessions; full logs.
+    pub delays: [Delays; 2],
 }
 
 impl Shared {
@@ -98,6 +128,7 @@ impl Shared {
             unread: AtomicU64::default(),
             untold: AtomicU64::default(),
             is_open: AtomicBool::default(),
+            delays: Default::default(),
         }
     }
 
@@ -173,6 +204,13 @@ impl Shared {
         self.waiting.fetch_sub(lines, Ordering::AcqRel);
     }
 
+    /// A whole block was written at `now`.
+    pub(super) fn note_delay(&self, lane: usize, block: &Block, now: Timestamp) {
+        if let (Some(timed), Some(delays)) = (block.timed, self.delays.get(lane)) {
+            delays.add(now.since(timed.oldest), timed.lines);
+        }
+    }
+
     /// Whole lines went out.
     pub(super) fn wrote(&self, lines: u64, bytes: u64) {
         self.lines.fetch_add(lines, Ordering::Relaxed);
@@ -222,6 +260,11 @@ impl Shared {
             queued: [0, 1].map(|lane| self.queued.get(lane).map_or(0, read)),
             capacity: self.capacity,
             is_open: self.is_open.load(Ordering::Relaxed),
+            delays: [0, 1].map(|lane| {
+                self.delays
+                    .get(lane)
+                    .map_or_else(Delays::default, SharedDelays::read)
+            }),
         }
     }
 }

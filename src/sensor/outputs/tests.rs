@@ -148,7 +148,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 fn feed(outputs: &Outputs, kind: Kind, numbers: std::ops::Range<u64>) {
     let mut feeder = outputs.feeder();
     for number in numbers {
-        feeder.line(kind, line(kind, number).as_bytes());
+        feeder.line(kind, Timestamp::EPOCH, line(kind, number).as_bytes());
         if number % 100 == 0 {
             feeder.flush();
         }
@@ -191,7 +191,7 @@ fn a_block_goes_over_by_itself_and_the_rest_with_a_flush() {
     let mut feeder = outputs.feeder();
     let one = line(Kind::Update, 1);
     for _ in 0..(65 << 10) / one.len() {
-        feeder.line(Kind::Update, one.as_bytes());
+        feeder.line(Kind::Update, Timestamp::EPOCH, one.as_bytes());
     }
     until("a full block", || outputs.counters()[0].bytes > 60 << 10);
     assert!(folder.text("all").len() <= 64 << 10);
@@ -386,7 +386,11 @@ fn child_that_is_killed() {
     let mut feeder = outputs.feeder();
     let begun = Instant::now();
     for number in first.parse().unwrap().. {
-        feeder.line(Kind::Dns, line(Kind::Dns, number).as_bytes());
+        feeder.line(
+            Kind::Dns,
+            Timestamp::EPOCH,
+            line(Kind::Dns, number).as_bytes(),
+        );
         feeder.flush();
         // The queue has 256 places.
         while outputs.counters()[0].queued[1] > 20_000 {
@@ -412,7 +416,11 @@ fn through_rotation_and_compression_every_line_is_there_once() {
         let mut feeder = outputs.feeder();
         thread::spawn(move || {
             for number in from..from + 10_000 {
-                feeder.line(Kind::Dns, line(Kind::Dns, number).as_bytes());
+                feeder.line(
+                    Kind::Dns,
+                    Timestamp::EPOCH,
+                    line(Kind::Dns, number).as_bytes(),
+                );
             }
         })
     });

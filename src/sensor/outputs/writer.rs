@@ -179,6 +179,9 @@ impl Writer {
     fn write_block(&mut self, lane: usize, block: &Block) {
         let lines = self.deliver(&block.bytes);
         self.shared.written(lines);
+        if lines == block.lines {
+            self.shared.note_delay(lane, block, (self.clock)());
+        }
         self.shared.release(lane, block);
     }
 

@@ -18,6 +18,7 @@ use seccompiler::{
 };
 
 use super::Needs;
+use crate::config::metrics::Listen;
 
 /// Conditions of which one refuses a call; each holds where all its parts do.
 type Refusals = BTreeMap<i64, Vec<SeccompRule>>;
@@ -144,6 +145,21 @@ const OLDER: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[i64] = &[];
 
+/// What answering takes beside that.
+const SERVING: &[i64] = &[
+    libc::SYS_listen,
+    libc::SYS_accept4,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+    // The mode of a Unix socket's file.
+    libc::SYS_fchmodat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+];
+
 /// What only an intruder calls.
 const HOSTILE: &[i64] = &[
     libc::SYS_execve,
@@ -244,7 +260,8 @@ const fn machine() -> Option<TargetArch> {
 fn programs(needs: &Needs, machine: TargetArch) -> Result<Vec<BpfProgram>, Error> {
     let refusal = |error: i32| SeccompAction::Errno(error.unsigned_abs());
     let all = |calls: &[i64]| calls.iter().map(|call| (*call, Vec::new())).collect();
-    let known: Refusals = all(&[KNOWN, OLDER].concat());
+    let serving = needs.serves.as_ref().map_or(&[][..], |_| SERVING);
+    let known: Refusals = all(&[KNOWN, OLDER, serving].concat());
     let hostile: Refusals = all(HOSTILE);
     let filters = [
         (hostile, SeccompAction::Allow, SeccompAction::KillProcess),
@@ -298,19 +315,25 @@ fn refusals(needs: &Needs) -> Result<Refusals, Error> {
     Ok(refusals.into_iter().collect())
 }
 
-/// Packet sockets to capture, Unix sockets for outputs and systemd; for a collector TCP; for its name a resolver over UDP and TCP, and the
+/// Packet sockets to capture, Unix sockets for outputs, metrics and systemd; for a collector TCP; for metrics on a port TCP too; for its name a resolver over UDP and TCP, and the
 /// kernel's list of addresses. libpcap asks for a netlink socket to put questions about interfaces to, and takes a Unix one instead.
 fn sockets(needs: &Needs) -> Result<Vec<SeccompRule>, Error> {
     let (inet, inet6) = (libc::AF_INET as u64, libc::AF_INET6 as u64);
     let netlink = libc::AF_NETLINK as u64;
     let mut families = vec![libc::AF_PACKET as u64, libc::AF_UNIX as u64];
     let mut rules = Vec::new();
-    if needs.has_collector() {
-        families.extend([inet, inet6]);
+    let tcp = match &needs.serves {
+        _ if needs.has_collector() => vec![inet, inet6],
+        Some(Listen::Tcp(address)) if address.is_ipv4() => vec![inet],
+        Some(Listen::Tcp(_)) => vec![inet6],
+        _ => Vec::new(),
+    };
+    if !tcp.is_empty() {
+        families.extend(&tcp);
         let raw = [libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET].map(|kind| kind as u64);
         let datagrams = (!needs.resolves).then_some(libc::SOCK_DGRAM as u64);
         for kind in raw.into_iter().chain([SOCK_PACKET]).chain(datagrams) {
-            for family in [inet, inet6] {
+            for family in tcp.iter().copied() {
                 rules.push(rule([is(0, family), has(1, SOCKET_TYPE, kind)])?);
             }
         }
@@ -357,7 +380,7 @@ mod tests {
 
     #[test]
     fn no_call_is_both_known_and_hostile_and_none_stands_twice() {
-        let known: Vec<i64> = [KNOWN, OLDER].concat();
+        let known: Vec<i64> = [KNOWN, OLDER, SERVING].concat();
         assert!(HOSTILE.iter().all(|call| !known.contains(call)));
         for list in [known.as_slice(), HOSTILE] {
             let mut once = list.to_vec();
@@ -370,9 +393,11 @@ mod tests {
     #[test]
     fn every_filter_is_short_enough_for_the_kernel_on_every_machine() {
         for (ports, resolves) in [(vec![], false), (vec![1], false), (vec![1], true)] {
+            let address = "127.0.0.1:9477".parse().unwrap();
             let needs = Needs {
                 ports,
                 resolves,
+                serves: Some(Listen::Tcp(address)),
                 ..Needs::default()
             };
             for machine in [TargetArch::x86_64, TargetArch::aarch64] {

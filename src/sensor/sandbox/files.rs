@@ -9,7 +9,8 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
-use super::Needs;
+use super::{Needs, directory};
+use crate::config::metrics::Listen;
 
 /// The newest version whose restrictions are asked for. Version 9 knows Unix sockets: they would need rules of their own.
 const NEWEST: ABI = ABI::V7;
@@ -71,6 +72,16 @@ pub(super) fn close(needs: &Needs) -> Result<Closed, RulesetError> {
     }
     for path in &needs.writable {
         ruleset = open(ruleset, path, writing)?;
+    }
+    // Beside its own socket a run sees no file there.
+    let serving = AccessFs::MakeSock | AccessFs::RemoveFile;
+    match &needs.serves {
+        Some(Listen::Unix(path)) => ruleset = open(ruleset, directory(path), serving)?,
+        Some(Listen::Tcp(address)) => {
+            let port = NetPort::new(address.port(), AccessNet::BindTcp);
+            ruleset = ruleset.add_rule(port)?;
+        }
+        None => {}
     }
     for port in ports(needs) {
         ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;

@@ -43,7 +43,9 @@ struct Interface {
 
 /// One socket's figures. The worker that owns the socket is the only writer; a reader may see them from the middle of a turn, so
 /// sums agree only once the worker has stopped.
+/// On cache lines of its own: the sockets of other workers count at the same time.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct SocketCounters {
     pub(super) received: Figure,
     pub(super) dropped: Figure,

@@ -61,6 +61,14 @@ crate::counters! {
     }
 }
 
+impl InterfaceCounters {
+    /// Frames that never reached a capture. A card counts one that it had no room for as missed or in its queue, some cards in both.
+    pub fn lost(&self) -> u64 {
+        let no_room = self.rx_missed_errors.max(self.rx_fifo_errors);
+        self.rx_dropped + no_room + self.rx_over_errors + self.rx_crc_errors
+    }
+}
+
 /// What a socket must know of its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use patchspan::config::Config;
+use patchspan::config::metrics::Listen;
 use patchspan::config::outputs::Target;
 
 const CONFIG: &str = include_str!("../packaging/sensor.toml");
@@ -18,7 +19,7 @@ const DEPLOYING: &str = include_str!("../docs/deploy.md");
 const UNITS: [&str; 2] = ["patchspan.service", "patchspan@.service"];
 /// Tenths, as `systemd-analyze security --threshold` wants them.
 const EXPOSURE: u32 = 12;
-const EXPOSURE_WITH_COLLECTOR: u32 = 15;
+const EXPOSURE_WITH_DROP_IN: u32 = 15;
 
 fn parse(text: &str) -> Config {
     Config::parse(text, Path::new("sensor.toml")).unwrap()
@@ -41,9 +42,11 @@ fn path_of(target: &Target) -> &Path {
 }
 
 #[test]
-fn the_packaged_configuration_is_the_default_but_for_its_file() {
+fn the_packaged_configuration_is_the_default_but_for_its_file_and_its_metrics() {
     let mut config = parse(CONFIG);
     let written = std::mem::replace(&mut config.outputs, Config::default().outputs);
+    let socket = Listen::Unix("/run/patchspan/metrics.sock".into());
+    assert_eq!(config.metrics.take(), Some(socket));
     assert_eq!(config, Config::default());
     assert_eq!(written.len(), 1);
     assert_eq!(written[0].records, config.outputs[0].records);
@@ -161,31 +164,37 @@ fn the_units_are_exposed_little() {
     }
 }
 
+/// With a documented drop-in that opens sockets of the internet families.
+fn assert_exposure_with(name: &str) {
+    let folder = units(&format!("units-{name}"));
+    let drop_in = drop_in(name);
+    assert!(drop_in.contains("AF_INET"), "{drop_in}");
+    for unit in UNITS {
+        let beside = folder.join(format!("{unit}.d"));
+        fs::create_dir_all(&beside).unwrap();
+        fs::write(beside.join(format!("{name}.conf")), &drop_in).unwrap();
+        let (_, said) = analyze(&["security", "--offline=true", "--no-pager"], &folder, unit);
+        let opened = said
+            .lines()
+            .find(|line| line.contains("AF_(INET|INET6)"))
+            .unwrap();
+        assert!(opened.contains('✗'), "the drop-in was not read: {opened}");
+        assert_exposure(&folder, unit, EXPOSURE_WITH_DROP_IN);
+    }
+}
+
 #[test]
-fn the_service_is_exposed_little_with_the_documented_drop_in_for_a_collector() {
+fn the_service_is_exposed_little_with_the_documented_drop_ins_for_a_collector_and_for_metrics() {
     if has_systemd_analyze() {
-        let folder = units("units-collector");
-        let drop_in = drop_in();
-        assert!(drop_in.contains("AF_INET"), "{drop_in}");
-        for unit in UNITS {
-            let beside = folder.join(format!("{unit}.d"));
-            fs::create_dir_all(&beside).unwrap();
-            fs::write(beside.join("collector.conf"), &drop_in).unwrap();
-            let (_, said) = analyze(&["security", "--offline=true", "--no-pager"], &folder, unit);
-            let opened = said
-                .lines()
-                .find(|line| line.contains("AF_(INET|INET6)"))
-                .unwrap();
-            assert!(opened.contains('✗'), "the drop-in was not read: {opened}");
-            assert_exposure(&folder, unit, EXPOSURE_WITH_COLLECTOR);
-        }
+        assert_exposure_with("collector");
+        assert_exposure_with("metrics");
     }
 }
 
 /// As `docs/deploy.md` shows it.
-fn drop_in() -> String {
-    let head = "# /etc/systemd/system/patchspan.service.d/collector.conf\n";
-    let (_, rest) = DEPLOYING.split_once(head).unwrap();
+fn drop_in(name: &str) -> String {
+    let head = format!("# /etc/systemd/system/patchspan.service.d/{name}.conf\n");
+    let (_, rest) = DEPLOYING.split_once(&head).unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }
 
@@ -195,6 +204,10 @@ fn the_template_differs_from_the_service_in_names_only() {
         .replace("sensor.toml", "%i.toml")
         .replace("server\n", "server (%i)\n")
         .replace("Directory=patchspan\n", "Directory=patchspan/%i\n")
+        .replace(
+            "RuntimeDirectory=patchspan/%i",
+            "RuntimeDirectory=patchspan-%i",
+        )
         .replace(
             "ConfigurationDirectory=patchspan/%i",
             "ConfigurationDirectory=patchspan",

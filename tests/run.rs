@@ -184,8 +184,12 @@ impl Bench {
         for line in [
             format!("ip netns add {namespace}"),
             format!("ip -n {namespace} link add tap0 type veth peer name span0"),
+            // Nothing speaks on the cable by itself.
+            format!("ip -n {namespace} link set tap0 addrgenmode none"),
+            format!("ip -n {namespace} link set span0 addrgenmode none"),
             format!("ip -n {namespace} link set tap0 up"),
             format!("ip -n {namespace} link set span0 up"),
+            format!("ip -n {namespace} link set lo up"),
         ] {
             let mut words = line.split(' ');
             assert_success(Command::new(words.next().unwrap()).args(words));
@@ -433,4 +437,160 @@ fn the_log_proposes_networks_once_and_a_reload_takes_up_own_sources_as_root() {
     );
     let log = std::fs::read_to_string(bench.folder.join("log")).unwrap();
     assert_eq!(log.matches("every client is a host").count(), 1, "{log}");
+}
+
+const METRICS: &str = "[metrics]\nlisten = \"ADDRESS\"\n[health]\nsilent_after = \"3s\"\n[stats]\ninterval = \"1s\"\n";
+
+impl Bench {
+    /// Status and body of what the sensor answers, as curl sees it.
+    fn ask(&self, way: &[&str], path: &str) -> (String, String) {
+        let mut curl = Command::new("ip");
+        curl.args([
+            "netns",
+            "exec",
+            &self.namespace,
+            "curl",
+            "-sS",
+            "-m",
+            "5",
+            "-w",
+            "\n%{http_code}",
+        ]);
+        curl.args(way).current_dir(&self.folder);
+        let output = curl.arg(path).output().unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let (body, status) = told.trim_end().rsplit_once('\n').unwrap();
+        (status.to_owned(), body.to_owned())
+    }
+
+    /// Waits until /health answers `status`.
+    fn wait_for_health(&self, way: &[&str], status: &str) -> String {
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (found, body) = self.ask(way, "http://localhost:9477/health");
+            if found == status {
+                return body;
+            }
+            assert!(Instant::now() < limit, "{found}: {body}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// The sum of a metric's series.
+fn metric(page: &str, name: &str) -> u64 {
+    let mut lines = page
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .peekable();
+    assert!(lines.peek().is_some());
+    let series = lines.filter(|line| line.split(['{', ' ']).next() == Some(name));
+    let values = series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap());
+    values.sum::<f64>() as u64
+}
+
+/// The number of threads of the sensor's process.
+fn threads(page: &str) -> u64 {
+    metric(page, "process_threads")
+}
+
+fn told_what_it_sees(name: &str, address: &str, way: &[&str]) {
+    let config = format!("{}{OUTPUT}", METRICS.replace("ADDRESS", address));
+    let mut bench = Bench::start(name, &config);
+    bench.send("curl-http.pcap");
+    bench.wait_for_health(way, "200");
+    let bad = bench.wait_for_health(way, "503");
+    let bad: Value = serde_json::from_str(&bad).unwrap();
+    let checks = bad["checks"].as_array().unwrap();
+    let bad: Vec<&Value> = checks
+        .iter()
+        .filter(|check| check["good"] == false)
+        .collect();
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    assert_eq!(
+        (&bad[0]["check"], &bad[0]["limit"]),
+        (&"packets".into(), &3.0.into())
+    );
+    bench.send("curl-http.pcap");
+    bench.wait_for_health(way, "200");
+    // Until what waits is counted.
+    std::thread::sleep(Duration::from_secs(3));
+    let (status, page) = bench.ask(way, "http://localhost:9477/metrics");
+    assert_eq!(status, "200", "{page}");
+    // Main, worker, conclusions, one output, its files, metrics: the runtime starts none.
+    assert_eq!(threads(&page), 6, "{page}");
+    assert_eq!(
+        metric(&page, "process_max_fds") > 0,
+        metric(&page, "process_open_fds") > 0
+    );
+    let records = bench.stop();
+    let last = of_kind(&records, "patchspan_stats").last().unwrap();
+    let counted = |group: &str, name: &str| last["patchspan_stats"][group][name].as_u64().unwrap();
+    for (name, group, counter) in [
+        ("patchspan_capture_packets_total", "live", "frames"),
+        (
+            "patchspan_capture_received_packets_total",
+            "live",
+            "received",
+        ),
+        (
+            "patchspan_interface_receive_packets_total",
+            "interface",
+            "rx_packets",
+        ),
+        (
+            "patchspan_interface_receive_bytes_total",
+            "interface",
+            "rx_bytes",
+        ),
+        ("patchspan_decoded_bytes_total", "decoder", "bytes"),
+        ("patchspan_dns_queries_total", "dns", "queries"),
+        ("patchspan_packet_lag_seconds_count", "lag", "frames"),
+    ] {
+        assert!(counted(group, counter) > 0, "{counter}: {last}");
+        assert_eq!(metric(&page, name), counted(group, counter), "{name}");
+    }
+    let (timed, soon) = (
+        counted("outputs", "updates"),
+        counted("outputs", "updates_within_5s"),
+    );
+    assert!(timed > 0 && timed == soon, "{timed} {soon}");
+    assert!(!bench.folder.join("metrics.sock").exists());
+    promtool(&page);
+}
+
+fn promtool(page: &str) {
+    use std::io::Write as _;
+    let spawned = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = spawned else {
+        return eprintln!("skipped: promtool is not installed");
+    };
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(page.as_bytes())
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+#[ignore = "needs root: makes a network namespace"]
+fn a_live_run_tells_over_a_unix_socket_what_it_sees_and_that_packets_stopped_as_root() {
+    let way = ["--unix-socket", "metrics.sock"];
+    told_what_it_sees("unix", "unix:metrics.sock", &way);
+}
+
+#[test]
+#[ignore = "needs root: makes a network namespace"]
+fn a_live_run_tells_over_loopback_what_it_sees_and_that_packets_stopped_as_root() {
+    for (name, address, host) in [
+        ("tcp4", "127.0.0.1:9477", "localhost:9477:127.0.0.1"),
+        ("tcp6", "[::1]:9477", "localhost:9477:[::1]"),
+    ] {
+        told_what_it_sees(name, address, &["--resolve", host]);
+    }
 }

@@ -53,7 +53,7 @@ use crate::types::Timestamp;
 use crate::updates::{Catalogue, Engine};
 use capture::{CaptureWorker, Ends, Road};
 use census::{Census, Rounds};
-use conclusions::Conclusions;
+use conclusions::{Around, Conclusions};
 pub(super) use links::InterfaceFigures;
 use renewal::{Board, Renewal};
 use rings::Rings;
@@ -317,15 +317,17 @@ impl Parts<'_> {
             interval: config.stats_interval,
             limits: config.health,
         };
-        let census = Census::new(workers, clients);
+        let around = Around {
+            rings,
+            census: Census::new(workers, clients),
+            mailbox: self.mailbox.clone(),
+        };
         Conclusions::new(
             Engine::new(Arc::clone(&first.catalogue), config.update_options()),
             printer,
             self.outputs.feeder(),
             options,
-            rings,
-            census,
-            self.mailbox.clone(),
+            around,
             others,
         )
     }

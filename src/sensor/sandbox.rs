@@ -97,7 +97,7 @@ pub(super) struct Needs {
 /// Gives what holds now. Errors: see [`SandboxError`]; the process may have given up some rights by then.
 pub fn enter(job: &RunJob) -> Result<Report, SandboxError> {
     let sandbox = &job.config.sandbox;
-    rights::give_up(sandbox.user.as_deref(), has_file(&job.config))?;
+    rights::give_up(sandbox.user.as_deref(), makes_files(&job.config))?;
     rights::check_outputs(&job.config.outputs)?;
     let mut report = Report::of(rights::who());
     if sandbox.enabled {
@@ -113,7 +113,8 @@ pub fn enter(job: &RunJob) -> Result<Report, SandboxError> {
     Ok(report)
 }
 
-fn has_file(config: &Config) -> bool {
+/// Something that others read: a file, or the socket of metrics.
+fn makes_files(config: &Config) -> bool {
     let is_file = |target: &Target| matches!(target, Target::File(_));
     let is_socket = matches!(config.metrics, Some(Listen::Unix(_)));
     is_socket || config.outputs.iter().any(|output| is_file(&output.target))

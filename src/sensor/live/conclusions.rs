@@ -70,6 +70,14 @@ pub(super) struct Options {
     pub limits: HealthConfig,
 }
 
+/// What the thread looks after beside facts.
+pub(super) struct Around {
+    pub rings: Rings,
+    pub census: Census,
+    /// Where metrics are told of, where they are.
+    pub mailbox: Option<Mailbox>,
+}
+
 /// What is known of a worker.
 #[derive(Clone, Debug)]
 struct Known {
@@ -118,11 +126,14 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
         printer: Printer,
         feeder: Feeder,
         options: Options,
-        rings: Rings,
-        census: Census,
-        mailbox: Option<Mailbox>,
+        around: Around,
         others: F,
     ) -> Self {
+        let Around {
+            rings,
+            census,
+            mailbox,
+        } = around;
         Self {
             engine,
             printer,

@@ -1,5 +1,9 @@
 //! What the kernel tells of this process, under the names that every Prometheus client uses.
+//!
+//! After root became another user, the kernel keeps `auxv` from the process itself: nothing here may need the size of a page or of a tick.
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use procfs::process::{LimitValue, Process};
 
 /// Figures of this process.
@@ -15,19 +19,22 @@ pub(super) struct ProcessFigures {
 
 /// `None` where the kernel does not tell.
 pub(super) fn figures() -> Option<ProcessFigures> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    let cpu = usage.user_time() + usage.system_time();
     let process = Process::myself().ok()?;
-    let stat = process.stat().ok()?;
-    let open = process.limits().ok()?.max_open_files.soft_limit;
+    let status = process.status().ok()?;
+    let bytes = |kibibytes: u64| (kibibytes * 1_024) as f64;
+    let most = process.limits().ok()?.max_open_files.soft_limit;
     Some(ProcessFigures {
-        cpu_seconds: (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
-        resident_bytes: (stat.rss * procfs::page_size()) as f64,
-        virtual_bytes: stat.vsize as f64,
+        cpu_seconds: cpu.num_microseconds() as f64 / 1e6,
+        resident_bytes: bytes(status.vmrss?),
+        virtual_bytes: bytes(status.vmsize?),
         open_fds: process.fd_count().ok()? as f64,
-        max_fds: match open {
+        max_fds: match most {
             LimitValue::Value(most) => most as f64,
             LimitValue::Unlimited => f64::INFINITY,
         },
-        threads: stat.num_threads as f64,
+        threads: status.threads as f64,
     })
 }
 

@@ -257,12 +257,14 @@ fn at_the_end_a_slow_reader_is_waited_for_and_a_dead_one_is_not() {
     let mut feeder = outputs.feeder();
     feeder.wait_for_readers(Duration::from_secs(60));
     // Some four megabytes through a queue of a quarter.
-    (0..40_000).for_each(|n| feeder.line(Kind::Dns, line(Kind::Dns, n).as_bytes()));
+    let mut give = |n| feeder.line(Kind::Dns, Timestamp::EPOCH, line(Kind::Dns, n).as_bytes());
+    (0..40_000).for_each(&mut give);
     feeder.flush();
     let (text, _open) = reader.join().unwrap();
     assert_eq!(parse(&text).numbers, (0..40_000).collect::<Vec<_>>());
     let start = Instant::now();
-    (0..40_000).for_each(|n| feeder.line(Kind::Dns, line(Kind::Dns, n).as_bytes()));
+    let mut give = |n| feeder.line(Kind::Dns, Timestamp::EPOCH, line(Kind::Dns, n).as_bytes());
+    (0..40_000).for_each(&mut give);
     feeder.flush();
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(outputs.counters()[0].dropped[1] > 0);

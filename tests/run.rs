@@ -439,7 +439,7 @@ fn the_log_proposes_networks_once_and_a_reload_takes_up_own_sources_as_root() {
     assert_eq!(log.matches("every client is a host").count(), 1, "{log}");
 }
 
-const METRICS: &str = "[metrics]\nlisten = \"ADDRESS\"\n[health]\nsilent_after = \"3s\"\n[stats]\ninterval = \"1s\"\n";
+const METRICS: &str = "[metrics]\nlisten = \"ADDRESS\"\n[health]\nsilent_after = \"3s\"\n[updates]\nidle = \"1s\"\nburst_pause = \"1s\"\n[stats]\ninterval = \"1s\"\n";
 
 impl Bench {
     /// Status and body of what the sensor answers, as curl sees it.

@@ -42,11 +42,13 @@ fn path_of(target: &Target) -> &Path {
 }
 
 #[test]
-fn the_packaged_configuration_is_the_default_but_for_its_file_and_its_metrics() {
+fn the_packaged_configuration_is_the_default_but_for_its_file_state_and_metrics() {
     let mut config = parse(CONFIG);
     let written = std::mem::replace(&mut config.outputs, Config::default().outputs);
     let socket = Listen::Unix("/run/patchspan/metrics.sock".into());
     assert_eq!(config.metrics.take(), Some(socket));
+    let state = config.state.directory.take();
+    assert_eq!(state.as_deref(), Some(Path::new("/var/lib/patchspan")));
     assert_eq!(config, Config::default());
     assert_eq!(written.len(), 1);
     assert_eq!(written[0].records, config.outputs[0].records);

@@ -131,6 +131,16 @@ fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
     for line in Shares::of(config.memory).lines() {
         text += &format!("  {line}\n");
     }
+    match &config.state.directory {
+        Some(directory) => {
+            let interval = config.state.interval.as_secs();
+            text += &format!(
+                "state is kept in {} every {interval}s\n",
+                directory.display()
+            );
+        }
+        None => text += "no state is kept over a restart\n",
+    }
     text += "`patchspan run` writes to:\n";
     for output in &config.outputs {
         text += &format!("  {}\n", output.line());

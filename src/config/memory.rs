@@ -20,6 +20,8 @@ pub struct Shares {
     pub outputs: u64,
     /// The kernel's rings of a live run.
     pub rings: u64,
+    /// What is about to be written to the state directory, and the file there.
+    pub state: u64,
 }
 
 impl Shares {
@@ -33,6 +35,7 @@ impl Shares {
             updates: percent * 10,
             outputs: percent * 10,
             rings: percent * 5,
+            state: percent * 4,
         }
     }
 
@@ -45,6 +48,7 @@ impl Shares {
             ("updates", self.updates),
             ("outputs", self.outputs),
             ("rings", self.rings),
+            ("state", self.state),
         ];
         let line = |(name, bytes): (&str, u64)| {
             let bytes = size_in_words(bytes >> 20 << 20);
@@ -68,8 +72,9 @@ mod tests {
                 updates,
                 outputs,
                 rings,
+                state,
             } = Shares::of(memory);
-            assert!(flows + streams + names + updates + outputs + rings < memory);
+            assert!(flows + streams + names + updates + outputs + rings + state < memory);
         }
     }
 

@@ -81,6 +81,8 @@ pub struct Config {
     pub metrics: Option<Listen>,
     /// `[health]`: from when on a live run is not well.
     pub health: HealthConfig,
+    /// `[state]`: what a live run keeps over a restart.
+    pub state: StateConfig,
     /// `[sandbox]`: what a live run gives up before it listens.
     pub sandbox: SandboxConfig,
     /// `[pseudonyms]`: what stands for clients; `None`: they themselves.
@@ -177,6 +179,15 @@ pub struct UpdatesConfig {
     pub longest: Duration,
 }
 
+/// What a live run keeps for the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// Where; `None`: nothing is kept.
+    pub directory: Option<PathBuf>,
+    /// Time between two times of writing.
+    pub interval: Duration,
+}
+
 /// What a live run may still do once it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxConfig {
@@ -252,6 +263,7 @@ impl Default for Config {
             stats_interval: Duration::from_secs(60),
             metrics: None,
             health: HealthConfig::default(),
+            state: StateConfig::default(),
             sandbox: SandboxConfig::default(),
             pseudonyms: None,
             outputs: vec![OutputConfig::default()],
@@ -326,6 +338,15 @@ impl Default for UpdatesConfig {
             resolved_window: Duration::from_secs(300),
             unanswered_after: Duration::from_secs(60),
             longest: Duration::from_secs(86_400),
+        }
+    }
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            interval: Duration::from_secs(60),
         }
     }
 }

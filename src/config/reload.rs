@@ -12,6 +12,7 @@ impl Config {
             ("flows", self.flows != new.flows),
             ("names", self.names != new.names),
             ("pseudonyms", self.pseudonyms != new.pseudonyms),
+            ("state", self.state != new.state),
             ("sandbox", self.sandbox != new.sandbox),
             ("records", self.form() != new.form()),
             ("metrics", self.metrics != new.metrics),

@@ -13,7 +13,7 @@ use super::memory::Shares;
 use super::pseudonyms::PseudonymsConfig;
 use super::{
     CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
-    UpdatesConfig, metrics, outputs, sources,
+    StateConfig, UpdatesConfig, metrics, outputs, sources,
 };
 use crate::types::Networks;
 
@@ -49,6 +49,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     stats(document, &mut root, &mut config);
     metrics::metrics(document, &mut root, &mut config.metrics);
     config.health = metrics::health(document, &mut root);
+    config.state = state(document, &mut root);
     config.sandbox = sandbox(document, &mut root);
     config.pseudonyms = pseudonyms(document, &mut root, &config.local);
     config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);
@@ -98,6 +99,16 @@ fn stats<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut C
         &mut config.stats_interval,
     );
     document.end(section);
+}
+
+fn state<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> StateConfig {
+    let mut section = document.section(root, "state");
+    let mut state = StateConfig::default();
+    document.set(&mut section, "directory", &path(), &mut state.directory);
+    let interval = duration(seconds(1)..=seconds(3_600));
+    document.set(&mut section, "interval", &interval, &mut state.interval);
+    document.end(section);
+    state
 }
 
 fn sandbox<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> SandboxConfig {

@@ -64,6 +64,16 @@ pub enum SandboxError {
         /// What mends it.
         remedy: String,
     },
+    /// The user that the sensor runs as cannot keep its state.
+    #[error("state.directory: {}: the user {user} cannot write it: {remedy}", place.display())]
+    NoState {
+        /// The directory.
+        place: PathBuf,
+        /// Who cannot.
+        user: String,
+        /// What mends it.
+        remedy: String,
+    },
     /// The kernel knows Landlock, and refuses.
     #[error("files cannot be closed off (Landlock): {0}; `sandbox.enabled = false` does without")]
     Files(#[from] landlock::RulesetError),
@@ -99,6 +109,7 @@ pub fn enter(job: &RunJob) -> Result<Report, SandboxError> {
     let sandbox = &job.config.sandbox;
     rights::give_up(sandbox.user.as_deref(), makes_files(&job.config))?;
     rights::check_outputs(&job.config.outputs)?;
+    rights::check_state(job.config.state.directory.as_deref())?;
     let mut report = Report::of(rights::who());
     if sandbox.enabled {
         let needs = Needs::of(job);
@@ -128,6 +139,7 @@ impl Needs {
         needs.readable.extend(read.map(Path::to_owned));
         needs.readable.extend(job.config.catalogue.clone());
         needs.serves.clone_from(&job.config.metrics);
+        needs.writable.extend(job.config.state.directory.clone());
         for output in &job.config.outputs {
             match &output.target {
                 Target::File(file) => needs.writable.push(directory(&file.path).to_owned()),
@@ -188,7 +200,7 @@ mod tests {
                 "/srv/catalogue".into(),
                 "/srv/pki".into(),
             ],
-            writable: vec!["/var/log/patchspan".into()],
+            writable: vec!["/var/lib/patchspan".into(), "/var/log/patchspan".into()],
             ports: vec![6000, 6514],
             resolves: false,
             serves: Some(Listen::Unix("/run/patchspan/metrics.sock".into())),
@@ -196,6 +208,7 @@ mod tests {
         let text = r#"
             catalogue.directory = "/srv/catalogue"
             metrics.listen = "unix:/run/patchspan/metrics.sock"
+            state.directory = "/var/lib/patchspan"
             [[output]]
             kind = "file"
             path = "/var/log/patchspan/updates.json"

@@ -70,6 +70,24 @@ pub(super) fn check_outputs(outputs: &[OutputConfig]) -> Result<(), SandboxError
     Ok(())
 }
 
+/// Fails where the user that this process runs as cannot keep state in `directory`.
+pub(super) fn check_state(directory: Option<&Path>) -> Result<(), SandboxError> {
+    let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    let Some(place) = directory.filter(|place| !place.is_dir() || !may(place, needed)) else {
+        return Ok(());
+    };
+    let (user, shown) = (who().user, place.display());
+    Err(SandboxError::NoState {
+        remedy: if place.exists() {
+            format!("`chown {user} {shown}` gives it to that user, if nobody else needs it")
+        } else {
+            format!("`install -d -o {user} -m 700 {shown}` makes it")
+        },
+        place: place.to_owned(),
+        user,
+    })
+}
+
 /// Who this process runs as.
 pub(super) fn who() -> Who {
     let (uid, gid) = (getuid(), getgid());
@@ -171,6 +189,20 @@ mod tests {
         assert!(refusal("root").contains("name an unprivileged one"));
         assert!(refusal("nobody-here").contains("`adduser --system --group nobody-here`"));
         assert!(!target(None).unwrap().uid.is_root());
+    }
+
+    #[test]
+    fn a_state_directory_that_is_not_there_is_told_with_the_command_that_makes_it() {
+        assert!(check_state(None).is_ok());
+        let said = check_state(Some(Path::new("/nonexistent/state"))).unwrap_err();
+        let user = who().user;
+        assert_eq!(
+            said.to_string(),
+            format!(
+                "state.directory: /nonexistent/state: the user {user} cannot write it: \
+                 `install -d -o {user} -m 700 /nonexistent/state` makes it"
+            )
+        );
     }
 
     #[test]

@@ -130,7 +130,13 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("procfs", &["sensor"]),
     // READY, the watchdog.
     ("sd_notify", &["cli"]),
-    ("serde", &["updates"]),
+    // What is kept over a restart; the catalogue's files.
+    (
+        "serde",
+        &["types", "protocols", "flows", "names", "updates", "sensor"],
+    ),
+    ("postcard", &["sensor"]),
+    ("crc32fast", &["sensor"]),
     ("serde_json", &["records", "offline"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

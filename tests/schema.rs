@@ -286,6 +286,7 @@ fn update_lines(style: &Style) -> [String; 2] {
     let access = access(&catalogue);
     let session = Session {
         id: 9,
+        revision: 1,
         client: access.client.address,
         endpoint: access.endpoint,
         start: NOW,

@@ -109,7 +109,10 @@ impl From<SetupError> for Exit {
         match error {
             SetupError::Output(_)
             | SetupError::Outputs(_)
-            | SetupError::Sandbox(SandboxError::Unwritable { .. }) => Self::Lost,
+            | SetupError::State { .. }
+            | SetupError::Sandbox(SandboxError::Unwritable { .. } | SandboxError::NoState { .. }) => {
+                Self::Lost
+            }
             SetupError::OutputIsInput(_) => Self::Usage,
             SetupError::Directory { .. }
             | SetupError::Catalogue(_)

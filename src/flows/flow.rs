@@ -6,6 +6,7 @@ use std::time::Duration;
 use foldhash::quality::FixedState;
 
 use super::EndReason;
+use super::kept::Standing;
 use super::options::FlowOptions;
 use super::tcp::Tcp;
 use crate::types::flow_key::Side;
@@ -138,6 +139,42 @@ impl<A: Default> Flow<A> {
 }
 
 impl<A> Flow<A> {
+    /// It goes on with a flow that an earlier run of the sensor followed: `packet`, of `side`, is the first that this one sees.
+    pub(super) fn resume(&mut self, standing: &Standing, side: Side, packet: &Packet<'_>) {
+        self.id = standing.id;
+        self.set_client(standing.client, ClientEvidence::Protocol);
+        if let (Some(tcp), Transport::Tcp(segment)) = (&mut self.tcp, packet.transport) {
+            **tcp = Tcp::resume(standing.next, side, &segment);
+        }
+    }
+
+    /// How it stands.
+    pub fn standing(&mut self) -> Standing {
+        let sides = [Side::LowToHigh, Side::HighToLow];
+        Standing {
+            key: self.key,
+            id: self.id,
+            last: self.last,
+            client: self.client,
+            next: sides.map(|side| self.tcp.as_mut()?.next_number(side)),
+        }
+    }
+
+    /// Payload of a direction that was counted, and lies behind where [`Flow::standing`] says that the flow stands.
+    pub fn ahead(&mut self, direction: Direction) -> u64 {
+        let side = self.side(direction);
+        let bytes = self.delivered(direction).bytes;
+        let stands = self.tcp.as_mut().map_or(bytes, |tcp| tcp.handed_on(side));
+        bytes.saturating_sub(stands)
+    }
+
+    /// Whether more may come: nobody closed or reset it.
+    pub fn goes_on(&self) -> bool {
+        self.tcp
+            .as_ref()
+            .is_none_or(|tcp| !tcp.is_closed(&self.sides))
+    }
+
     /// Takes `side` for the client, where `evidence` is stronger than what told so far.
     pub fn set_client(&mut self, side: Side, evidence: ClientEvidence) {
         if evidence > self.evidence {

@@ -9,10 +9,12 @@
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
 //! * [`duplicates`]: packets that a mirror shows twice
+//! * [`kept`]: a flow as it stands, for the next run of the sensor
 //! * [`options`]: timeouts and ceilings
 
 pub mod duplicates;
 pub mod flow;
+pub mod kept;
 pub mod options;
 pub mod table;
 pub mod tcp;

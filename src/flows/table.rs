@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashTable};
 
 use super::duplicates::Duplicates;
 use super::flow::{ClientEvidence, Flow};
+use super::kept::Standing;
 use super::options::FlowOptions;
 use super::tcp::stream::{Chunk, Piece, Streams};
 use super::timers::{Timer, Timers};
@@ -74,6 +75,15 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Remaining(std::vec::IntoIter<(u64, u64, u32)>);
 
+/// What is kept of a flow that ended.
+#[derive(Debug)]
+pub(super) struct Remembered<M> {
+    ended: Timestamp,
+    memory: M,
+    /// It did not end: an earlier run of the sensor did.
+    standing: Option<Standing>,
+}
+
 /// The flows of one worker. `A`: what the observer keeps with each; `M`: what it remembers of ended ones.
 #[derive(Debug)]
 pub struct FlowTable<A, M> {
@@ -84,7 +94,7 @@ pub struct FlowTable<A, M> {
     waiting: Waiting,
     pub(super) timers: Timers,
     duplicates: Duplicates,
-    pub(super) remembered: HashMap<FlowKey, (Timestamp, M), FixedState>,
+    pub(super) remembered: HashMap<FlowKey, Remembered<M>, FixedState>,
     /// In the order of their ends, with what each takes.
     remembered_order: VecDeque<(FlowKey, Timestamp, usize)>,
     remembered_bytes: usize,
@@ -200,6 +210,42 @@ impl<A: Default, M> FlowTable<A, M> {
         remaining.0.len() > 0
     }
 
+    /// An earlier run of the sensor remembered a flow that ended at `last`, or followed one up to `standing` then, which may go on.
+    /// `bytes`: what `memory` takes beyond its own size.
+    pub fn take_up(
+        &mut self,
+        (key, last): (FlowKey, Timestamp),
+        standing: Option<Standing>,
+        memory: M,
+        bytes: usize,
+    ) {
+        self.remember(key, last, (memory, standing), bytes);
+    }
+
+    /// The flow of a key.
+    pub fn flow(&mut self, key: &FlowKey) -> Option<&mut Flow<A>> {
+        let slot = self.find(key)?;
+        self.slab.flow(slot)
+    }
+
+    /// The keys of all flows, in the order of their first packets.
+    pub fn keys(&self) -> Vec<FlowKey> {
+        let of = |(_, flow): (u32, &Flow<A>)| (flow.first().number, flow.id(), *flow.key());
+        let mut keys: Vec<(u64, u64, FlowKey)> = self.slab.iter().map(of).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, _, key)| key).collect()
+    }
+
+    /// What is remembered of flows, in the order of their ends: key, end, and how it stood where only an earlier run of the sensor ended.
+    pub fn remembered(&self) -> impl Iterator<Item = (&FlowKey, Timestamp, Option<&Standing>, &M)> {
+        let order = self.remembered_order.iter();
+        order.filter_map(|(key, ended, _)| {
+            let known = self.remembered.get(key)?;
+            let is_it = known.ended == *ended;
+            is_it.then_some((key, *ended, known.standing.as_ref(), &known.memory))
+        })
+    }
+
     /// What was seen and refused so far.
     pub const fn counters(&self) -> &FlowCounters {
         &self.counters
@@ -245,6 +291,12 @@ impl<A: Default, M> FlowTable<A, M> {
         }
         let earlier = self.recall(&key, packet);
         let mut flow = Flow::new(key, side, packet, &self.options);
+        let earlier = earlier.map(|(memory, standing)| {
+            if let Some(standing) = standing {
+                flow.resume(&standing, side, packet);
+            }
+            memory
+        });
         observer.opened(&mut flow, packet, earlier);
         let slot = self.slab.insert(flow);
         let (hash, hasher, slab) = (self.hash(&key), &self.hasher, &self.slab);
@@ -260,16 +312,31 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 
     /// What is remembered of the flow that this one continues: the 5-tuple is the same, and nothing says that it is new.
-    fn recall(&mut self, key: &FlowKey, packet: &Packet<'_>) -> Option<M> {
-        let (ended, memory) = self.remembered.remove(key)?;
+    fn recall(&mut self, key: &FlowKey, packet: &Packet<'_>) -> Option<(M, Option<Standing>)> {
+        let Remembered {
+            ended,
+            memory,
+            standing,
+        } = self.remembered.remove(key)?;
         let is_new =
             matches!(packet.transport, Transport::Tcp(segment) if segment.flags.has(TcpFlags::SYN));
-        (!is_new && packet.timestamp.since(ended) <= REMEMBERED).then_some(memory)
+        (!is_new && packet.timestamp.since(ended) <= REMEMBERED).then_some((memory, standing))
     }
 
-    fn remember(&mut self, key: FlowKey, at: Timestamp, memory: M, bytes: usize) {
+    fn remember(
+        &mut self,
+        key: FlowKey,
+        at: Timestamp,
+        (memory, standing): (M, Option<Standing>),
+        bytes: usize,
+    ) {
         let bytes = bytes + REMEMBERED_BYTES;
-        self.remembered.insert(key, (at, memory));
+        let remembered = Remembered {
+            ended: at,
+            memory,
+            standing,
+        };
+        self.remembered.insert(key, remembered);
         self.remembered_order.push_back((key, at, bytes));
         self.remembered_bytes += bytes;
         while self.remembered_bytes > self.options.max_remembered {
@@ -284,7 +351,7 @@ impl<A: Default, M> FlowTable<A, M> {
             return;
         };
         self.remembered_bytes -= bytes;
-        let is_same = |(at, _): &(Timestamp, M)| *at == ended;
+        let is_same = |remembered: &Remembered<M>| remembered.ended == ended;
         if self.remembered.get(&key).is_some_and(is_same) {
             self.remembered.remove(&key);
             self.counters.forgotten += u64::from(now.since(ended) <= REMEMBERED);
@@ -454,7 +521,7 @@ impl<A: Default, M> FlowTable<A, M> {
         finish_streams(&mut flow, stamp, &mut self.waiting, observer);
         if let Some(memory) = observer.ended(&mut flow, reason, at) {
             let bytes = observer.weight(&memory);
-            self.remember(*flow.key(), at, memory, bytes);
+            self.remember(*flow.key(), at, (memory, None), bytes);
         }
     }
 }

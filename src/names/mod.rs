@@ -7,6 +7,8 @@
 //! * [`texts`]: names and chains, each stored once
 //! * [`table`]: entries by key, newest first
 //!
+//! and [`kept`]: what of it the next run of the sensor takes up.
+//!
 //! An entry is believed *as of* a moment: what was answered later does not count, so the order in which workers
 //! insert does not matter once all of them have left the tick of that moment. Entries do not expire at their TTL, because
 //! clients go on using an address long after; they are forgotten after [`NamesOptions::retention`].
@@ -16,6 +18,7 @@
 //!
 //! Blind spots: names resolved before the capture began, or over DoH and DoT, are not here.
 
+pub mod kept;
 pub mod table;
 pub mod texts;
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::texts::{TextId, zeroed};
 use crate::types::Timestamp;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Most entries of a bucket that a reader or writer looks at: bounds the work that a flood of names for one key can cause.
 pub const MAX_HOPS: usize = 64;
@@ -50,22 +50,52 @@ impl Key {
         Self([a, b, c, d])
     }
 
-    /// By server and name. The first word is no address's: it lies in the discard-only block (RFC 6666).
+    /// By server and name.
     pub fn of_name(name_hash: u64, server: IpAddr) -> Self {
         let [c, d] = address_words(server);
-        Self([0x0100_0000_0000_0001, name_hash, c, d])
+        Self([OF_NAME, name_hash, c, d])
     }
 
-    /// By client and ECH configuration, in the same block.
+    /// By client and ECH configuration.
     pub fn of_ech(name_hash: u64, config_id: u8, client: IpAddr) -> Self {
         let [c, d] = address_words(client);
-        Self([
-            0x0100_0000_0000_0100 | u64::from(config_id) << 16,
-            name_hash,
-            c,
-            d,
-        ])
+        Self([OF_ECH | u64::from(config_id) << 16, name_hash, c, d])
     }
+}
+
+/// What a key is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Client and server.
+    Addresses(IpAddr, IpAddr),
+    /// A server and a name.
+    Name,
+    /// A client, and the id of its ECH configuration.
+    Ech(IpAddr, u8),
+}
+
+impl Key {
+    /// What it is made of.
+    pub fn parts(&self) -> Parts {
+        const ECH_ID: u64 = 0xff << 16;
+        let [first, second, c, d] = self.0;
+        let last = address_of([c, d]);
+        match first {
+            OF_NAME => Parts::Name,
+            _ if first & !ECH_ID == OF_ECH => Parts::Ech(last, (first >> 16) as u8),
+            _ => Parts::Addresses(address_of([first, second]), last),
+        }
+    }
+}
+
+/// The first word of a key by name: no address's, it lies in the discard-only block (RFC 6666).
+const OF_NAME: u64 = 0x0100_0000_0000_0001;
+/// As above, with the configuration's id in it.
+const OF_ECH: u64 = 0x0100_0000_0000_0100;
+
+fn address_of([high, low]: [u64; 2]) -> IpAddr {
+    let address = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
+    address.to_ipv4_mapped().map_or(address.into(), Into::into)
 }
 
 fn address_words(address: IpAddr) -> [u64; 2] {
@@ -182,6 +212,21 @@ impl Table {
         names.sort_unstable();
         names.dedup();
         names.len()
+    }
+
+    /// Entries of the table, newest first, each with the times of its answers, oldest first. What other threads insert meanwhile may be
+    /// missing.
+    pub fn entries(&self) -> impl Iterator<Item = (Key, Entry, Vec<Timestamp>)> {
+        let newest = self.written();
+        let positions = newest.saturating_sub(self.capacity)..newest;
+        positions.rev().filter_map(|position| {
+            let node = self.read(position)?;
+            let was_moved = self.word(position, MOVED).load(Ordering::Relaxed) != 0;
+            let times = node.times.into_iter().filter(|time| *time != NO_TIME);
+            let mut times: Vec<Timestamp> = times.map(time_of).collect();
+            times.sort_unstable();
+            (!was_moved).then_some((node.key, node.entry, times))
+        })
     }
 
     /// Entries that the ceiling took before their time.

@@ -60,7 +60,7 @@ pub fn write_stats(line: &mut Line<'_>, counters: &[(&str, u64)], style: &Style)
 /// Something that was not seen or not written.
 #[derive(Clone, Debug)]
 pub struct Loss<'a> {
-    /// What was lost: `frames`, `lines`, `bytes`.
+    /// What was lost: `frames`, `lines`, `bytes`, `restart`.
     pub what: &'a str,
     /// Where: a file's or an output's name.
     pub place: &'a str,

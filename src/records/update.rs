@@ -142,7 +142,7 @@ pub fn write_session(
     line.object("update_session", |line| {
         line.integer("v", 1);
         write_id(line, "id", session.id);
-        line.integer("rev", 1);
+        line.integer("rev", u64::from(session.revision));
         line.boolean("final", true);
         write_client(line, context, session.client, style);
         if let Some(product) = context.catalogue.product_of(session.endpoint) {

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::application::{AppProtocol, Application};
+use crate::types::kept::figure;
 use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Activity, Contact, NameSource};
 
@@ -49,6 +52,10 @@ pub(super) struct Annotation {
     pub weight: usize,
     /// Inherited from an earlier flow on the 5-tuple.
     pub inherited: Option<Box<Naming>>,
+    /// An earlier run of the sensor followed the flow: what is inherited is its own name.
+    pub is_resumed: bool,
+    /// That it goes on was not told in this run.
+    pub is_unannounced: bool,
 }
 
 /// A longer name is given up where too much is kept of all flows together; hardly any true name is longer.
@@ -102,7 +109,7 @@ impl Claimed {
 }
 
 /// What a flow is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Naming {
     pub name: String,
     pub source: NameSource,
@@ -174,10 +181,11 @@ impl ActivityParts {
 }
 
 /// Payload toward the client without a long pause.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Burst {
     pub start: Timestamp,
     pub last: Timestamp,
+    #[serde(deserialize_with = "figure")]
     pub bytes: u64,
     /// More than this is told while the burst goes on; doubled each time.
     pub large: u64,
@@ -192,6 +200,9 @@ pub(super) struct Told {
     pub transactions: u64,
     pub bytes_toserver: u64,
     pub bytes_toclient: u64,
+    /// Bytes on the wire that an earlier run of the sensor saw and did not tell.
+    pub untold_toserver: u64,
+    pub untold_toclient: u64,
     /// Payload since the last activity, bursts that ended included.
     pub delivered: u64,
     pub largest_burst: u64,
@@ -199,6 +210,18 @@ pub(super) struct Told {
     pub last: Timestamp,
     /// HTTP: the volume of a request without a response was told.
     pub without_response: bool,
+}
+
+impl Told {
+    /// Bytes on the wire toward the server that were not told, of `all` that this run saw.
+    pub const fn rest_toserver(&self, all: u64) -> u64 {
+        all.saturating_sub(self.bytes_toserver) + self.untold_toserver
+    }
+
+    /// Toward the client.
+    pub const fn rest_toclient(&self, all: u64) -> u64 {
+        all.saturating_sub(self.bytes_toclient) + self.untold_toclient
+    }
 }
 
 /// DNS over one flow.

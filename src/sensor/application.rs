@@ -37,7 +37,7 @@ pub(super) enum Application {
 }
 
 /// What a flow speaks, as records name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum AppProtocol {
     Dns,
     Http,

@@ -1,7 +1,8 @@
 //! What is told when a flow ends.
 
-use super::annotation::{Annotation, Naming};
+use super::annotation::Annotation;
 use super::application::{AppProtocol, Application};
+use super::kept::Earlier;
 use super::worker::{Core, Way};
 use crate::flows::{EndReason, Flow, Handshake};
 use crate::records::Kind;
@@ -34,14 +35,18 @@ impl Core {
         &mut self,
         flow: &mut Flow<Annotation>,
         reason: EndReason,
-    ) -> Option<Box<Naming>> {
+    ) -> Option<Box<Earlier>> {
         self.finish_application(flow);
         self.finish_volume(flow);
         self.count_end(flow);
         self.tell_end(flow);
         self.write_flow(flow, reason);
         let naming = flow.annotation.naming.take();
-        naming.filter(|_| flow.key().protocol() == Protocol::TCP)
+        let naming = naming.filter(|_| flow.key().protocol() == Protocol::TCP)?;
+        Some(Box::new(Earlier {
+            naming: Some(*naming),
+            going_on: None,
+        }))
     }
 
     /// What the flow says of the mirror, and of the resolver behind it.
@@ -127,8 +132,8 @@ impl Core {
             time: now,
             bytes_toserver: toserver,
             bytes_toclient: toclient,
-            rest_toserver: toserver.saturating_sub(flow.annotation.told.bytes_toserver),
-            rest_toclient: toclient.saturating_sub(flow.annotation.told.bytes_toclient),
+            rest_toserver: flow.annotation.told.rest_toserver(toserver),
+            rest_toclient: flow.annotation.told.rest_toclient(toclient),
             was_reset: flow.was_reset(),
             application: flow.annotation.protocol.map(AppProtocol::as_str),
         };

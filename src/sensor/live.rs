@@ -5,6 +5,7 @@
 //! * `router`: packets whose flow belongs to another worker
 //! * `renewal`: what a reload changes, on its way to the threads
 //! * `census`: which networks the clients are in, told once
+//! * `keeping`: what the next run goes on with: when it is written, and taken up
 //! * `rings`: what the kernel had no room for
 //! * `links`: what the interfaces counted themselves
 //! * `conclusions`: the one thread that turns the facts of all workers into accesses, sessions and statistics
@@ -15,6 +16,7 @@
 mod capture;
 mod census;
 mod conclusions;
+mod keeping;
 mod links;
 mod renewal;
 mod rings;
@@ -23,7 +25,7 @@ mod router;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -34,11 +36,13 @@ use signal_hook::iterator::Signals;
 use super::cores;
 use super::doctor::FlowWatch;
 use super::hosts::KnownHosts;
+use super::kept::KeptFlow;
 use super::metrics::{Mailbox, Server};
 use super::outputs::{OutputCounters, Outputs};
 use super::printer::Printer;
 use super::sandbox;
 use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
+use super::state::Store;
 use super::statistics::Counts;
 use super::worker::Worker;
 use crate::config::Config;
@@ -54,6 +58,7 @@ use crate::updates::{Catalogue, Engine};
 use capture::{CaptureWorker, Ends, Road};
 use census::{Census, Rounds};
 use conclusions::{Around, Conclusions};
+use keeping::{Keeping, Resumed};
 pub(super) use links::InterfaceFigures;
 use renewal::{Board, Renewal};
 use rings::Rings;
@@ -97,6 +102,9 @@ struct Shared {
     /// How often workers have come to a meeting.
     arrivals: AtomicUsize,
     board: Board,
+    /// The tick at whose beginning workers keep their flows: set by the conclusions thread, read by workers. Nothing hangs on when they
+    /// see it, but that it should be before that tick.
+    cut: AtomicI64,
 }
 
 impl Shared {
@@ -106,6 +114,7 @@ impl Shared {
             is_stopping: AtomicBool::new(false),
             turns: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             arrivals: AtomicUsize::new(0),
+            cut: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -150,9 +159,18 @@ pub fn run(
     let report = sandbox::enter(job).map_err(SetupError::Sandbox)?;
     let job = &rewritten(job, pseudonyms.as_deref());
     on_event(Event::Notice(report.summary()));
-    let catalogue = Arc::new(catalogue(&job.config)?);
+    let store = keeping::store(&job.config).map_err(|error| SetupError::State {
+        path: job.config.state.directory.clone().unwrap_or_default(),
+        error,
+    })?;
+    let catalogue = catalogue(&job.config)?;
     let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
     let seed = RandomState::new().hash_one(());
+    let began = wall_time();
+    let names = Arc::new(Names::new(job.config.names_options(seed)));
+    let mut notice = |notice| on_event(Event::Notice(notice));
+    let (resumed, catalogue) = Resumed::of(store.as_ref(), catalogue, &names, began, &mut notice);
+    let catalogue = Arc::new(catalogue);
     let origins = Origins::Interfaces(job.config.capture.interfaces.clone());
     let style = style(&job.config, origins);
     let outputs = Outputs::start(&job.config.outputs, &style, Arc::new(wall_time))
@@ -162,23 +180,28 @@ pub fn run(
     let first = renewal(job, catalogue, form, &outputs, sources.len());
     let parts = Parts {
         config: &job.config,
-        names: Arc::new(Names::new(job.config.names_options(seed))),
+        names,
         outputs: &outputs,
-        began: wall_time(),
+        began,
         shared: Shared::new(sources.len(), first),
         style,
         seed,
         pseudonyms,
         mailbox,
     };
+    let (to_watch, notices) = keeping::notices();
     let ended = thread::scope(|scope| {
-        let ended = parts.run(scope, sources, |watch, events| {
-            watch.run(events, &mut signals, reload, on_event);
+        let kept = store.map(|store| (store, to_watch));
+        let ended = parts.run(scope, sources, (resumed, kept), |watch, events| {
+            watch.run(events, &notices, &mut signals, reload, on_event);
         });
         // Where a thread could not be started, those before it end.
         parts.shared.is_stopping.store(true, Ordering::Relaxed);
         ended
     });
+    for notice in notices.try_iter() {
+        on_event(Event::Notice(notice));
+    }
     ended.map_err(SetupError::Thread)?;
     drop(parts);
     if let Some(server) = server {
@@ -213,6 +236,7 @@ impl Parts<'_> {
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         sources: Vec<LiveWorker>,
+        (mut resumed, store): (Resumed, Option<(Store, Sender<String>)>),
         watch: impl FnOnce(&mut Watch<'_, 'scope>, &Receiver<LinkEvent>),
     ) -> io::Result<()> {
         let (reports, reported) = bounded(REPORTS * sources.len());
@@ -221,11 +245,25 @@ impl Parts<'_> {
             return Ok(());
         };
         let (clients, heard) = bounded(1);
-        let rings = Rings::new(counters, self.began);
-        let conclusions = self.conclusions(sources.len(), rings, clients);
-        let mut threads = vec![spawn(scope, "conclusions", move || {
+        let mut shares = resumed.share_out(sources.len()).into_iter();
+        let mut threads = Vec::new();
+        let mut keeping = None;
+        if let Some((store, notices)) = store {
+            let (names, cut) = (Arc::clone(&self.names), &self.shared.cut);
+            let how = (self.config, sources.len());
+            let (ours, writer) = keeping::ends(store, names, how, cut, notices);
+            keeping = Some(ours);
+            threads.push(spawn(scope, "state", move || writer.run())?);
+        }
+        let around = Around {
+            rings: Rings::new(counters, self.began),
+            census: Census::new(sources.len(), clients),
+            mailbox: self.mailbox.clone(),
+        };
+        let conclusions = self.conclusions(around, resumed, keeping);
+        threads.push(spawn(scope, "conclusions", move || {
             conclusions.run(&reported, &self.shared.board)
-        })?];
+        })?);
         let routers = Router::all(sources.len(), self.config.flows.key_vlan);
         for (index, (source, router)) in sources.into_iter().zip(routers).enumerate() {
             let ends = Ends {
@@ -237,7 +275,7 @@ impl Parts<'_> {
                 reports: reports.clone(),
                 events: events.clone(),
             };
-            let worker = self.worker(ends, router);
+            let worker = self.worker(ends, router, shares.next().unwrap_or_default());
             let shared = &self.shared;
             let name = format!("worker-{index}");
             threads.push(spawn(scope, &name, move || worker.run(shared))?);
@@ -254,7 +292,7 @@ impl Parts<'_> {
         Ok(())
     }
 
-    fn worker(&self, ends: Ends, router: Router) -> CaptureWorker {
+    fn worker(&self, ends: Ends, router: Router, flows: Vec<KeptFlow>) -> CaptureWorker {
         let first = self.shared.board.newest();
         let worker = Worker::new(
             Arc::clone(&first.settings),
@@ -263,21 +301,24 @@ impl Parts<'_> {
         );
         // Whoever has named the clients' networks knows them; for pseudonyms they are named too.
         let is_unknown = self.config.local.is_empty() && self.config.pseudonyms.is_none();
-        let worker = if is_unknown {
+        let mut worker = if is_unknown {
             worker.watched_by(FlowWatch::of_at_most(MAX_CLIENTS))
         } else {
             worker
         };
-        CaptureWorker::new(ends, Road::new(worker, router, self.began))
+        worker.take_up(flows);
+        let kept = keeping::flow_bytes(self.config, self.shared.turns.len());
+        CaptureWorker::new(ends, Road::new(worker, router, self.began, kept))
     }
 
-    fn conclusions(
-        &self,
-        workers: usize,
-        rings: Rings,
-        clients: Sender<String>,
-    ) -> Conclusions<impl FnMut(&mut Counts) -> Vec<OutputCounters> + use<'_>> {
+    fn conclusions<'s>(
+        &'s self,
+        around: Around,
+        mut resumed: Resumed,
+        keeping: Option<Keeping<'s>>,
+    ) -> Conclusions<'s, impl FnMut(&mut Counts) -> Vec<OutputCounters> + use<'s>> {
         let (config, first) = (self.config, self.shared.board.newest());
+        let workers = self.shared.turns.len();
         let printer = Printer::new(
             self.outputs.kinds(),
             self.style.clone(),
@@ -317,18 +358,17 @@ impl Parts<'_> {
             interval: config.stats_interval,
             limits: config.health,
         };
-        let around = Around {
-            rings,
-            census: Census::new(workers, clients),
-            mailbox: self.mailbox.clone(),
-        };
+        let mut engine = Engine::new(Arc::clone(&first.catalogue), config.update_options());
+        resumed.give_to(&mut engine);
+        let keeping = keeping.map(|keeping| keeping.after(&resumed));
         Conclusions::new(
-            Engine::new(Arc::clone(&first.catalogue), config.update_options()),
+            engine,
             printer,
             self.outputs.feeder(),
             options,
             around,
             others,
+            keeping,
         )
     }
 }
@@ -350,6 +390,7 @@ impl Watch<'_, '_> {
     fn run(
         &mut self,
         events: &Receiver<LinkEvent>,
+        notices: &Receiver<String>,
         signals: &mut Signals,
         reload: &mut Reload<'_>,
         on_event: &mut dyn FnMut(Event),
@@ -375,7 +416,8 @@ impl Watch<'_, '_> {
             if self.threads.iter().any(ScopedJoinHandle::is_finished) {
                 self.stop();
             }
-            for notice in self.heard.try_iter().chain(self.parts.outputs.notices()) {
+            let notices = self.heard.try_iter().chain(notices.try_iter());
+            for notice in notices.chain(self.parts.outputs.notices()) {
                 on_event(Event::Notice(notice));
             }
             self.look_at_turns(on_event);

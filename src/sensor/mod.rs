@@ -12,6 +12,7 @@
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
 //! * [`metrics`]: metrics and health of a live run over HTTP, with `delays`
 //! * [`outputs`]: live lines to every output: a thread and two bounded queues each
+//! * [`state`]: the file that a run leaves for the next one, with `kept`: what of flows is in it
 //! * [`order`]: the total order of what is written
 
 mod annotation;
@@ -25,6 +26,7 @@ pub mod doctor;
 mod ending;
 mod gate;
 mod hosts;
+mod kept;
 pub mod live;
 pub mod metrics;
 mod mirror;
@@ -37,6 +39,7 @@ pub mod replay;
 mod resolving;
 pub mod sandbox;
 pub mod setup;
+pub mod state;
 mod statistics;
 mod streams;
 mod volume;

@@ -94,6 +94,7 @@ impl Core {
         let is_first = !std::mem::replace(&mut flow.annotation.is_resolved, true);
         let naming = self.naming(flow, is_first);
         flow.annotation.contact = self.contact(flow, naming.as_ref());
+        self.note_contact(flow);
         flow.annotation.is_compared |= flow.annotation.claimed.is_some();
         flow.annotation.naming = naming.map(Box::new);
         let is_http = matches!(
@@ -178,6 +179,18 @@ impl Core {
         candidates: Vec<Candidate>,
         ech_accepted: bool,
     ) -> Option<Naming> {
+        let inherited = || {
+            let inherited = flow.annotation.inherited.as_deref().cloned();
+            inherited.map(|naming| Naming {
+                inherited: true,
+                ..naming
+            })
+        };
+        if flow.annotation.is_resumed
+            && let Some(own) = inherited()
+        {
+            return Some(own);
+        }
         let (found, source) = if candidates.is_empty() {
             let server = flow.server().address;
             let names = known(flow, |moment| self.names.of_server(server, moment));
@@ -188,11 +201,7 @@ impl Core {
         };
         let mut found = found.into_iter();
         let Some(best) = found.next() else {
-            let inherited = flow.annotation.inherited.as_deref().cloned();
-            return inherited.map(|naming| Naming {
-                inherited: true,
-                ..naming
-            });
+            return inherited();
         };
         let others = found.take(MAX_ALTERNATIVES);
         Some(Naming {

@@ -57,6 +57,14 @@ pub enum SetupError {
     /// Nobody could ask for metrics.
     #[error(transparent)]
     Metrics(MetricsError),
+    /// The state directory cannot be used.
+    #[error("state.directory: {}: {error}", path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The system has no thread or signal handler left.
     #[error("the sensor cannot be started: {0}")]
     Thread(std::io::Error),
@@ -134,6 +142,7 @@ pub(super) fn settings(
     style: Style,
     (seed, pseudonyms): (u64, Option<Arc<Pseudonyms>>),
 ) -> Settings {
+    let keeps_state = style.live && config.state.directory.is_some();
     Settings {
         settling_ticks: if style.live {
             LIVE_SETTLING_TICKS
@@ -150,6 +159,7 @@ pub(super) fn settings(
         download_bytes: config.updates.download_bytes,
         pseudonyms,
         max_buffered: config.max_buffered(workers),
+        keeps_state,
         flows: config.flow_options(workers, seed),
     }
 }

@@ -46,7 +46,8 @@ impl Core {
         if is_large {
             burst.large = burst.bytes.saturating_mul(2);
         }
-        if begins || is_large {
+        let is_unannounced = std::mem::take(&mut flow.annotation.is_unannounced);
+        if begins || is_large || is_unannounced {
             self.tell_ongoing(flow, is_large);
         }
         if begins {
@@ -70,12 +71,8 @@ impl Core {
             end: burst.last,
             delivered_toclient: burst.bytes,
             largest_burst: if is_large { burst.bytes } else { 0 },
-            bytes_toserver: flow
-                .wire_bytes(Direction::ToServer)
-                .saturating_sub(told.bytes_toserver),
-            bytes_toclient: flow
-                .wire_bytes(Direction::ToClient)
-                .saturating_sub(told.bytes_toclient),
+            bytes_toserver: told.rest_toserver(flow.wire_bytes(Direction::ToServer)),
+            bytes_toclient: told.rest_toclient(flow.wire_bytes(Direction::ToClient)),
             is_ongoing: true,
             exchange,
         };
@@ -213,13 +210,13 @@ impl Core {
             end,
             delivered_toclient: std::mem::take(&mut told.delivered),
             largest_burst: std::mem::take(&mut told.largest_burst),
-            bytes_toserver: toserver
-                .saturating_sub(std::mem::replace(&mut told.bytes_toserver, toserver)),
-            bytes_toclient: toclient
-                .saturating_sub(std::mem::replace(&mut told.bytes_toclient, toclient)),
+            bytes_toserver: told.rest_toserver(toserver),
+            bytes_toclient: told.rest_toclient(toclient),
             is_ongoing: false,
             exchange,
         };
+        (told.bytes_toserver, told.bytes_toclient) = (toserver, toclient);
+        (told.untold_toserver, told.untold_toclient) = (0, 0);
         self.tell_activity(flow, name, activity);
     }
 
@@ -254,6 +251,10 @@ impl Core {
         stamp: Stamp,
     ) {
         let (request, response) = (transaction.request.as_ref(), transaction.response.as_ref());
+        if self.is_pausing && response.is_none_or(|response| !response.is_complete) {
+            // It goes on, and the next run of the sensor tells it as a whole.
+            return;
+        }
         let authority = request.and_then(http::Request::authority);
         let version = request
             .map(|request| request.version.as_slice())

@@ -8,12 +8,16 @@
 //! * [`super::volume`]: bursts and activities
 //! * [`super::ending`]: the flow record and what else is told at the end
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::annotation::{Annotation, Naming};
+use foldhash::quality::FixedState;
+
+use super::annotation::Annotation;
 use super::doctor::FlowWatch;
+use super::kept::Earlier;
 use super::mirror::MirrorCounters;
 use super::order::{Key, Lines};
 use super::statistics::Counts;
@@ -103,16 +107,18 @@ pub(super) struct Settings {
     pub settling_ticks: i64,
     /// Most bytes of what is incomplete, of all flows together.
     pub max_buffered: usize,
+    /// Flows are kept for the next run of the sensor.
+    pub keeps_state: bool,
     pub flows: FlowOptions,
 }
 
 /// A worker.
 #[derive(Debug)]
 pub(super) struct Worker {
-    flows: FlowTable<Annotation, Box<Naming>>,
+    pub(super) flows: FlowTable<Annotation, Box<Earlier>>,
     /// Nothing behind it sees who the clients are.
     rewriter: Option<Box<Rewriter>>,
-    core: Core,
+    pub(super) core: Core,
 }
 
 /// Everything of a worker but its flows, which push into it.
@@ -123,6 +129,10 @@ pub(super) struct Core {
     pub catalogue: Arc<Catalogue>,
     pub counters: WorkerCounters,
     pub mirror: MirrorCounters,
+    /// Flows to catalogue names, where state is kept.
+    pub contacts: HashSet<FlowKey, FixedState>,
+    /// Flows end for this run only: the next one goes on with them.
+    pub is_pausing: bool,
     /// `patchspan doctor` looks at every flow that ends.
     watch: Option<Box<FlowWatch>>,
     /// A DNS message written anew: see [`super::wording`].
@@ -161,6 +171,8 @@ impl Worker {
             catalogue,
             counters: WorkerCounters::default(),
             mirror: MirrorCounters::default(),
+            contacts: HashSet::with_hasher(FixedState::default()),
+            is_pausing: false,
             watch: None,
             message: Vec::new(),
             buffered: 0,
@@ -399,16 +411,18 @@ fn community_id(flow: &Flow<Annotation>, style: &Style) -> Box<str> {
 }
 
 impl Observer<Annotation> for Core {
-    type Memory = Box<Naming>;
+    type Memory = Box<Earlier>;
 
     fn opened(
         &mut self,
         flow: &mut Flow<Annotation>,
         _: &Packet<'_>,
-        earlier: Option<Box<Naming>>,
+        earlier: Option<Box<Earlier>>,
     ) {
-        flow.annotation.inherited = earlier;
         self.opened_flow(flow);
+        if let Some(earlier) = earlier {
+            self.inherit(flow, *earlier);
+        }
     }
 
     fn stream(
@@ -461,7 +475,7 @@ impl Observer<Annotation> for Core {
         }
     }
 
-    fn weight(&self, memory: &Box<Naming>) -> usize {
+    fn weight(&self, memory: &Box<Earlier>) -> usize {
         memory.memory()
     }
 
@@ -470,7 +484,8 @@ impl Observer<Annotation> for Core {
         flow: &mut Flow<Annotation>,
         reason: EndReason,
         _: Timestamp,
-    ) -> Option<Box<Naming>> {
+    ) -> Option<Box<Earlier>> {
+        self.contacts.remove(flow.key());
         self.buffered -= std::mem::take(&mut flow.annotation.weight);
         if let Some(watch) = &mut self.watch {
             watch.ended(flow);

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// IP protocol number of the transport layer.
 ///
 /// Source: IANA Assigned Internet Protocol Numbers. Unknown numbers are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Protocol(pub u8);
 
 impl Protocol {
@@ -20,7 +22,7 @@ impl Protocol {
 }
 
 /// An address and a port; port 0 where the protocol has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
     /// IP address.
     pub address: IpAddr,
@@ -29,7 +31,7 @@ pub struct Endpoint {
 }
 
 /// Which way a packet of a flow goes, by the order of the flow's key: not yet who is the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Side {
     /// From the key's lower endpoint to its upper one.
     LowToHigh,
@@ -57,7 +59,7 @@ impl Direction {
 }
 
 /// A 5-tuple in which both directions meet: the lower endpoint stands first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowKey {
     low: Endpoint,
     high: Endpoint,

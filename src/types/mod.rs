@@ -8,10 +8,12 @@
 //! * [`networks`]: sets of prefixes
 //! * [`packet`]: what the decoder hands on: one IP packet, unwrapped
 //! * [`counters`]: how refusals are counted
+//! * [`kept`]: figures that come back out of a file
 
 pub mod counters;
 pub mod flow_key;
 pub mod fqdn;
+pub mod kept;
 pub mod networks;
 pub mod packet;
 pub mod size;

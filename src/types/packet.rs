@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Endpoint, FlowKey, Protocol, Timestamp};
 
 /// At most this many VLAN tags are told of a packet; deeper ones are decoded, but not told.
@@ -82,7 +84,7 @@ pub struct Tunnel {
 }
 
 /// Which packet it was, and when: what a record needs to know of the packet that completed it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Packet time, by the clock that never runs back: what states and order go by.
     pub timestamp: Timestamp,

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::catalogue::{Catalogue, Endpoint, EndpointId, Role, RoleOf};
 use super::fact::{Activity, Contact, Exchange, NameSource};
 use super::options::UpdateOptions;
@@ -12,6 +14,7 @@ use super::payload::{self, PayloadId};
 use super::ranges::Ranges;
 use super::verdict::{Confidence, Evidence, Verdict};
 use crate::types::Timestamp;
+use crate::types::kept::figure;
 
 /// Most flows that an access names.
 const MAX_FLOWS: usize = 32;
@@ -19,7 +22,7 @@ const MAX_FLOWS: usize = 32;
 const MAX_FILES: usize = 64;
 
 /// What an access is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccessKey {
     /// The client.
     pub client: IpAddr,
@@ -32,7 +35,7 @@ pub struct AccessKey {
 }
 
 /// What is known from DNS when an access begins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Asked {
     /// When the name was asked.
     pub time: Option<Timestamp>,
@@ -45,7 +48,7 @@ pub struct Asked {
 }
 
 /// An access that goes on.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct OpenAccess {
     /// Its id.
     pub id: u64,
@@ -56,17 +59,27 @@ pub struct OpenAccess {
     /// Last payload.
     pub end: Timestamp,
     /// When its timer comes up.
+    #[serde(skip)]
     pub armed: Timestamp,
     /// Its session.
     pub session: Option<u64>,
+    /// Something went on when the sensor was restarted: when the new one began. What comes shortly after that still belongs here.
+    pub resumed: Option<Timestamp>,
+    /// Revisions that an earlier run of the sensor may have told already.
+    pub told_before: u32,
     /// Flows on which something goes on.
     pub ongoing: BTreeSet<u64>,
     /// Bytes that it was last counted with: see [`OpenAccess::memory`].
+    #[serde(skip)]
     pub weight: usize,
     asked: Asked,
+    #[serde(deserialize_with = "figure")]
     bytes_toserver: u64,
+    #[serde(deserialize_with = "figure")]
     bytes_toclient: u64,
+    #[serde(deserialize_with = "figure")]
     delivered_toclient: u64,
+    #[serde(deserialize_with = "figure")]
     largest_burst: u64,
     evidence: Vec<Evidence>,
     files: Vec<File>,
@@ -74,8 +87,10 @@ pub struct OpenAccess {
     in_ranges: bool,
     burst_download: bool,
     /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
+    #[serde(deserialize_with = "figure")]
     unplaced: u64,
     payloads: Vec<PayloadId>,
+    #[serde(deserialize_with = "figure")]
     count: u64,
     flow_ids: Vec<u64>,
     reported_ongoing: bool,
@@ -86,9 +101,10 @@ pub struct OpenAccess {
 }
 
 /// A file that is being fetched.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct File {
     key: u64,
+    #[serde(deserialize_with = "figure")]
     covered: u64,
     size: Option<u64>,
     is_complete: bool,
@@ -147,6 +163,8 @@ impl OpenAccess {
             end: start,
             armed: Timestamp::MAX,
             session: None,
+            resumed: None,
+            told_before: 0,
             ongoing: BTreeSet::new(),
             weight: 0,
             asked,
@@ -295,10 +313,16 @@ impl OpenAccess {
         }
         let latest = self.start.plus(options.longest);
         if self.ongoing.is_empty() {
-            self.end.plus(options.gap).min(latest)
+            self.reach().plus(options.gap).min(latest)
         } else {
             latest
         }
+    }
+
+    /// What begins long after this is another access: its last payload, or the restart that hid what went on.
+    pub fn reach(&self) -> Timestamp {
+        self.resumed
+            .map_or(self.end, |resumed| resumed.max(self.end))
     }
 
     /// The final record.
@@ -348,11 +372,13 @@ impl OpenAccess {
         };
         Access {
             id: self.id,
-            revision: if is_final && self.reported_ongoing {
-                2
-            } else {
-                1
-            },
+            revision: self
+                .told_before
+                .saturating_add(if is_final && self.reported_ongoing {
+                    2
+                } else {
+                    1
+                }),
             is_final,
             reported,
             endpoint: contact.endpoint,
@@ -493,8 +519,10 @@ fn is_by_volume(activity: &Activity) -> bool {
 }
 
 /// What of a file the client has, over accesses: remembered for hours.
-#[derive(Debug, Default)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct KnownFile {
+    /// The client.
+    pub client: IpAddr,
     /// Parts that came.
     pub ranges: Ranges,
     /// When the last one came.

@@ -4,11 +4,13 @@
 //! * `windows`: names that were asked, contacts that failed
 //! * `files`: which parts of a file a client has
 //! * `timers`: what is due when
+//! * [`kept`]: all of it, out of one run of the sensor into the next
 //!
 //! It keeps what belongs to a client and crosses flows. Timers run by their due time and key, so the result does not depend
 //! on how often [`Engine::advance`] is called. Every table is bounded: at its ceiling what would end first ends early, and is counted.
 
 mod files;
+pub mod kept;
 mod timers;
 mod windows;
 
@@ -162,7 +164,7 @@ impl Engine {
             return self.ongoing(key, activity, role, threshold, out);
         }
         let is_apart = self.accesses.get(&key).is_some_and(|open| {
-            !key.role.is_hourly() && activity.start.since(open.end) >= self.options.gap
+            !key.role.is_hourly() && activity.start.since(open.reach()) >= self.options.gap
         });
         if is_apart {
             self.close_access(key, Cause::Fact, activity.time, out);
@@ -211,7 +213,7 @@ impl Engine {
             if let Some(open) = self
                 .accesses
                 .get_mut(&key)
-                .filter(|open| activity.start.since(open.end) < self.options.gap)
+                .filter(|open| activity.start.since(open.reach()) < self.options.gap)
             {
                 open.ongoing.insert(activity.contact.flow_id);
             }

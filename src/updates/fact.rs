@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::catalogue::EndpointId;
 use crate::protocols::http::head::ContentRange;
+use crate::types::kept::figure;
 use crate::types::{Endpoint, Protocol, Timestamp};
 
 /// Where a flow's name came from, from the weakest to the strongest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NameSource {
     /// Nothing names the flow but its server's address, which the configuration knows.
     Address,
@@ -44,7 +47,7 @@ impl NameSource {
 }
 
 /// A flow of a client to a catalogue name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     /// The flow.
     pub flow_id: u64,
@@ -98,7 +101,7 @@ pub enum Fact {
 }
 
 /// A DNS question for a catalogue name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// When.
     pub time: Timestamp,
@@ -130,7 +133,7 @@ pub struct Answer {
 }
 
 /// A contact that came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The contact.
     pub contact: Arc<Contact>,
@@ -141,8 +144,10 @@ pub struct Failure {
     /// The last packet.
     pub end: Timestamp,
     /// Bytes on the wire, toward the server.
+    #[serde(deserialize_with = "figure")]
     pub bytes_toserver: u64,
     /// Toward the client.
+    #[serde(deserialize_with = "figure")]
     pub bytes_toclient: u64,
 }
 

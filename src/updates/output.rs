@@ -83,6 +83,8 @@ pub struct Access {
 pub struct Session {
     /// Its id.
     pub id: u64,
+    /// Revision: 1, but after a crash of the sensor.
+    pub revision: u32,
     /// The client.
     pub client: IpAddr,
     /// The product's endpoint that was met first.

@@ -1,10 +1,13 @@
 //! What was fetched, as far as a path on plain HTTP tells.
 
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
 /// What a file is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadId {
-    /// `kb`, `delivery_optimization`, `deb`, `rpm`, `mar`.
-    pub kind: &'static str,
+    /// One of [`KINDS`].
+    #[serde(deserialize_with = "kind")]
+    pub kind: Word,
     /// The id in presentation form.
     pub value: String,
 }
@@ -15,6 +18,12 @@ impl PayloadId {
         size_of::<Self>() + self.value.len()
     }
 }
+
+/// A word of the program's own; serde would take a plain reference for one into the file.
+pub type Word = &'static str;
+
+/// What a file may be.
+pub const KINDS: [&str; 5] = ["kb", "delivery_optimization", "deb", "rpm", "mar"];
 
 /// Longest id.
 const MAX_VALUE: usize = 256;
@@ -55,6 +64,12 @@ fn delivery_optimization(path: &[u8]) -> Option<Vec<u8>> {
     const FOLDER: &[u8] = b"/filestreamingservice/files/";
     let rest = path.get(memchr::memmem::find(path, FOLDER)? + FOLDER.len()..)?;
     rest.split(|byte| *byte == b'/').next().map(<[u8]>::to_vec)
+}
+
+fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+    let word = String::deserialize(from)?;
+    let known = KINDS.into_iter().find(|kind| *kind == word);
+    known.ok_or_else(|| D::Error::custom("no kind of payload"))
 }
 
 #[cfg(test)]

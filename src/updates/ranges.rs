@@ -1,10 +1,12 @@
 //! Which parts of a file came, over several transactions and connections.
 
+use serde::{Deserialize, Serialize};
+
 /// Most disjoint ranges of one file; with more, further ones do not count.
 const MAX_RANGES: usize = 256;
 
 /// Disjoint ranges of bytes, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
@@ -20,6 +22,20 @@ impl Ranges {
             (start.min(range.0), end.max(range.1))
         });
         self.0.splice(first..last, [merged]);
+    }
+
+    /// The same, out of a file: in order and disjoint whatever stood there; `None` where it speaks of no file's bytes.
+    pub fn checked(&self) -> Option<Self> {
+        /// As in records: no integer above 2^53-1.
+        const MAX_END: u64 = 1 << 53;
+        let mut checked = Self::default();
+        for (start, end) in &self.0 {
+            if start >= end || *end >= MAX_END {
+                return None;
+            }
+            checked.add(*start, *end);
+        }
+        Some(checked)
     }
 
     /// Bytes of memory that they take.

@@ -3,11 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
 use super::catalogue::{EndpointId, Role};
 use super::output::{Access, Session};
-use super::payload::PayloadId;
+use super::payload::{PayloadId, Word};
 use super::verdict::{Evidence, Offered, Outcome, Verdict};
 use crate::types::Timestamp;
+use crate::types::kept::figure;
 
 /// Accesses that begin later after the last one's end belong to another session.
 pub const GAP: Duration = Duration::from_secs(600);
@@ -15,33 +18,52 @@ pub const GAP: Duration = Duration::from_secs(600);
 const MOST: usize = 64;
 
 /// A session that goes on.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct OpenSession {
     /// Its id.
     pub id: u64,
     /// When its timer comes up.
+    #[serde(skip)]
     pub armed: Timestamp,
     /// Accesses that are not closed yet.
+    #[serde(skip)]
     pub open_accesses: u32,
     /// Bytes that it was last counted with: see [`OpenSession::memory`].
+    #[serde(skip)]
     pub weight: usize,
+    /// Revisions that an earlier run of the sensor may have told already.
+    pub told_before: u32,
     /// End of the last access, as far as it is known.
     pub end: Timestamp,
-    client: IpAddr,
-    endpoint: EndpointId,
+    pub(super) client: IpAddr,
+    pub(super) endpoint: EndpointId,
     start: Timestamp,
+    #[serde(deserialize_with = "figure")]
     checks: u64,
+    #[serde(deserialize_with = "figure")]
     downloads: u64,
     /// A check endpoint was contacted.
     has_checked: bool,
     /// Something was fetched, whole or in part.
     has_fetched: bool,
+    #[serde(deserialize_with = "figure")]
     delivered_toclient: u64,
-    download_touched: Option<&'static str>,
+    #[serde(deserialize_with = "touch")]
+    download_touched: Option<Word>,
     not_modified: bool,
     outcome: Outcome,
     payloads: Vec<PayloadId>,
     flow_ids: Vec<u64>,
+}
+
+/// What told that there was an update.
+const TOUCHES: [&str; 2] = ["download_asked", "download_contact"];
+
+fn touch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
+    let known = |word: String| TOUCHES.into_iter().find(|touch| *touch == word);
+    let word = Option::<String>::deserialize(from)?;
+    let missing = || D::Error::custom("no word of a session");
+    word.map(|word| known(word).ok_or_else(missing)).transpose()
 }
 
 impl OpenSession {
@@ -52,6 +74,7 @@ impl OpenSession {
             armed: Timestamp::MAX,
             open_accesses: 0,
             weight: 0,
+            told_before: 0,
             end: start,
             client,
             endpoint,
@@ -128,6 +151,7 @@ impl OpenSession {
         let is_only_offered = offered == Offered::Yes && self.outcome == Outcome::Checked;
         Session {
             id: self.id,
+            revision: self.told_before.saturating_add(1),
             client: self.client,
             endpoint: self.endpoint,
             start: self.start,

@@ -4,7 +4,7 @@
 macro_rules! words {
     ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$outer])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$inner])* $variant,)* }
 
         impl $name {
@@ -72,7 +72,7 @@ words! {
         Fallback = "fallback",
         /// No address that one can connect to was answered.
         NoAddress = "no_address",
-        /// The input ended first.
+        /// The input ended first, or a restart of the sensor hid a part of it.
         CaptureEnd = "capture_end",
     }
 }

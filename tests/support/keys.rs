@@ -42,14 +42,11 @@ const UNWRITTEN: &[(Kind, &str)] = &[
 ];
 
 /// The same for words of closed lists.
-const UNWRITTEN_WORDS: &[(Kind, &str, &str)] = &[
-    (
-        Kind::UpdateSession,
-        "update_session.offered_evidence",
-        "usual_size",
-    ),
-    (Kind::Loss, "loss.what", "frames"),
-];
+const UNWRITTEN_WORDS: &[(Kind, &str, &str)] = &[(
+    Kind::UpdateSession,
+    "update_session.offered_evidence",
+    "usual_size",
+)];
 
 /// Whether some part of the program writes a key.
 pub(crate) fn is_written(kind: Kind, path: &str) -> bool {

@@ -12,6 +12,9 @@ use crate::types::packet::{TcpFlags, TcpSegment};
 use sequence::Sequence;
 use stream::Streams;
 
+/// A segment may come so much late, in sequence numbers, on a connection that an earlier run followed.
+const MOST_LATE: u32 = 1 << 20;
+
 /// A TCP connection.
 #[derive(Debug, Default)]
 pub(super) struct Tcp {
@@ -69,6 +72,53 @@ impl Tcp {
             change.acknowledged = other.acknowledge(segment.acknowledgement);
         }
         change
+    }
+
+    /// A connection that an earlier run of the sensor followed up to the sequence numbers `next`, and `segment` goes on with. Where it
+    /// stands nowhere near them, too much went over unseen: what it shows is the beginning.
+    pub fn resume(next: [Option<u32>; 2], side: Side, segment: &TcpSegment<'_>) -> Self {
+        let near = |next: Option<u32>, now: u32| {
+            next.filter(|next| now.wrapping_sub(*next) as i32 >= -(MOST_LATE as i32))
+        };
+        let has_ack = segment.flags.has(TcpFlags::ACK);
+        let shown = [
+            Some(segment.sequence),
+            has_ack.then_some(segment.acknowledgement),
+        ];
+        let [own, other] = shown;
+        let shown = if side == Side::LowToHigh {
+            [own, other]
+        } else {
+            [other, own]
+        };
+        let [low, high] = next;
+        let sequence = |next: Option<u32>, shown: Option<u32>| {
+            shown
+                .map_or(next, |shown| near(next, shown))
+                .map_or_else(Sequence::default, Sequence::resume)
+        };
+        let [shown_low, shown_high] = shown;
+        Self {
+            sequences: [sequence(low, shown_low), sequence(high, shown_high)],
+            ..Self::default()
+        }
+    }
+
+    /// The next number of a side that has not been handed on, as far as it is known.
+    pub fn next_number(&mut self, side: Side) -> Option<u32> {
+        let position = self.handed_on(side);
+        self.sequence(side)
+            .base()
+            .map(|base| base.wrapping_add(position as u32))
+    }
+
+    /// How far the stream of a side was handed on; where nobody wants it, how far it is known to have come.
+    pub fn handed_on(&mut self, side: Side) -> u64 {
+        let passed = self.passed(side);
+        match &mut self.streams {
+            Some(streams) => streams.side(side).position().unwrap_or(passed).min(passed),
+            None => passed,
+        }
     }
 
     /// Whether a SYN with this sequence number begins another connection.

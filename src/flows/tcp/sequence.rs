@@ -47,6 +47,25 @@ impl Sequence {
         self.began_with_syn = true;
     }
 
+    /// The connection was followed up to here by an earlier run: what the mirror shows from now on stands behind it.
+    pub const fn resume(next: u32) -> Self {
+        Self {
+            base: Some(next),
+            began_with_syn: false,
+            was_seen: true,
+            edge: 0,
+            pieces: Vec::new(),
+            holes: Vec::new(),
+            settled_gaps: 0,
+            inferred: 0,
+            acknowledged: 0,
+            has_acknowledgements: false,
+            fin: None,
+            fin_acknowledged: false,
+            suspect: None,
+        }
+    }
+
     /// The position of a sequence number; `None` where it lies before the first byte or implausibly far.
     pub fn position(&mut self, sequence: u32) -> Option<u64> {
         let base = *self.base.get_or_insert(sequence);

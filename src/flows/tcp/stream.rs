@@ -131,6 +131,11 @@ impl Stream {
         self.end_if_reached(on);
     }
 
+    /// Position of the next byte to hand on; `None` where nobody wants it.
+    pub fn position(&self) -> Option<u64> {
+        (!self.stopped && !self.ended).then_some(self.next)
+    }
+
     /// Memory that early segments take.
     fn memory(&self) -> usize {
         /// What an allocator takes for a few bytes.

@@ -1,15 +1,17 @@
 //! How long a body is (RFC 9112 section 6.3), and chunked coding (section 7.1).
 
+use serde::{Deserialize, Serialize};
+
 use super::head::{Request, Response};
 
 /// Longest line of a chunk's size, extensions included.
 const MAX_SIZE_LINE: usize = 1_024;
 
 /// A body that is coming.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body(Kind);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
     /// So many bytes are left.
     Length(u64),
@@ -18,7 +20,7 @@ enum Kind {
     Chunked(Chunk),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Chunk {
     /// Within the size line: its value so far, and how long it is.
     Size {

@@ -1,6 +1,9 @@
 //! Start lines and header fields (RFC 9112 sections 2 to 5), read leniently: bare line feeds, folded lines, odd spacing.
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocols::tls::Probe;
+use crate::types::kept::figure;
 use crate::types::{Stamp, Timestamp};
 
 /// Longest value that is kept.
@@ -18,7 +21,7 @@ const METHODS: [&[u8]; 31] = [
 ];
 
 /// A request's head.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Method.
     pub method: Vec<u8>,
@@ -43,7 +46,7 @@ pub struct Request {
 }
 
 /// A response's head, and what was seen of its body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     /// Status code.
     pub status: u16,
@@ -64,8 +67,10 @@ pub struct Response {
     /// Time of the body's last bytes.
     pub last_body: Timestamp,
     /// Body bytes seen, chunk framing left out.
+    #[serde(deserialize_with = "figure")]
     pub body_bytes: u64,
     /// Body bytes lost.
+    #[serde(deserialize_with = "figure")]
     pub body_missing: u64,
     /// Whether the body came to its end.
     pub is_complete: bool,
@@ -74,7 +79,7 @@ pub struct Response {
 }
 
 /// A Content-Range field (RFC 9110 section 14.4).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentRange {
     /// As on the wire.
     pub raw: Vec<u8>,

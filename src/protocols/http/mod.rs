@@ -18,6 +18,8 @@ pub mod head;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::{Direction, Stamp};
 use body::Body;
 pub use head::{ContentRange, Request, Response};
@@ -35,7 +37,7 @@ pub const MAX_PIPELINE: usize = 64;
 const LATENESS: Duration = Duration::from_secs(1);
 
 /// A request and its response. One of them may be missing: the mirror may show one side only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
     /// The request.
     pub request: Option<Request>,
@@ -55,12 +57,13 @@ impl Transaction {
 pub type TransactionSink<'s> = dyn FnMut(Transaction, Stamp) + 's;
 
 /// The transactions of one connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Connection {
     client: Side,
     server: Side,
     waiting: VecDeque<Request>,
     /// Bytes of the requests that wait.
+    #[serde(skip)]
     waiting_bytes: usize,
     /// The response whose body is coming.
     current: Option<Transaction>,
@@ -68,13 +71,13 @@ pub struct Connection {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Side {
     state: State,
     head: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 enum State {
     /// Between messages or within a head.
     #[default]
@@ -102,6 +105,17 @@ impl Connection {
     /// Nothing seen yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, out of a file.
+    #[must_use]
+    pub fn taken_up(mut self) -> Self {
+        self.waiting.truncate(MAX_PIPELINE);
+        self.waiting_bytes = self.waiting.iter().map(Request::memory).sum();
+        for side in [&mut self.client, &mut self.server] {
+            side.head.truncate(MAX_HEAD);
+        }
+        self
     }
 
     /// Takes in the next bytes of a direction; gives how many were HTTP's. Fewer than all: a tunnel begins behind them.

@@ -1,7 +1,7 @@
 //! One worker of a live run: frames of its sockets to lines and facts. It waits for its sockets only, never for another thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
@@ -18,6 +18,7 @@ use crate::sensor::cores;
 use crate::sensor::delays::Delays;
 use crate::sensor::order::Key;
 use crate::sensor::outputs::Feeder;
+use crate::sensor::state::Frames;
 use crate::sensor::statistics::Counts;
 use crate::sensor::worker::Worker;
 use crate::source::clock::{PacketClock, wall_time};
@@ -70,6 +71,8 @@ pub(super) struct Ends {
 enum Handover {
     /// While frames come in: nobody is waited for.
     Turn,
+    /// No frame comes any more: what was made before flows end because of that.
+    Rest,
     /// While flows end at the end of the run.
     Part,
     /// The last time.
@@ -85,6 +88,8 @@ pub(super) struct CaptureWorker {
     facts: Vec<(Key, Fact)>,
     /// Whom it saw, which that thread has not taken either.
     clients: Option<Clients>,
+    /// State that it has not taken yet.
+    kept: Option<Frames>,
     /// The second at which counters were last reported.
     reported: i64,
     counters: CaptureCounters,
@@ -103,6 +108,11 @@ pub(super) struct Road {
     began: Timestamp,
     /// The stamp of the first frame of this turn.
     oldest: Option<Timestamp>,
+    /// Where this tick begins the flows are kept for the next run; see [`Shared::cut`].
+    cut: Option<Tick>,
+    /// Most bytes of what is kept; `None`: nothing is.
+    keep_bytes: Option<usize>,
+    kept: Option<Frames>,
 }
 
 impl CaptureWorker {
@@ -112,6 +122,7 @@ impl CaptureWorker {
             road,
             facts: Vec::new(),
             clients: None,
+            kept: None,
             reported: i64::MIN,
             counters: CaptureCounters::default(),
             lag: Delays::default(),
@@ -130,6 +141,7 @@ impl CaptureWorker {
                     .worker
                     .renew(Arc::clone(settings), Arc::clone(catalogue));
             }
+            self.road.look_at_cut(&shared.cut);
             self.turn();
             if let Some(turns) = shared.turns.get(self.ends.index) {
                 turns.fetch_add(1, Ordering::Relaxed);
@@ -147,6 +159,7 @@ impl CaptureWorker {
     fn finish(&mut self) {
         self.ends.feeder.wait_for_readers(LAST_LINES);
         let now = self.road.close();
+        self.hand_over(Handover::Rest);
         let mut remaining = self.road.worker.remaining();
         while self
             .road
@@ -198,11 +211,22 @@ impl CaptureWorker {
             .each(|kind, decided, line| self.ends.feeder.line(kind, decided, line));
         self.ends.feeder.flush();
         made.lines.clear();
-        self.facts.append(&mut made.facts);
+        let mut ending = Vec::new();
+        let has_ended = matches!(handover, Handover::Part | Handover::Last);
+        let facts = if has_ended {
+            &mut ending
+        } else {
+            &mut self.facts
+        };
+        facts.append(&mut made.facts);
         self.road.worker.give_back(made);
         if let Some(is_last) = self.ends.rounds.next(self.road.now()) {
             self.clients = self.road.worker.clients(is_last);
         }
+        self.kept = self.road.kept.take().or(self.kept.take());
+        // What is kept at the end counts once all flows have ended.
+        let is_its_turn = matches!(handover, Handover::Turn | Handover::Last);
+        let kept = self.kept.take_if(|_| is_its_turn);
         let second = self.road.now().seconds_and_nanos().0;
         let is_last = handover == Handover::Last;
         let counted =
@@ -217,6 +241,8 @@ impl CaptureWorker {
             facts: std::mem::take(&mut self.facts),
             clients: self.clients.take(),
             counted,
+            kept,
+            ending,
         };
         if handover != Handover::Turn {
             let _ = self.ends.reports.send(report);
@@ -227,6 +253,7 @@ impl CaptureWorker {
             Err(TrySendError::Full(report) | TrySendError::Disconnected(report)) => {
                 self.facts = report.facts;
                 self.clients = report.clients;
+                self.kept = report.kept;
                 let excess = self.facts.len().saturating_sub(MAX_FACTS);
                 self.facts.truncate(MAX_FACTS);
                 self.counters.facts_dropped += excess as u64;
@@ -247,8 +274,16 @@ impl CaptureWorker {
 
 impl Road {
     /// `began`: when the run began.
-    pub fn new(worker: Worker, router: Router, began: Timestamp) -> Self {
+    pub fn new(
+        worker: Worker,
+        router: Router,
+        began: Timestamp,
+        keep_bytes: Option<usize>,
+    ) -> Self {
         Self {
+            cut: None,
+            keep_bytes,
+            kept: None,
             decoder: Decoder::new(),
             worker,
             router,
@@ -318,6 +353,39 @@ impl Road {
         }
     }
 
+    /// The conclusions thread may want the flows as of a tick.
+    fn look_at_cut(&mut self, cut: &AtomicI64) {
+        let wanted = Tick(cut.load(Ordering::Relaxed));
+        if self.cut != Some(wanted) && wanted < Tick(i64::MAX) {
+            self.cut = Some(wanted);
+            if self.tick >= wanted {
+                // It is behind with its request: better late than never.
+                self.keep();
+            }
+        }
+    }
+
+    /// The tick of the cut begins with `tick`: flows are as all facts of the ticks before made them.
+    fn keep_at_cut(&mut self, tick: Tick) {
+        let is_cut = |cut: &Tick| self.tick < *cut && *cut <= tick;
+        let Some(cut) = self.cut.filter(is_cut) else {
+            return;
+        };
+        let before = Tick(cut.0.saturating_sub(1));
+        if self.tick < before {
+            self.worker.begin_tick(before);
+        }
+        self.keep();
+    }
+
+    fn keep(&mut self) {
+        if let Some(limit) = self.keep_bytes {
+            let mut frames = Frames::new(limit);
+            self.worker.keep(&mut frames);
+            self.kept = Some(frames);
+        }
+    }
+
     /// The end of the run: no packet comes any more. Gives the time at which flows end.
     fn close(&mut self) -> Timestamp {
         let now = self.clock.observe(wall_time());
@@ -329,6 +397,11 @@ impl Road {
             ..
         } = self;
         decoder.finish(&mut |packet| router.packet(worker, &packet.at(now)));
+        if let Some(limit) = self.keep_bytes {
+            let mut frames = Frames::new(limit);
+            self.worker.keep_all(&mut frames);
+            self.kept = Some(frames);
+        }
         now
     }
 
@@ -336,6 +409,7 @@ impl Road {
         if tick <= self.tick {
             return;
         }
+        self.keep_at_cut(tick);
         self.tick = tick;
         self.worker.begin_tick(tick);
         let now = tick.start();

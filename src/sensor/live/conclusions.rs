@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::census::{Census, Clients};
+use super::keeping::Keeping;
 use super::links::Links;
 use super::renewal::{Board, Reader, Renewal};
 use super::rings::Rings;
@@ -18,6 +19,7 @@ use crate::sensor::metrics::{Mailbox, Snapshot};
 use crate::sensor::order::Key;
 use crate::sensor::outputs::{Feeder, OutputCounters};
 use crate::sensor::printer::Printer;
+use crate::sensor::state::Frames;
 use crate::sensor::statistics::Counts;
 use crate::source::clock::wall_time;
 use crate::types::{Tick, Timestamp};
@@ -57,6 +59,10 @@ pub(super) struct Report {
     pub counted: Option<(Counts, Delays)>,
     /// Whom the worker saw, in a round of the census.
     pub clients: Option<Clients>,
+    /// What the worker's flows leave for the next run, where that is wanted.
+    pub kept: Option<Frames>,
+    /// Facts of flows that end because the run does: they count only where no state is kept.
+    pub ending: Vec<(Key, Fact)>,
 }
 
 /// How the thread goes about it.
@@ -99,7 +105,7 @@ impl Default for Known {
 }
 
 /// The state of the thread.
-pub(super) struct Conclusions<F> {
+pub(super) struct Conclusions<'s, F> {
     engine: Engine,
     printer: Printer,
     feeder: Feeder,
@@ -118,9 +124,11 @@ pub(super) struct Conclusions<F> {
     /// When statistics are due.
     due: Timestamp,
     counters: ConclusionCounters,
+    keeping: Option<Keeping<'s>>,
+    ending: BTreeMap<(Key, usize), Fact>,
 }
 
-impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
+impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
     pub fn new(
         engine: Engine,
         printer: Printer,
@@ -128,6 +136,7 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
         options: Options,
         around: Around,
         others: F,
+        keeping: Option<Keeping<'s>>,
     ) -> Self {
         let Around {
             rings,
@@ -149,6 +158,8 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
             arrived: 0,
             due: options.began.plus(options.interval),
             counters: ConclusionCounters::default(),
+            keeping,
+            ending: BTreeMap::new(),
         }
     }
 
@@ -167,6 +178,7 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
                 self.renew(&new);
             }
             self.conclude();
+            self.keep();
             self.tell_what_is_due();
             self.hand_on();
         }
@@ -188,6 +200,21 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
         }
         if let Some(clients) = report.clients {
             self.census.take_in(report.worker, clients);
+        }
+        let ending = match self.keeping {
+            Some(_) => &mut self.ending,
+            None => &mut self.waiting,
+        };
+        for (key, fact) in report.ending {
+            self.arrived += 1;
+            ending.insert((key, self.arrived), fact);
+        }
+        if let (Some(kept), Some(keeping)) = (report.kept, &mut self.keeping) {
+            if report.tick == Tick(i64::MAX) {
+                keeping.kept_last(kept);
+            } else {
+                keeping.kept(kept);
+            }
         }
         let Some(known) = self.workers.get_mut(report.worker) else {
             return;
@@ -225,10 +252,36 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
         }
     }
 
-    /// The tick that no worker is before.
-    fn left(&self) -> Tick {
+    /// Every worker has left the ticks before this one.
+    fn all_left(&self) -> Tick {
         let ticks = self.workers.iter().map(|worker| worker.tick);
         ticks.min().unwrap_or_default()
+    }
+
+    /// The same, for facts. Where state is kept, what comes after its cut waits until that is done.
+    fn left(&self) -> Tick {
+        let left = self.all_left();
+        let cut = self.keeping.as_ref().and_then(Keeping::cut);
+        cut.map_or(left, |cut| left.min(cut))
+    }
+
+    /// State is kept now and then: as of a tick that every worker has left, with what each kept of its flows there.
+    fn keep(&mut self) {
+        let left = self.all_left();
+        let Some(keeping) = &mut self.keeping else {
+            return;
+        };
+        let ticks = self.workers.iter().map(|worker| worker.tick);
+        let newest = ticks.max().unwrap_or_default();
+        if newest > Tick(i64::MIN) && newest < Tick(i64::MAX) {
+            keeping.begin_where_due(newest);
+        }
+        if keeping.cut().is_some_and(|cut| cut <= left) {
+            keeping.write_where_whole(&self.engine);
+        }
+        if let Some(gap) = keeping.gap() {
+            self.printer.loss(&gap);
+        }
     }
 
     fn tell_what_is_due(&mut self) {
@@ -304,6 +357,9 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
         sum.add(self.engine.counters().iter());
         sum.add(self.counters.iter());
         sum.add(self.printer.counts());
+        if let Some(keeping) = &self.keeping {
+            sum.add(keeping.counters().iter());
+        }
         sum.add(self.rings.counters().total().iter());
         sum.add(self.links.total().iter());
         sum.add([
@@ -325,13 +381,21 @@ impl<F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<F> {
     /// Capture is over, so outputs are waited for.
     fn finish(mut self) {
         self.feeder.wait_for_readers(LAST_LINES);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.give_up();
+        }
         self.conclude();
         let now = wall_time();
-        let (printer, feeder) = (&mut self.printer, &mut self.feeder);
-        self.engine.finish(now, &mut |cause, output| {
-            printer.output(None, cause, &output);
-            hand_on(printer, feeder);
-        });
+        let keeping = self.keeping.as_mut();
+        if !keeping.is_some_and(|keeping| keeping.write_last(&self.engine, now)) {
+            self.waiting = std::mem::take(&mut self.ending);
+            self.conclude();
+            let (printer, feeder) = (&mut self.printer, &mut self.feeder);
+            self.engine.finish(now, &mut |cause, output| {
+                printer.output(None, cause, &output);
+                hand_on(printer, feeder);
+            });
+        }
         self.tell_losses(now);
         self.links.look();
         self.tell_statistics(now);

@@ -18,13 +18,15 @@ pub mod sources;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use file::{CatalogueError, SourceFile};
 use lookup::Lookup;
 use pattern::PathPattern;
 use sources::Sources;
 
 /// What an endpoint is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// A client asks whether there is an update.
     Check,
@@ -77,7 +79,7 @@ impl fmt::Display for Role {
 }
 
 /// Whether a product's updates concern security.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Security {
     /// They do.
     Yes,
@@ -99,7 +101,7 @@ impl Security {
 }
 
 /// An endpoint, by its place in the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EndpointId(pub u32);
 
 /// A product, by its place in the catalogue.
@@ -196,6 +198,39 @@ impl Catalogue {
             sources,
             ..all
         }
+    }
+
+    /// This catalogue, with endpoints that only an `earlier` run of the sensor knew: no name leads to those. Gives the id of each.
+    pub fn with_earlier(
+        self,
+        earlier: impl IntoIterator<Item = (Product, Endpoint)>,
+    ) -> (Self, Vec<EndpointId>) {
+        let Self {
+            mut products,
+            mut endpoints,
+            ..
+        } = self;
+        let mut ids = Vec::new();
+        for (product, mut endpoint) in earlier {
+            let known = endpoints.iter().position(|own| own.is_same(&endpoint));
+            ids.push(EndpointId(match known {
+                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
+                None => {
+                    let known = products.iter().position(|own| own.is_same(&product));
+                    endpoint.product = ProductId(match known {
+                        Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
+                        None => place(&mut products, product, Product::is_same),
+                    });
+                    place(&mut endpoints, endpoint, Endpoint::is_same)
+                }
+            }));
+        }
+        let with = Self {
+            products,
+            endpoints,
+            ..self
+        };
+        (with, ids)
     }
 
     /// The endpoint whose most specific pattern matches `name` (lower-case presentation form); else the own source of that name.

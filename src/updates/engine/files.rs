@@ -6,13 +6,14 @@ use super::super::access::{AccessKey, FilePart, KnownFile};
 use super::super::catalogue::{Role, RoleOf};
 use super::super::fact::{Contact, Exchange};
 use super::super::payload;
+use super::super::ranges::Ranges;
 use super::{Engine, hash};
 use crate::types::Timestamp;
 
 /// How long the parts of a file are remembered.
 const FILE_MEMORY: Duration = Duration::from_secs(6 * 3_600);
 /// Memory of a file of which parts are remembered, beside its ranges.
-const FILE_BYTES: usize = 128;
+pub(super) const FILE_BYTES: usize = 128;
 
 impl Engine {
     /// Forgets files that are old, or too many.
@@ -64,7 +65,11 @@ impl Engine {
         let known = self.files.entry(file).or_insert_with(|| {
             self.file_order.push_back((now, file));
             self.file_bytes += FILE_BYTES;
-            KnownFile::default()
+            KnownFile {
+                client: key.client,
+                ranges: Ranges::default(),
+                last: now,
+            }
         });
         let start = range.map_or(0, |(start, _)| start);
         let before = known.ranges.memory();

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::access::{Asked, OpenAccess};
 use super::super::catalogue::{EndpointId, Role};
 use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
@@ -12,24 +14,32 @@ use super::{ENTRY_BYTES, Engine, OutputSink, hash, keys_of, reweigh};
 use crate::types::{Endpoint, Timestamp};
 
 /// A name that was asked.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Window {
     pub(super) question: Question,
     pub(super) asked: Asked,
     pub(super) last: Timestamp,
     pub(super) was_contacted: bool,
+    /// The sensor was restarted since the question: a contact may not have been seen.
+    pub(super) was_blind: bool,
+    /// Revisions that an earlier run of the sensor may have told already.
+    pub(super) told_before: u32,
     /// Bytes that it was last counted with.
-    weight: usize,
+    #[serde(skip)]
+    pub(super) weight: usize,
     /// When the name was last reached.
     pub(super) reached: Option<Timestamp>,
+    #[serde(skip)]
     pub(super) armed: Timestamp,
 }
 
 /// A contact that failed and may yet be a fallback.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PendingFailure {
     pub(super) failure: Failure,
     pub(super) due: Timestamp,
+    /// As in [`Window`].
+    pub(super) told_before: u32,
 }
 
 /// An access that never came to payload.
@@ -42,6 +52,7 @@ struct Uncontacted {
     /// Bytes on the wire, toward the server and toward the client.
     bytes: (u64, u64),
     evidence: Vec<Evidence>,
+    told_before: u32,
 }
 
 impl PendingFailure {
@@ -51,7 +62,7 @@ impl PendingFailure {
 }
 
 impl Window {
-    fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         size_of::<Self>() + ENTRY_BYTES + self.question.name.len() + self.asked.memory()
     }
 
@@ -114,6 +125,8 @@ impl Engine {
             asked,
             last: question.time,
             was_contacted: false,
+            was_blind: false,
+            told_before: 0,
             weight: 0,
             reached: None,
             armed,
@@ -175,6 +188,7 @@ impl Engine {
             let pending = PendingFailure {
                 failure: failure.clone(),
                 due,
+                told_before: 0,
             };
             self.bytes += pending.memory();
             self.failures.insert(key, pending);
@@ -212,7 +226,7 @@ impl Engine {
         if window.asked.addresses.is_empty() && !window.asked.is_cut {
             evidence.push(Evidence::NoAddress);
         }
-        if closing.is_end {
+        if closing.is_end || window.was_blind {
             evidence.push(Evidence::CaptureEnd);
         }
         let uncontacted = Uncontacted {
@@ -222,6 +236,7 @@ impl Engine {
             verdict: Verdict::Resolved,
             bytes: (0, 0),
             evidence,
+            told_before: window.told_before,
         };
         self.give_uncontacted(uncontacted, closing, out);
     }
@@ -252,6 +267,7 @@ impl Engine {
             span: (failure.contact.start, failure.end),
             bytes: (failure.bytes_toserver, failure.bytes_toclient),
             evidence: vec![Evidence::Role],
+            told_before: pending.told_before,
             contact: failure.contact,
         };
         self.give_uncontacted(uncontacted, closing, out);
@@ -272,6 +288,7 @@ impl Engine {
         let id = hash(&(contact.client.address, rule, what.verdict.as_str(), start));
         let mut open = OpenAccess::new(id, contact, start, what.asked);
         open.end = what.span.1;
+        open.told_before = what.told_before;
         open.take_in_rest(what.bytes.0, what.bytes.1);
         what.evidence
             .iter()

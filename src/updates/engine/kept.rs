@@ -1,0 +1,370 @@
+//! What goes on over a restart of the sensor: open accesses, windows, failures, sessions, and parts of files.
+//!
+//! [`Engine::kept`] tells it item by item, [`Engine::take_up`] takes it in again. Items name endpoints by numbers that hold within one
+//! telling; the endpoints in use come with it, so a rule that the next catalogue does not hold any more ends as at a reload. Timers,
+//! weights and what follows from other items are made anew. Times may not lie behind the moment of telling: nothing becomes immortal.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::access::{AccessKey, KnownFile, OpenAccess};
+use super::super::catalogue::{
+    Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security,
+};
+use super::super::fact::Contact;
+use super::super::session::OpenSession;
+use super::files::FILE_BYTES;
+use super::timers::TimerKey;
+use super::windows::{PendingFailure, Window};
+use super::{ENTRY_BYTES, Engine, reweigh};
+use crate::types::Timestamp;
+
+/// Revisions of one access that a run may tell: while it goes on, and at its end.
+const REVISIONS: u32 = 2;
+
+/// One item, as it is written. The variants are those of [`Kept`].
+#[derive(Debug, Serialize)]
+pub enum KeptRef<'k> {
+    /// An endpoint that items name.
+    Endpoint(KeptEndpoint),
+    /// See [`Kept::Access`].
+    Access(&'k AccessKey, &'k OpenAccess),
+    /// See [`Kept::Session`].
+    Session(&'k OpenSession),
+    #[allow(private_interfaces, reason = "nobody but this file looks into it")]
+    /// See [`Kept::Window`].
+    Window(&'k Window),
+    #[allow(private_interfaces, reason = "nobody but this file looks into it")]
+    /// See [`Kept::Failure`].
+    Failure(&'k PendingFailure),
+    /// See [`Kept::File`].
+    File(u64, &'k KnownFile),
+}
+
+/// One item, as it is read.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Kept {
+    /// An endpoint that items name.
+    Endpoint(KeptEndpoint),
+    /// An open access.
+    Access(AccessKey, Box<OpenAccess>),
+    /// An open session.
+    Session(Box<OpenSession>),
+    #[allow(private_interfaces, reason = "nobody but this file looks into it")]
+    /// A name that was asked.
+    Window(Box<Window>),
+    #[allow(private_interfaces, reason = "nobody but this file looks into it")]
+    /// A contact that failed.
+    Failure(Box<PendingFailure>),
+    /// What a client has of a file, by the file's hash.
+    File(u64, KnownFile),
+}
+
+/// An endpoint: what of it counts where no name leads to it any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptEndpoint {
+    number: u32,
+    rule: String,
+    role: Role,
+    shared_host: bool,
+    is_internal: bool,
+    alternatives: Vec<(String, String)>,
+    vendor: String,
+    product: String,
+    title: String,
+    security: Security,
+}
+
+/// When the items were told, and when they are taken up.
+#[derive(Clone, Copy, Debug)]
+pub struct Resumption {
+    /// The items hold what was known up to here.
+    pub seen: Timestamp,
+    /// The run that takes them up sees everything from here on.
+    pub resumed: Timestamp,
+    /// Runs that went on after the telling, and died: what they told final may be told again, with a higher revision.
+    pub runs_since: u32,
+}
+
+impl Kept {
+    /// The client that it is about.
+    pub fn client(&self) -> Option<IpAddr> {
+        match self {
+            Self::Endpoint(_) => None,
+            Self::Access(key, _) => Some(key.client),
+            Self::Session(session) => Some(session.client),
+            Self::Window(window) => Some(window.question.client.address),
+            Self::Failure(pending) => Some(pending.failure.contact.client.address),
+            Self::File(_, file) => Some(file.client),
+        }
+    }
+}
+
+impl KeptEndpoint {
+    fn of(catalogue: &Catalogue, number: u32) -> Option<Self> {
+        let endpoint = catalogue.endpoint(EndpointId(number))?;
+        let product = catalogue.product(endpoint.product)?;
+        Some(Self {
+            number,
+            rule: endpoint.rule.clone(),
+            role: endpoint.role,
+            shared_host: endpoint.shared_host,
+            is_internal: endpoint.is_internal,
+            alternatives: endpoint.alternatives.clone(),
+            vendor: product.vendor.clone(),
+            product: product.id.clone(),
+            title: product.title.clone(),
+            security: product.security,
+        })
+    }
+
+    fn parts(&self) -> (Product, Endpoint) {
+        let product = Product {
+            vendor: self.vendor.clone(),
+            id: self.product.clone(),
+            title: self.title.clone(),
+            security: self.security,
+            download_threshold: None,
+        };
+        let endpoint = Endpoint {
+            rule: self.rule.clone(),
+            product: ProductId(0),
+            role: self.role,
+            by_volume: false,
+            paths: Vec::new(),
+            alternatives: self.alternatives.clone(),
+            shared_host: self.shared_host,
+            is_internal: self.is_internal,
+        };
+        (product, endpoint)
+    }
+}
+
+/// `catalogue`, with the endpoints of `items` that it does not hold; items name endpoints by its ids from now on. One that names none
+/// is left out, and so are parts of files that make no sense.
+pub fn resolve(catalogue: Catalogue, items: Vec<Kept>) -> (Catalogue, Vec<Kept>) {
+    let endpoints = || {
+        items.iter().filter_map(|item| match item {
+            Kept::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        })
+    };
+    let (catalogue, ids) = catalogue.with_earlier(endpoints().map(KeptEndpoint::parts));
+    let numbers = endpoints().map(|endpoint| endpoint.number);
+    let mut known: Vec<(u32, EndpointId)> = numbers.zip(ids).collect();
+    known.sort_unstable();
+    let find = |id: EndpointId| {
+        let at = known.binary_search_by_key(&id.0, |(number, _)| *number);
+        at.ok().and_then(|at| known.get(at)).map(|(_, id)| *id)
+    };
+    let items = items.into_iter();
+    let items = items.filter_map(|item| renumber(item, &find)).collect();
+    (catalogue, items)
+}
+
+fn renumber(mut item: Kept, find: &impl Fn(EndpointId) -> Option<EndpointId>) -> Option<Kept> {
+    match &mut item {
+        Kept::Endpoint(_) => return None,
+        Kept::Access(key, open) => {
+            key.endpoint = find(key.endpoint)?;
+            renumber_contact(&mut open.contact, find)?;
+        }
+        Kept::Session(session) => session.endpoint = find(session.endpoint)?,
+        Kept::Window(window) => window.question.endpoint = find(window.question.endpoint)?,
+        Kept::Failure(pending) => renumber_contact(&mut pending.failure.contact, find)?,
+        Kept::File(_, file) => file.ranges = file.ranges.checked()?,
+    }
+    Some(item)
+}
+
+fn renumber_contact(
+    contact: &mut Arc<Contact>,
+    find: &impl Fn(EndpointId) -> Option<EndpointId>,
+) -> Option<()> {
+    let contact = Arc::make_mut(contact);
+    contact.endpoint = find(contact.endpoint)?;
+    let alternatives = contact.alternatives.iter();
+    contact.alternatives = alternatives.filter_map(|id| find(*id)).collect();
+    Some(())
+}
+
+/// Endpoints in use, by their places in the catalogue.
+struct InUse(Vec<bool>);
+
+impl InUse {
+    fn note(&mut self, id: EndpointId) {
+        if let Some(is_used) = self.0.get_mut(id.0 as usize) {
+            *is_used = true;
+        }
+    }
+
+    fn note_contact(&mut self, contact: &Contact) {
+        self.note(contact.endpoint);
+        contact.alternatives.iter().for_each(|id| self.note(*id));
+    }
+}
+
+impl Engine {
+    /// Tells every item, endpoints first.
+    pub fn kept(&self, each: &mut dyn FnMut(&KeptRef<'_>)) {
+        for (number, is_used) in (0_u32..).zip(self.in_use().0) {
+            if let Some(endpoint) = KeptEndpoint::of(&self.catalogue, number).filter(|_| is_used) {
+                each(&KeptRef::Endpoint(endpoint));
+            }
+        }
+        for (key, open) in &self.accesses {
+            each(&KeptRef::Access(key, open));
+        }
+        for session in self.sessions.values() {
+            each(&KeptRef::Session(session));
+        }
+        for window in self.windows.values() {
+            each(&KeptRef::Window(window));
+        }
+        for pending in self.failures.values() {
+            each(&KeptRef::Failure(pending));
+        }
+        // In the order in which they are forgotten.
+        for (_, hash) in &self.file_order {
+            if let Some(known) = self.files.get(hash) {
+                each(&KeptRef::File(*hash, known));
+            }
+        }
+    }
+
+    fn in_use(&self) -> InUse {
+        let mut used = InUse(vec![false; self.catalogue.len()]);
+        for (key, open) in &self.accesses {
+            used.note(key.endpoint);
+            used.note_contact(&open.contact);
+        }
+        for session in self.sessions.values() {
+            used.note(session.endpoint);
+        }
+        for window in self.windows.values() {
+            used.note(window.question.endpoint);
+        }
+        for pending in self.failures.values() {
+            used.note_contact(&pending.failure.contact);
+        }
+        used
+    }
+
+    /// Takes in what an earlier run told, by this engine's catalogue: see [`resolve`]. Gives how many items it took.
+    pub fn take_up(&mut self, items: Vec<Kept>, when: &Resumption) -> u64 {
+        let mut taken = 0;
+        // Sessions first: accesses count for theirs.
+        let (sessions, others): (Vec<Kept>, Vec<Kept>) = items
+            .into_iter()
+            .partition(|item| matches!(item, Kept::Session(_)));
+        for item in sessions.into_iter().chain(others) {
+            let is_taken = match item {
+                Kept::Endpoint(_) => false,
+                Kept::Access(key, open) => self.take_up_access(key, *open, when),
+                Kept::Session(session) => self.take_up_session(*session, when),
+                Kept::Window(window) => self.take_up_window(*window, when),
+                Kept::Failure(pending) => self.take_up_failure(*pending, when),
+                Kept::File(hash, known) => self.take_up_file(hash, known, when),
+            };
+            taken += u64::from(is_taken);
+        }
+        taken
+    }
+
+    fn take_up_access(&mut self, key: AccessKey, open: OpenAccess, when: &Resumption) -> bool {
+        let mut open = open;
+        let is_late = open.start.max(open.end) > when.seen;
+        if is_late || self.accesses.contains_key(&key) || !self.is_local(key.client) {
+            return false;
+        }
+        if !open.ongoing.is_empty() {
+            // The flows tell themselves when they are seen again.
+            open.ongoing.clear();
+            open.resumed = Some(when.resumed);
+        }
+        open.told_before = when.told_before(open.told_before);
+        if let Some(id) = open.session
+            && let Some(product) = self.product(key.endpoint)
+            && let Some(session) = self.sessions.get_mut(&(key.client, product))
+            && session.id == id
+        {
+            session.open_accesses += 1;
+        }
+        open.armed = open.due(key.role, &self.options).max(when.resumed);
+        self.timers.insert((open.armed, TimerKey::Access(key)));
+        self.accesses.insert(key, open);
+        self.weigh_access(&key);
+        true
+    }
+
+    fn take_up_session(&mut self, mut session: OpenSession, when: &Resumption) -> bool {
+        let Some(product) = self.product(session.endpoint) else {
+            return false;
+        };
+        let key = (session.client, product);
+        if session.end > when.seen || self.sessions.contains_key(&key) || !self.is_local(key.0) {
+            return false;
+        }
+        session.told_before = when.told_before(session.told_before);
+        session.armed = session.due().max(when.resumed);
+        let memory = session.memory() + ENTRY_BYTES;
+        reweigh(&mut self.bytes, &mut session.weight, memory);
+        self.timers
+            .insert((session.armed, TimerKey::Session(key.0, key.1)));
+        self.sessions.insert(key, session);
+        true
+    }
+
+    fn take_up_window(&mut self, mut window: Window, when: &Resumption) -> bool {
+        let key = (window.question.client.address, window.question.endpoint);
+        let is_late = window.last.max(window.question.time) > when.seen;
+        if is_late || self.windows.contains_key(&key) || !self.is_local(key.0) {
+            return false;
+        }
+        window.was_blind = true;
+        window.told_before = when.told_before(window.told_before);
+        window.armed = window.last.plus(self.options.window).max(when.resumed);
+        let memory = window.memory();
+        reweigh(&mut self.bytes, &mut window.weight, memory);
+        self.timers
+            .insert((window.armed, TimerKey::Window(key.0, key.1)));
+        self.windows.insert(key, window);
+        true
+    }
+
+    fn take_up_failure(&mut self, mut pending: PendingFailure, when: &Resumption) -> bool {
+        let contact = &pending.failure.contact;
+        let key = (contact.client.address, contact.endpoint);
+        let is_late = pending.failure.time.max(contact.start) > when.seen;
+        if is_late || self.failures.contains_key(&key) || !self.is_local(key.0) {
+            return false;
+        }
+        let latest = when.seen.plus(self.options.fallback);
+        pending.due = pending.due.min(latest).max(when.resumed);
+        pending.told_before = when.told_before(pending.told_before);
+        self.bytes += pending.memory();
+        self.timers
+            .insert((pending.due, TimerKey::Failure(key.0, key.1)));
+        self.failures.insert(key, pending);
+        true
+    }
+
+    fn take_up_file(&mut self, hash: u64, known: KnownFile, when: &Resumption) -> bool {
+        if known.last > when.seen || self.files.contains_key(&hash) || !self.is_local(known.client)
+        {
+            return false;
+        }
+        self.file_bytes += FILE_BYTES + known.ranges.memory();
+        self.file_order.push_back((known.last, hash));
+        self.files.insert(hash, known);
+        true
+    }
+}
+
+impl Resumption {
+    fn told_before(&self, earlier: u32) -> u32 {
+        earlier.saturating_add(self.runs_since.saturating_mul(REVISIONS))
+    }
+}

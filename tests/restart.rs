@@ -7,7 +7,7 @@
 mod common;
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 const SIZE: u64 = 6_000_000;
 /// Bytes a second.
-const RATE: u64 = 750_000;
+const RATE: u64 = 500_000;
 const SERVER: &str = "198.51.100.1";
 const CLIENT: &str = "198.51.100.20";
 const CONFIG: &str = r#"
@@ -249,6 +249,18 @@ fn wait_for(file: &Path, words: &str, times: usize) {
     }
 }
 
+impl World {
+    /// Waits until the state is written anew.
+    fn wait_for_state(&self) {
+        let number = || std::fs::metadata(self.folder.join("state/state")).map(|file| file.ino());
+        let (before, limit) = (number().ok(), Instant::now() + Duration::from_secs(20));
+        while number().ok() == before {
+            assert!(Instant::now() < limit);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 fn pause(seconds: f64) {
     std::thread::sleep(Duration::from_secs_f64(seconds));
 }
@@ -257,7 +269,14 @@ fn pause(seconds: f64) {
 fn downloads_survive(name: &str, signal: &str) {
     let mut world = World::new(name, CONFIG);
     let downloads = world.downloads();
-    pause(3.5);
+    wait_for(
+        &world.folder.join("out.json"),
+        "\"downloading\"",
+        NAMES.len(),
+    );
+    // The first may be of a moment before that.
+    world.wait_for_state();
+    world.wait_for_state();
     world.end(signal);
     pause(0.5);
     world.start();

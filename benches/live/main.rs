@@ -331,9 +331,10 @@ fn tell_accounts(before: Received, outcome: Outcome) {
     let arrived = after.frames - before.frames;
     let told = outcome.taken + outcome.dropped;
     println!(
-        "interface received {arrived} (dropped {}), sensor took {} and tells {} dropped: {}",
+        "interface received {arrived} (dropped {}), sensor took {} in {:.0} ns each and tells {} dropped: {}",
         after.dropped - before.dropped,
         outcome.taken,
+        outcome.cpu * 1e9 / outcome.taken.max(1) as f64,
         outcome.dropped,
         if told == arrived {
             "exact"

@@ -59,6 +59,8 @@ counters! {
         quic_hellos: "quic.hellos",
         /// QUIC flows whose hello could not be read.
         quic_unreadable: "quic.unreadable",
+        /// QUIC datagrams that were not opened, because too many came at once.
+        quic_passed_over: "quic.passed_over",
         /// HTTP transactions.
         http_transactions: "http.transactions",
         /// Flows that were named by TLS, QUIC or HTTP.
@@ -103,6 +105,8 @@ pub(super) struct Settings {
     pub download_bytes: u64,
     /// What makes pseudonyms, where clients have them.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
+    /// Most QUIC datagrams with long headers that are opened in a tick.
+    pub most_quic: u32,
     /// Ticks after which every worker has noted what was answered.
     pub settling_ticks: i64,
     /// Most bytes of what is incomplete, of all flows together.
@@ -137,6 +141,8 @@ pub(super) struct Core {
     watch: Option<Box<FlowWatch>>,
     /// A DNS message written anew: see [`super::wording`].
     pub message: Vec<u8>,
+    /// QUIC datagrams opened in this tick.
+    pub quic_opened: u32,
     /// Bytes of what is incomplete, of all flows together.
     buffered: usize,
     made: Made,
@@ -175,6 +181,7 @@ impl Worker {
             is_pausing: false,
             watch: None,
             message: Vec::new(),
+            quic_opened: 0,
             buffered: 0,
             made: Made::default(),
             scratch: Scratch::default(),
@@ -201,6 +208,7 @@ impl Worker {
         self.core.set_cause(Cause::Boundary(tick.start()));
         self.flows.advance(tick.start(), &mut self.core);
         self.core.tick = tick;
+        self.core.quic_opened = 0;
     }
 
     /// A packet of a flow of this worker.

@@ -115,6 +115,7 @@ pub(in crate::sensor::metrics) const FAMILIES: &[Counted] = &[
     counter("patchspan_tls_handshakes_total", "TLS handshakes", &[("", "tls.handshakes")]),
     counter("patchspan_tls_broken_streams_total", "Streams that began as TLS and made no sense", &[("", "tls.broken")]),
     counter("patchspan_quic_hellos_total", "QUIC connections whose hello was read", &[("", "quic.hellos")]),
+    counter("patchspan_quic_passed_over_datagrams_total", "QUIC datagrams that were not opened, because too many came at once", &[("", "quic.passed_over")]),
     counter("patchspan_quic_unreadable_flows_total", "QUIC flows whose hello could not be read", &[("", "quic.unreadable")]),
     counter("patchspan_http_transactions_total", "HTTP transactions", &[("", "http.transactions")]),
     counter("patchspan_update_facts_total", "Facts about update servers that workers told", &[("", "updates.facts")]),

@@ -96,6 +96,8 @@ pub struct Moment {
 #[derive(Debug)]
 pub struct Frames {
     bytes: Vec<u8>,
+    /// How many are in them.
+    items: u64,
     limit: usize,
     left_out: u64,
 }
@@ -135,6 +137,7 @@ impl Frames {
     pub const fn new(limit: usize) -> Self {
         Self {
             bytes: Vec::new(),
+            items: 0,
             limit,
             left_out: 0,
         }
@@ -181,7 +184,13 @@ impl Frames {
             self.left_out += 1;
         } else if let Some(head) = self.bytes.get_mut(start + 1..start + ITEM_HEAD) {
             head.copy_from_slice(&(length as u32).to_le_bytes());
+            self.items += 1;
         }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.items = 0;
     }
 }
 
@@ -367,27 +376,9 @@ fn write(
             limit,
         };
         for part in parts {
-            told.left_out += part.left_out;
-            if !body.add(&part.bytes)? {
-                told.left_out += 1;
-            }
+            told.left_out += part.left_out + body.add(part)?;
         }
-        let mut frames = Frames::new(NAMES_AT_ONCE + MAX_ITEM);
-        let mut has_room = true;
-        while let Some(name) = next_name() {
-            if !has_room {
-                told.left_out += 1;
-                continue;
-            }
-            frames.name(&name);
-            if frames.len() > NAMES_AT_ONCE {
-                has_room = body.add(&frames.bytes)?;
-                frames.bytes.clear();
-            }
-        }
-        if has_room {
-            body.add(&frames.bytes)?;
-        }
+        told.left_out += body.add_names(&mut next_name)?;
         told.bytes = HEADER as u64 + body.length;
         let header = Header::of(moment, body.length, &body.crc);
         body.file.flush()?;
@@ -407,16 +398,35 @@ struct Body<'f> {
 }
 
 impl Body<'_> {
-    /// Whether there was room.
-    fn add(&mut self, bytes: &[u8]) -> io::Result<bool> {
+    /// Adds all of `frames`, or nothing where there is no room; gives how many items were left out.
+    fn add(&mut self, frames: &Frames) -> io::Result<u64> {
+        let bytes = &frames.bytes;
         let length = self.length + bytes.len() as u64;
         if HEADER as u64 + length > self.limit {
-            return Ok(false);
+            return Ok(frames.items);
         }
         self.length = length;
         self.crc.update(bytes);
         self.file.write_all(bytes)?;
-        Ok(true)
+        Ok(0)
+    }
+
+    /// Adds names as long as there is room; gives how many were left out.
+    fn add_names(&mut self, next: &mut impl FnMut() -> Option<KeptName>) -> io::Result<u64> {
+        let mut frames = Frames::new(NAMES_AT_ONCE + MAX_ITEM);
+        let mut refused = 0;
+        while refused == 0
+            && let Some(name) = next()
+        {
+            frames.name(&name);
+            if frames.len() > NAMES_AT_ONCE {
+                refused = self.add(&frames)?;
+                frames.clear();
+            }
+        }
+        refused += self.add(&frames)?;
+        let unread = std::iter::from_fn(next).count() as u64;
+        Ok(refused + frames.left_out + unread)
     }
 }
 

@@ -346,7 +346,8 @@ impl Keeping<'_> {
             is_written = outcome.is_some();
             self.heard(outcome);
         }
-        is_written
+        // A writer that is gone may have owed the last one.
+        self.awaited == 0 && is_written
     }
 
     /// What was counted.

@@ -533,3 +533,14 @@ fn spawn<'scope>(
         .name(name.to_owned())
         .spawn_scoped(scope, run)
 }
+
+/// The names of what only a live run counts.
+#[cfg(test)]
+pub(super) fn counted() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    names.extend(capture::CaptureCounters::default().iter());
+    names.extend(conclusions::ConclusionCounters::default().iter());
+    names.extend(keeping::KeepingCounters::default().iter());
+    names.extend(router::RouterCounters::default().iter());
+    names.into_iter().map(|(name, _)| name).collect()
+}

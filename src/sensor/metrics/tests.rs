@@ -13,12 +13,16 @@ use crate::config::metrics::HealthConfig;
 use crate::decode::DecodeCounters;
 use crate::flows::FlowCounters;
 use crate::sensor::delays::Delays;
-use crate::sensor::live::InterfaceFigures;
+use crate::sensor::hosts::KnownHosts;
+use crate::sensor::live::{self, InterfaceFigures};
+use crate::sensor::mirror::MirrorCounters;
 use crate::sensor::outputs::OutputCounters;
 use crate::sensor::statistics::Counts;
 use crate::sensor::worker::WorkerCounters;
+use crate::source::clock::ClockCounters;
 use crate::source::live::{InterfaceCounters, LiveFigures};
 use crate::types::Timestamp;
+use crate::updates::engine::UpdateCounters;
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 const DASHBOARD: &str = include_str!("../../../docs/integrations/grafana/patchspan.json");
@@ -214,20 +218,14 @@ fn whoever_asks_slowly_or_for_too_much_keeps_nobody_waiting() {
 
 #[test]
 fn every_counter_has_a_metric() {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut names: BTreeSet<&str> = live::counted().into_iter().collect();
     names.extend(DecodeCounters::default().iter().map(|(name, _)| name));
+    names.extend(ClockCounters::default().iter().map(|(name, _)| name));
     names.extend(FlowCounters::default().iter().map(|(name, _)| name));
     names.extend(WorkerCounters::default().iter().map(|(name, _)| name));
-    names.extend(
-        crate::sensor::mirror::MirrorCounters::default()
-            .iter()
-            .map(|(name, _)| name),
-    );
-    names.extend(
-        crate::updates::engine::UpdateCounters::default()
-            .iter()
-            .map(|(name, _)| name),
-    );
+    names.extend(MirrorCounters::default().iter().map(|(name, _)| name));
+    names.extend(UpdateCounters::default().iter().map(|(name, _)| name));
+    names.extend(KnownHosts::default().counts().map(|(name, _)| name));
     names.extend(LiveFigures::default().iter().map(|(name, _)| name));
     names.extend(InterfaceCounters::default().iter().map(|(name, _)| name));
     let told: Vec<&str> = FAMILIES

@@ -51,6 +51,7 @@ const fn counters(
 #[rustfmt::skip]
 pub(in crate::sensor::metrics) const FAMILIES: &[Counted] = &[
     counter("patchspan_capture_failed_waits_total", "Waits for frames that the kernel ended with an error", &[("", "capture.failed_waits")]),
+    counter("patchspan_capture_unbound_workers_total", "Workers that could not be bound to their core", &[("", "capture.unbound")]),
     counter("patchspan_capture_handed_over_packets_total", "Packets handed over to the worker that has their flow", &[("", "capture.handed_over")]),
     counter("patchspan_capture_handover_dropped_packets_total", "Packets dropped because that worker was behind", &[("", "capture.handover_drops")]),
     counter("patchspan_decoded_frames_total", "Frames that were unwrapped", &[("", "decoder.frames")]),
@@ -128,6 +129,21 @@ pub(in crate::sensor::metrics) const FAMILIES: &[Counted] = &[
         ("evicted", "updates.evicted"), ("pending_dropped", "updates.pending_dropped"), ("facts_dropped", "updates.facts_dropped"),
         ("facts_hurried", "updates.facts_hurried"),
     ]),
+    gauge("patchspan_hosts_entries", "Entries of the list of hosts", &[("", "hosts.entries")]),
+    gauge("patchspan_hosts_seen_entries", "Those of which something about update servers was seen", &[("", "hosts.seen")]),
+    counters("patchspan_hosts_outside_total", "Final accesses and sessions of clients whose entries were not valid then", "what", &[
+        ("access", "hosts.accesses_outside"), ("session", "hosts.sessions_outside"),
+    ]),
+    counter("patchspan_state_written_files_total", "State files written", &[("", "state.written")]),
+    gauge("patchspan_state_file_bytes", "Bytes of the last one", &[("", "state.bytes")]),
+    counters("patchspan_state_missed_files_total", "State files that were not written, by reason", "reason", &[
+        ("failed", "state.failed"), ("late", "state.late"),
+    ]),
+    counter("patchspan_state_left_out_items_total", "Items that did not fit into state files", &[("", "state.left_out")]),
+    counters("patchspan_state_found_items_total", "Items of the state file that this run began with, by what became of them", "outcome", &[
+        ("taken_up", "state.taken_up"), ("dropped", "state.dropped"),
+    ]),
+    counter("patchspan_state_refused_files_total", "State files that this run could not begin with", &[("", "state.refused")]),
 ];
 
 /// Counters that have no metric here, by how they begin, and why.

@@ -59,7 +59,6 @@ use capture::{CaptureWorker, Ends, Road};
 use census::{Census, Rounds};
 use conclusions::{Around, Conclusions};
 use keeping::{Keeping, Resumed};
-pub(super) use links::InterfaceFigures;
 use renewal::{Board, Renewal};
 use rings::Rings;
 use router::Router;

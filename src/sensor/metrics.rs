@@ -29,7 +29,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use crate::config::metrics::Listen;
-pub(super) use snapshot::{Mailbox, Snapshot};
+pub(super) use snapshot::{InterfaceFigures, Mailbox, Snapshot};
 use socket::Socket;
 
 /// Why metrics cannot be told.

@@ -1,6 +1,7 @@
 //! What the interfaces counted themselves since the run began: libpcap tells of less than is lost.
 
-use crate::source::live::{InterfaceCounters, InterfaceStatus, LiveCounters, LiveFigures};
+use crate::sensor::metrics::InterfaceFigures;
+use crate::source::live::{InterfaceCounters, InterfaceStatus, LiveCounters};
 
 /// Watches the interfaces.
 #[derive(Debug)]
@@ -17,18 +18,6 @@ struct Link {
     last: InterfaceCounters,
     sum: InterfaceCounters,
     is_up: bool,
-}
-
-/// What is known of an interface at one moment.
-#[derive(Clone, Debug, Default)]
-pub(in crate::sensor) struct InterfaceFigures {
-    pub name: String,
-    /// It is raised, and has a link as far as the kernel says.
-    pub is_up: bool,
-    /// What its sockets counted.
-    pub sockets: LiveFigures,
-    /// What it counted itself since the run began.
-    pub own: InterfaceCounters,
 }
 
 impl Links {

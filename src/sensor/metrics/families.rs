@@ -13,15 +13,54 @@ use prometheus::proto::{
 };
 
 use super::process::{self, ProcessFigures};
-use super::snapshot::Snapshot;
+use super::snapshot::{InterfaceFigures, Snapshot};
 use crate::records::health::Check;
 use crate::sensor::delays::Delays;
-use crate::sensor::live::InterfaceFigures;
 use crate::sensor::outputs::OutputCounters;
 use crate::types::Timestamp;
 
 /// Which queue of an output, in words: see `OutputCounters`.
 const QUEUES: [&str; 2] = ["conclusions", "logs"];
+
+/// A counter that each interface or output has: its name, its help, and where it stands.
+type Measured<T> = (&'static str, &'static str, fn(&T) -> u64);
+
+#[rustfmt::skip]
+const OF_INTERFACES: [Measured<InterfaceFigures>; 8] = [
+    ("patchspan_capture_packets_total", "Frames taken from the rings and handed on", |i| i.sockets.frames),
+    ("patchspan_capture_received_packets_total", "Frames that passed the filter, those included that found no room", |i| i.sockets.received),
+    ("patchspan_capture_dropped_packets_total", "Frames that found no room in the ring", |i| i.sockets.dropped),
+    ("patchspan_capture_merged_packets_total", "Frames longer than the MTU: segments that the card or the kernel merged", |i| i.sockets.merged),
+    ("patchspan_capture_cut_packets_total", "Frames that the snap length cut", |i| i.sockets.cut),
+    ("patchspan_capture_reopened_sockets_total", "Times that a socket was opened again", |i| i.sockets.reopened),
+    ("patchspan_interface_receive_packets_total", "Frames that the interface itself counted since the start", |i| i.own.rx_packets),
+    ("patchspan_interface_receive_bytes_total", "Bytes that the interface itself counted since the start", |i| i.own.rx_bytes),
+];
+
+#[rustfmt::skip]
+const OF_OUTPUTS: [Measured<OutputCounters>; 4] = [
+    ("patchspan_output_lines_total", "Lines written, loss records included", |output| output.lines),
+    ("patchspan_output_bytes_total", "Bytes of them", |output| output.bytes),
+    ("patchspan_output_unread_lines_total", "Lines that a reader had not read when it went away, as far as the kernel tells", |output| output.unread),
+    ("patchspan_output_errors_total", "Attempts to write, open or connect that failed", |output| output.errors),
+];
+
+/// What a label can name.
+trait Named {
+    fn name(&self) -> &str;
+}
+
+impl Named for InterfaceFigures {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for OutputCounters {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
 
 /// The text that `/metrics` answers; `None` where it cannot be written. Before the first snapshot it tells of the process alone.
 pub(super) fn text(snapshot: Option<&Snapshot>, checks: &[Check]) -> Option<String> {
@@ -81,66 +120,18 @@ impl Page {
     }
 
     fn interfaces(&mut self, interfaces: &[InterfaceFigures]) {
-        type Figure = fn(&InterfaceFigures) -> u64;
-        let counters: [(&str, &str, Figure); 8] = [
-            (
-                "patchspan_capture_packets_total",
-                "Frames taken from the rings and handed on",
-                |i| i.sockets.frames,
-            ),
-            (
-                "patchspan_capture_received_packets_total",
-                "Frames that passed the filter, those included that found no room",
-                |i| i.sockets.received,
-            ),
-            (
-                "patchspan_capture_dropped_packets_total",
-                "Frames that found no room in the ring",
-                |i| i.sockets.dropped,
-            ),
-            (
-                "patchspan_capture_merged_packets_total",
-                "Frames longer than the MTU: segments that the card or the kernel merged",
-                |i| i.sockets.merged,
-            ),
-            (
-                "patchspan_capture_cut_packets_total",
-                "Frames that the snap length cut",
-                |i| i.sockets.cut,
-            ),
-            (
-                "patchspan_capture_reopened_sockets_total",
-                "Times that a socket was opened again",
-                |i| i.sockets.reopened,
-            ),
-            (
-                "patchspan_interface_receive_packets_total",
-                "Frames that the interface itself counted since the start",
-                |i| i.own.rx_packets,
-            ),
-            (
-                "patchspan_interface_receive_bytes_total",
-                "Bytes that the interface itself counted since the start",
-                |i| i.own.rx_bytes,
-            ),
-        ];
-        let label = |interface| vec![("interface", name_of(interface))];
-        for (name, help, figure) in counters {
-            let samples = interfaces
-                .iter()
-                .map(|interface| (label(interface), figure(interface) as f64));
-            self.counter(name, help, samples);
-        }
+        self.table(&OF_INTERFACES, interfaces, "interface");
         let lost = interfaces.iter().flat_map(|interface| {
             lost(interface).map(|(reason, frames)| {
-                let labels = vec![("interface", name_of(interface)), ("reason", reason)];
+                let labels = vec![("interface", interface.name()), ("reason", reason)];
                 (labels, frames as f64)
             })
         });
         self.counter("patchspan_interface_receive_lost_packets_total", "Frames that the interface or the kernel lost before any capture, by the kernel's word for it", lost);
-        let up = interfaces
-            .iter()
-            .map(|interface| (label(interface), number(interface.is_up)));
+        let up = interfaces.iter().map(|interface| {
+            let label = vec![("interface", interface.name())];
+            (label, number(interface.is_up))
+        });
         self.gauge(
             "patchspan_interface_up",
             "Whether the interface is up and has a link: 1, else 0",
@@ -174,43 +165,35 @@ impl Page {
     }
 
     fn outputs(&mut self, outputs: &[OutputCounters]) {
-        type Figure = fn(&OutputCounters) -> u64;
-        let label = |output| vec![("output", title_of(output))];
-        let counters: [(&str, &str, Figure); 4] = [
-            (
-                "patchspan_output_lines_total",
-                "Lines written, loss records included",
-                |output| output.lines,
-            ),
-            ("patchspan_output_bytes_total", "Bytes of them", |output| {
-                output.bytes
-            }),
-            (
-                "patchspan_output_unread_lines_total",
-                "Lines that a reader had not read when it went away, as far as the kernel tells",
-                |output| output.unread,
-            ),
-            (
-                "patchspan_output_errors_total",
-                "Attempts to write, open or connect that failed",
-                |output| output.errors,
-            ),
-        ];
-        for (name, help, figure) in counters {
-            let samples = outputs
-                .iter()
-                .map(|output| (label(output), figure(output) as f64));
-            self.counter(name, help, samples);
-        }
+        self.table(&OF_OUTPUTS, outputs, "output");
+        self.queues(outputs);
+        let open = outputs.iter().map(|output| {
+            let label = vec![("output", output.name())];
+            (label, number(output.is_open))
+        });
+        self.gauge(
+            "patchspan_output_open",
+            "Whether the output is open, or connected: 1, else 0",
+            open,
+        );
+        let delays = outputs.iter().flat_map(|output| {
+            let lanes = ["updates", "logs"].into_iter().zip(&output.delays);
+            lanes.map(|(records, delays)| {
+                let labels = vec![("output", output.name()), ("records", records)];
+                (labels, delays)
+            })
+        });
+        self.histogram("patchspan_record_delay_seconds", "From the moment in packet time at which a record was decided to its write; never told shorter, at most a turn longer", delays);
+    }
+
+    fn queues(&mut self, outputs: &[OutputCounters]) {
         let by_queue = |figures: fn(&OutputCounters) -> [u64; 2]| {
             outputs.iter().flat_map(move |output| {
-                QUEUES
-                    .into_iter()
-                    .zip(figures(output))
-                    .map(|(queue, figure)| {
-                        let labels = vec![("output", title_of(output)), ("queue", queue)];
-                        (labels, figure as f64)
-                    })
+                let lanes = QUEUES.into_iter().zip(figures(output));
+                lanes.map(|(queue, figure)| {
+                    let labels = vec![("output", output.name()), ("queue", queue)];
+                    (labels, figure as f64)
+                })
             })
         };
         self.counter(
@@ -223,34 +206,15 @@ impl Page {
             "Bytes that wait for the reader",
             by_queue(|output| output.queued),
         );
-        let capacity = outputs
-            .iter()
-            .map(|output| (label(output), output.capacity as f64));
+        let capacity = outputs.iter().map(|output| {
+            let label = vec![("output", output.name())];
+            (label, output.capacity as f64)
+        });
         self.gauge(
             "patchspan_output_queue_capacity_bytes",
             "Most bytes that may wait in each of the two queues",
             capacity,
         );
-        let open = outputs
-            .iter()
-            .map(|output| (label(output), number(output.is_open)));
-        self.gauge(
-            "patchspan_output_open",
-            "Whether the output is open, or connected: 1, else 0",
-            open,
-        );
-        let delays = outputs.iter().flat_map(|output| {
-            ["updates", "logs"]
-                .into_iter()
-                .zip(&output.delays)
-                .map(|(records, delays)| {
-                    (
-                        vec![("output", title_of(output)), ("records", records)],
-                        delays,
-                    )
-                })
-        });
-        self.histogram("patchspan_record_delay_seconds", "From the moment in packet time at which a record was decided to its write; never told shorter, at most a turn longer", delays);
     }
 
     fn process(&mut self, figures: &ProcessFigures, began: Option<Timestamp>) {
@@ -286,6 +250,17 @@ impl Page {
                 "When the run began, since 1970",
                 one(start),
             );
+        }
+    }
+
+    /// The counters of a table, each with a series for each of `things`.
+    fn table<T: Named>(&mut self, table: &[Measured<T>], things: &[T], label: &'static str) {
+        for (name, help, figure) in table {
+            let samples = things.iter().map(|thing| {
+                let label = vec![(label, thing.name())];
+                (label, figure(thing) as f64)
+            });
+            self.counter(name, help, samples);
         }
     }
 
@@ -383,14 +358,6 @@ fn lost(interface: &InterfaceFigures) -> [(&'static str, u64); 7] {
         ("rx_crc_errors", own.rx_crc_errors),
         ("rx_nohandler", own.rx_nohandler),
     ]
-}
-
-fn name_of(interface: &InterfaceFigures) -> &str {
-    &interface.name
-}
-
-fn title_of(output: &OutputCounters) -> &str {
-    &output.name
 }
 
 const fn number(is_so: bool) -> f64 {

@@ -7,9 +7,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::config::metrics::HealthConfig;
 use crate::sensor::delays::Delays;
-use crate::sensor::live::InterfaceFigures;
 use crate::sensor::outputs::OutputCounters;
 use crate::sensor::statistics::Counts;
+use crate::source::live::{InterfaceCounters, LiveFigures};
 use crate::types::Timestamp;
 
 /// The state of one moment.
@@ -28,6 +28,18 @@ pub(in crate::sensor) struct Snapshot {
     /// How far what every worker has left behind lies behind the clock.
     pub behind: Duration,
     pub limits: HealthConfig,
+}
+
+/// What is known of an interface at one moment.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sensor) struct InterfaceFigures {
+    pub name: String,
+    /// It is raised, and has a link as far as the kernel says.
+    pub is_up: bool,
+    /// What its sockets counted.
+    pub sockets: LiveFigures,
+    /// What it counted itself since the run began.
+    pub own: InterfaceCounters,
 }
 
 /// Holds the newest snapshot: whoever brings one throws the one before away. Nobody waits.

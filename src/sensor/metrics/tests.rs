@@ -14,7 +14,7 @@ use crate::decode::DecodeCounters;
 use crate::flows::FlowCounters;
 use crate::sensor::delays::Delays;
 use crate::sensor::hosts::KnownHosts;
-use crate::sensor::live::{self, InterfaceFigures};
+use crate::sensor::live;
 use crate::sensor::mirror::MirrorCounters;
 use crate::sensor::outputs::OutputCounters;
 use crate::sensor::statistics::Counts;

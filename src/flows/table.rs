@@ -214,12 +214,13 @@ impl<A: Default, M> FlowTable<A, M> {
     /// `bytes`: what `memory` takes beyond its own size.
     pub fn take_up(
         &mut self,
-        (key, last): (FlowKey, Timestamp),
+        key: FlowKey,
+        last: Timestamp,
         standing: Option<Standing>,
         memory: M,
         bytes: usize,
     ) {
-        self.remember(key, last, (memory, standing), bytes);
+        self.remember(key, last, memory, standing, bytes);
     }
 
     /// The flow of a key.
@@ -327,7 +328,8 @@ impl<A: Default, M> FlowTable<A, M> {
         &mut self,
         key: FlowKey,
         at: Timestamp,
-        (memory, standing): (M, Option<Standing>),
+        memory: M,
+        standing: Option<Standing>,
         bytes: usize,
     ) {
         let bytes = bytes + REMEMBERED_BYTES;
@@ -521,7 +523,7 @@ impl<A: Default, M> FlowTable<A, M> {
         finish_streams(&mut flow, stamp, &mut self.waiting, observer);
         if let Some(memory) = observer.ended(&mut flow, reason, at) {
             let bytes = observer.weight(&memory);
-            self.remember(*flow.key(), at, (memory, None), bytes);
+            self.remember(*flow.key(), at, memory, None, bytes);
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A flow to a catalogue name that goes on is taken up as if nothing had happened, but that its packets in between were not seen: what its
 //! sequence numbers tell of them counts as inferred. Of other flows the name is kept.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::annotation::{Annotation, Burst, Naming, Told};
@@ -12,6 +14,7 @@ use super::worker::{Core, Worker};
 use crate::flows::Flow;
 use crate::flows::kept::Standing;
 use crate::protocols::http;
+use crate::types::flow_key::Side;
 use crate::types::kept::figure;
 use crate::types::{Direction, FlowKey, Protocol, Timestamp};
 
@@ -129,10 +132,13 @@ impl GoingOn {
 
 impl KeptFlow {
     /// Whether `address` is one of its ends.
-    pub fn is_of(&self, address: std::net::IpAddr) -> bool {
-        use crate::types::flow_key::Side;
-        let ends = [Side::LowToHigh, Side::HighToLow].map(|side| self.key.sender(side).address);
-        ends.contains(&address)
+    pub fn is_of(&self, address: IpAddr) -> bool {
+        self.ends().contains(&address)
+    }
+
+    /// The addresses between which it goes.
+    pub fn ends(&self) -> [IpAddr; 2] {
+        [Side::LowToHigh, Side::HighToLow].map(|side| self.key.sender(side).address)
     }
 }
 
@@ -177,7 +183,7 @@ impl Worker {
             let bytes = flow.earlier.memory();
             let memory = Box::new(flow.earlier);
             self.flows
-                .take_up((flow.key, flow.last), flow.standing, memory, bytes);
+                .take_up(flow.key, flow.last, flow.standing, memory, bytes);
         }
     }
 

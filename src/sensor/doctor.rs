@@ -260,8 +260,8 @@ impl Look {
         let catalogue = Arc::new(catalogue(config)?);
         let style = style(config, origins);
         // Nothing is told by an address here but networks of clients: these only where nobody has a pseudonym.
-        let secrets = (SEED, None);
-        let settings = Arc::new(settings(config, 1, Kinds::NONE, style, secrets));
+        let settings = settings(config, 1, Kinds::NONE, style, SEED, None);
+        let settings = Arc::new(settings);
         let names = Arc::new(Names::new(config.names_options(SEED)));
         Ok(Self {
             decoder: Decoder::new(),

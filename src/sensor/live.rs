@@ -8,6 +8,7 @@
 //! * `keeping`: what the next run goes on with: when it is written, and taken up
 //! * `rings`: what the kernel had no room for
 //! * `links`: what the interfaces counted themselves
+//! * `watch`: the main thread meanwhile: signals, reloads, what is to be told
 //! * `conclusions`: the one thread that turns the facts of all workers into accesses, sessions and statistics
 //!
 //! A worker's clock is set by its packets, on a silent link by the wall. Facts of several workers are put in the order of a replay
@@ -21,6 +22,7 @@ mod links;
 mod renewal;
 mod rings;
 mod router;
+mod watch;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -29,7 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -41,7 +43,7 @@ use super::metrics::{Mailbox, Server};
 use super::outputs::{OutputCounters, Outputs};
 use super::printer::Printer;
 use super::sandbox;
-use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
+use super::setup::{Origins, SetupError, catalogue, pseudonyms, style};
 use super::state::Store;
 use super::statistics::Counts;
 use super::worker::Worker;
@@ -49,34 +51,29 @@ use crate::config::Config;
 use crate::config::job::{RunJob, RunOutcome};
 use crate::config::metrics::Listen;
 use crate::names::Names;
-use crate::pseudonyms::Pseudonyms;
-use crate::records::Style;
 use crate::source::clock::wall_time;
-use crate::source::live::{self, Change, LinkEvent, LiveWorker};
+use crate::source::live::{self, LinkEvent, LiveWorker};
 use crate::types::Timestamp;
-use crate::updates::{Catalogue, Engine};
+use crate::updates::Engine;
 use capture::{CaptureWorker, Ends, Road};
 use census::{Census, Rounds};
-use conclusions::{Around, Conclusions};
-use keeping::{Keeping, Resumed};
-use renewal::{Board, Renewal};
+use conclusions::Conclusions;
+use keeping::Resumed;
+use renewal::{Board, Fixed, Renewal, rewritten};
 use rings::Rings;
 use router::Router;
+use watch::Watch;
 
-/// How often the main thread looks at signals and at its workers.
-const LOOK: Duration = Duration::from_millis(100);
-/// How often it is told that every worker turns.
-const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Reports of workers that wait for the conclusions thread, for each worker.
 const REPORTS: usize = 64;
 /// Longest wait for other workers at the end, and how often it is looked.
 const LONGEST_MEETING: Duration = Duration::from_secs(2);
 const MEETING_STEP: Duration = Duration::from_millis(5);
-/// Endpoints of all catalogues together that were in force since the start.
-const MAX_ENDPOINTS: usize = 1 << 20;
 /// Clients that a worker tells apart for the proposed `networks.local`.
 const MAX_CLIENTS: usize = 1 << 14;
-/// How long outputs may take for what they still hold at the end.
+/// How long outputs that take lines are waited for while the last ones are made.
+const LAST_LINES: Duration = Duration::from_secs(8);
+/// How long outputs may then take for what they still hold.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// What the network team may want to know while the sensor runs.
@@ -132,9 +129,7 @@ struct Parts<'p> {
     config: &'p Config,
     names: Arc<Names>,
     outputs: &'p Outputs,
-    style: Style,
-    seed: u64,
-    pseudonyms: Option<Arc<Pseudonyms>>,
+    fixed: Fixed,
     began: Timestamp,
     shared: Shared,
     /// Where the state of each second goes, where somebody may ask for it.
@@ -158,10 +153,7 @@ pub fn run(
     let report = sandbox::enter(job).map_err(SetupError::Sandbox)?;
     let job = &rewritten(job, pseudonyms.as_deref());
     on_event(Event::Notice(report.summary()));
-    let store = keeping::store(&job.config).map_err(|error| SetupError::State {
-        path: job.config.state.directory.clone().unwrap_or_default(),
-        error,
-    })?;
+    let store = keeping::store(&job.config)?;
     let catalogue = catalogue(&job.config)?;
     let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
     let seed = RandomState::new().hash_one(());
@@ -169,38 +161,28 @@ pub fn run(
     let names = Arc::new(Names::new(job.config.names_options(seed)));
     let mut notice = |notice| on_event(Event::Notice(notice));
     let (resumed, catalogue) = Resumed::of(store.as_ref(), catalogue, &names, began, &mut notice);
-    let catalogue = Arc::new(catalogue);
     let origins = Origins::Interfaces(job.config.capture.interfaces.clone());
     let style = style(&job.config, origins);
     let outputs = Outputs::start(&job.config.outputs, &style, Arc::new(wall_time))
         .map_err(SetupError::Outputs)?;
-    let form = (&style, seed, &pseudonyms);
     let (mailbox, server) = job.config.metrics.as_ref().map(serve).transpose()?.unzip();
-    let first = renewal(job, catalogue, form, &outputs, sources.len());
+    let fixed = Fixed {
+        workers: sources.len(),
+        kinds: outputs.kinds(),
+        style,
+        seed,
+        pseudonyms,
+    };
     let parts = Parts {
         config: &job.config,
         names,
         outputs: &outputs,
         began,
-        shared: Shared::new(sources.len(), first),
-        style,
-        seed,
-        pseudonyms,
+        shared: Shared::new(sources.len(), fixed.renewal(job, Arc::new(catalogue))),
+        fixed,
         mailbox,
     };
-    let (to_watch, notices) = keeping::notices();
-    let ended = thread::scope(|scope| {
-        let kept = store.map(|store| (store, to_watch));
-        let ended = parts.run(scope, sources, (resumed, kept), |watch, events| {
-            watch.run(events, &notices, &mut signals, reload, on_event);
-        });
-        // Where a thread could not be started, those before it end.
-        parts.shared.is_stopping.store(true, Ordering::Relaxed);
-        ended
-    });
-    for notice in notices.try_iter() {
-        on_event(Event::Notice(notice));
-    }
+    let ended = parts.run(sources, resumed, store, &mut signals, reload, on_event);
     ended.map_err(SetupError::Thread)?;
     drop(parts);
     if let Some(server) = server {
@@ -230,8 +212,34 @@ fn conclude(outputs: Outputs, on_event: &mut dyn FnMut(Event)) -> RunOutcome {
 }
 
 impl Parts<'_> {
-    /// Starts the threads, watches them, and returns once all have ended.
-    fn run<'scope>(
+    /// Until all threads have ended, and nothing is left to tell.
+    fn run(
+        &self,
+        sources: Vec<LiveWorker>,
+        resumed: Resumed,
+        store: Option<Store>,
+        signals: &mut Signals,
+        reload: &mut Reload<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> io::Result<()> {
+        let (to_watch, notices) = keeping::notices();
+        let ended = thread::scope(|scope| {
+            let kept = store.map(|store| (store, to_watch));
+            let ended = self.start(scope, sources, (resumed, kept), |watch, events| {
+                watch.run(events, &notices, signals, reload, on_event);
+            });
+            // Where a thread could not be started, those before it end.
+            self.shared.is_stopping.store(true, Ordering::Relaxed);
+            ended
+        });
+        for notice in notices.try_iter() {
+            on_event(Event::Notice(notice));
+        }
+        ended
+    }
+
+    /// Starts the threads, watches them, and returns once the watch does.
+    fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         sources: Vec<LiveWorker>,
@@ -249,17 +257,19 @@ impl Parts<'_> {
         let mut keeping = None;
         if let Some((store, notices)) = store {
             let (names, cut) = (Arc::clone(&self.names), &self.shared.cut);
-            let how = (self.config, sources.len());
-            let (ours, writer) = keeping::ends(store, names, how, cut, notices);
+            let workers = sources.len();
+            let (ours, writer) = keeping::ends(store, names, self.config, workers, cut, notices);
             keeping = Some(ours);
             threads.push(spawn(scope, "state", move || writer.run())?);
         }
-        let around = Around {
+        let ends = conclusions::Ends {
+            feeder: self.outputs.feeder(),
             rings: Rings::new(counters, self.began),
             census: Census::new(sources.len(), clients),
             mailbox: self.mailbox.clone(),
+            keeping,
         };
-        let conclusions = self.conclusions(around, resumed, keeping);
+        let conclusions = self.conclusions(ends, resumed);
         threads.push(spawn(scope, "conclusions", move || {
             conclusions.run(&reported, &self.shared.board)
         })?);
@@ -280,13 +290,7 @@ impl Parts<'_> {
             threads.push(spawn(scope, &name, move || worker.run(shared))?);
         }
         drop((reports, events));
-        let mut watcher = Watch {
-            heard,
-            parts: self,
-            threads: &threads,
-            turns: vec![0; self.shared.turns.len()],
-            told: None,
-        };
+        let mut watcher = Watch::new(self, &threads, heard);
         watch(&mut watcher, &happened);
         Ok(())
     }
@@ -312,215 +316,58 @@ impl Parts<'_> {
 
     fn conclusions<'s>(
         &'s self,
-        around: Around,
+        mut ends: conclusions::Ends<'s>,
         mut resumed: Resumed,
-        keeping: Option<Keeping<'s>>,
     ) -> Conclusions<'s, impl FnMut(&mut Counts) -> Vec<OutputCounters> + use<'s>> {
         let (config, first) = (self.config, self.shared.board.newest());
-        let workers = self.shared.turns.len();
         let printer = Printer::new(
-            self.outputs.kinds(),
-            self.style.clone(),
+            self.fixed.kinds,
+            self.fixed.style.clone(),
             Arc::clone(&first.catalogue),
             KnownHosts::new(first.hosts.clone(), config.tells_client_ids()),
         );
-        let flows = config.flow_options(workers, self.seed).max_flows * workers;
-        let others = move |counts: &mut Counts| {
-            let outputs = self.outputs.counters();
-            for output in &outputs {
-                let [conclusions, logs] = output.dropped;
-                let [updates, _] = &output.delays;
-                counts.add([
-                    ("outputs.lines", output.lines),
-                    ("outputs.bytes", output.bytes),
-                    ("outputs.dropped_conclusions", conclusions),
-                    ("outputs.dropped_logs", logs),
-                    ("outputs.unread", output.unread),
-                    ("outputs.errors", output.errors),
-                    ("outputs.closed", u64::from(!output.is_open)),
-                    ("outputs.updates", updates.total()),
-                    ("outputs.updates_within_1s", updates.within(1_000)),
-                    ("outputs.updates_within_5s", updates.within(5_000)),
-                ]);
-            }
-            counts.add([
-                ("flow.ceiling", flows as u64),
-                ("names.entries", self.names.entries()),
-                ("names.ceiling", self.names.ceiling()),
-                ("names.evicted", self.names.evicted()),
-            ]);
-            outputs
-        };
         let options = conclusions::Options {
-            workers,
+            workers: self.fixed.workers,
             began: self.began,
             interval: config.stats_interval,
             limits: config.health,
         };
         let mut engine = Engine::new(Arc::clone(&first.catalogue), config.update_options());
         resumed.give_to(&mut engine);
-        let keeping = keeping.map(|keeping| keeping.after(&resumed));
-        Conclusions::new(
-            engine,
-            printer,
-            self.outputs.feeder(),
-            options,
-            around,
-            others,
-            keeping,
-        )
+        ends.keeping = ends.keeping.map(|keeping| keeping.after(&resumed));
+        let others = |counts: &mut Counts| self.count_others(counts);
+        Conclusions::new(engine, printer, options, ends, others)
     }
-}
 
-/// What the main thread looks at while the others work.
-struct Watch<'w, 'scope> {
-    /// Where the clients are, once that is known.
-    heard: Receiver<String>,
-    parts: &'w Parts<'w>,
-    threads: &'w [ScopedJoinHandle<'scope, ()>],
-    /// Turns of each worker when it was last told that all had turned.
-    turns: Vec<u64>,
-    /// When that was.
-    told: Option<Instant>,
-}
-
-impl Watch<'_, '_> {
-    /// Until a signal, or the end of a thread, ends the run.
-    fn run(
-        &mut self,
-        events: &Receiver<LinkEvent>,
-        notices: &Receiver<String>,
-        signals: &mut Signals,
-        reload: &mut Reload<'_>,
-        on_event: &mut dyn FnMut(Event),
-    ) {
-        loop {
-            match events.recv_timeout(LOOK) {
-                Ok(event) => on_event(Event::Notice(self.words(event))),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            for signal in signals.pending() {
-                if signal == SIGHUP {
-                    self.parts.outputs.reopen();
-                    for notice in self.reload(reload) {
-                        on_event(Event::Notice(notice));
-                    }
-                } else {
-                    on_event(Event::Stopping);
-                    self.stop();
-                }
-            }
-            // A thread that ends by itself has panicked: the run ends, and its join tells.
-            if self.threads.iter().any(ScopedJoinHandle::is_finished) {
-                self.stop();
-            }
-            let notices = self.heard.try_iter().chain(notices.try_iter());
-            for notice in notices.chain(self.parts.outputs.notices()) {
-                on_event(Event::Notice(notice));
-            }
-            self.look_at_turns(on_event);
+    /// Adds what outputs and the names table count, which no report of a worker holds.
+    fn count_others(&self, counts: &mut Counts) -> Vec<OutputCounters> {
+        let workers = self.fixed.workers;
+        let flows = self.config.flow_options(workers, self.fixed.seed).max_flows * workers;
+        let outputs = self.outputs.counters();
+        for output in &outputs {
+            let [conclusions, logs] = output.dropped;
+            let [updates, _] = &output.delays;
+            counts.add([
+                ("outputs.lines", output.lines),
+                ("outputs.bytes", output.bytes),
+                ("outputs.dropped_conclusions", conclusions),
+                ("outputs.dropped_logs", logs),
+                ("outputs.unread", output.unread),
+                ("outputs.errors", output.errors),
+                ("outputs.closed", u64::from(!output.is_open)),
+                ("outputs.updates", updates.total()),
+                ("outputs.updates_within_1s", updates.within(1_000)),
+                ("outputs.updates_within_5s", updates.within(5_000)),
+            ]);
         }
+        counts.add([
+            ("flow.ceiling", flows as u64),
+            ("names.entries", self.names.entries()),
+            ("names.ceiling", self.names.ceiling()),
+            ("names.evicted", self.names.evicted()),
+        ]);
+        outputs
     }
-
-    /// What can change does, all of it or nothing; gives what the network team has to know.
-    fn reload(&self, reload: &mut Reload<'_>) -> Vec<String> {
-        let parts = self.parts;
-        let refused = |reason: String| vec![format!("reload refused: {reason}")];
-        let job = match reload() {
-            Ok(job) => rewritten(&job, parts.pseudonyms.as_deref()),
-            Err(errors) => {
-                let all = refused("the settings before stay in force".to_owned());
-                return errors.into_iter().chain(all).collect();
-            }
-        };
-        let fixed = parts.config.needs_restart(&job.config);
-        if !fixed.is_empty() {
-            return refused(format!("needs restart: {}", fixed.join(", ")));
-        }
-        let now = parts.shared.board.newest();
-        let catalogue = match catalogue(&job.config) {
-            Ok(catalogue) => catalogue.succeeding(&now.catalogue),
-            Err(error) => return refused(error.to_string()),
-        };
-        if catalogue.len() > MAX_ENDPOINTS {
-            return refused("needs restart: too many catalogues were in force".to_owned());
-        }
-        let form = (&parts.style, parts.seed, &parts.pseudonyms);
-        let workers = parts.shared.turns.len();
-        let renewal = renewal(&job, Arc::new(catalogue), form, parts.outputs, workers);
-        parts.shared.board.renew(renewal);
-        vec!["configuration, catalogue and list of hosts were read again".to_owned()]
-    }
-
-    fn stop(&self) {
-        self.parts.shared.is_stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Tells that every worker has turned: the first time at once, then now and then.
-    fn look_at_turns(&mut self, on_event: &mut dyn FnMut(Event)) {
-        let is_due = self.told.is_none_or(|told| told.elapsed() >= ALIVE_EVERY);
-        let turns = self.parts.shared.turns.iter();
-        let turns: Vec<u64> = turns.map(|turns| turns.load(Ordering::Relaxed)).collect();
-        let have_turned = turns
-            .iter()
-            .zip(&self.turns)
-            .all(|(now, before)| now > before);
-        if is_due && have_turned {
-            self.turns = turns;
-            on_event(if self.told.is_none() {
-                Event::Ready
-            } else {
-                Event::Alive
-            });
-            self.told = Some(Instant::now());
-        }
-    }
-
-    fn words(&self, event: LinkEvent) -> String {
-        let interfaces = &self.parts.config.capture.interfaces;
-        let name = interfaces
-            .get(usize::from(event.interface))
-            .map_or("?", String::as_str);
-        match event.change {
-            Change::Down => format!("interface {name} was taken down; waiting for it"),
-            Change::Gone => format!("interface {name} is gone; waiting for one of that name"),
-            Change::Up => format!("interface {name} is back"),
-        }
-    }
-}
-
-/// A job as a sensor under pseudonyms has it.
-fn rewritten(job: &RunJob, pseudonyms: Option<&Pseudonyms>) -> RunJob {
-    let (config, hosts) = under(pseudonyms, &job.config, &job.hosts);
-    RunJob {
-        config,
-        hosts,
-        files: job.files.clone(),
-    }
-}
-
-/// What may change while the sensor runs, out of a job.
-fn renewal(
-    job: &RunJob,
-    catalogue: Arc<Catalogue>,
-    (style, seed, pseudonyms): (&Style, u64, &Option<Arc<Pseudonyms>>),
-    outputs: &Outputs,
-    workers: usize,
-) -> Arc<Renewal> {
-    let config = job.config.clone();
-    let style = Style {
-        drop_query: config.records.drop_query.unwrap_or(style.live),
-        ..style.clone()
-    };
-    let secrets = (seed, pseudonyms.clone());
-    let settings = settings(&config, workers, outputs.kinds(), style, secrets);
-    Arc::new(Renewal {
-        settings: Arc::new(settings),
-        hosts: job.hosts.clone(),
-        catalogue,
-        config,
-    })
 }
 
 fn spawn<'scope>(

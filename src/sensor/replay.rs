@@ -231,8 +231,14 @@ fn replay_settings(job: &ReplayJob, pseudonyms: Option<Arc<Pseudonyms>>) -> Sett
     };
     let files = job.files.iter().map(|file| file.display().to_string());
     let style = style(&job.config, Origins::Files(files.collect()));
-    let secrets = (SEED, pseudonyms);
-    settings(&job.config, job.workers.get(), kinds, style, secrets)
+    settings(
+        &job.config,
+        job.workers.get(),
+        kinds,
+        style,
+        SEED,
+        pseudonyms,
+    )
 }
 
 fn form(job: &ReplayJob, style: &Style, catalogue: &Arc<Catalogue>) -> Form {

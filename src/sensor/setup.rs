@@ -143,7 +143,8 @@ pub(super) fn settings(
     workers: usize,
     kinds: Kinds,
     style: Style,
-    (seed, pseudonyms): (u64, Option<Arc<Pseudonyms>>),
+    seed: u64,
+    pseudonyms: Option<Arc<Pseudonyms>>,
 ) -> Settings {
     let keeps_state = style.live && config.state.directory.is_some();
     Settings {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 
-use super::Shared;
 use super::census::{Clients, Rounds};
 use super::conclusions::Report;
 use super::renewal::Reader;
 use super::router::Router;
+use super::{LAST_LINES, Shared};
 use crate::counters;
 use crate::decode::{Decoder, FrameInput};
 use crate::sensor::batch::Item;
@@ -34,11 +34,8 @@ const IDLE_LAG: Duration = Duration::from_millis(400);
 const DRAIN: Duration = Duration::from_secs(1);
 /// Facts that are kept while the conclusions thread is behind; beyond that they are dropped, and counted.
 const MAX_FACTS: usize = 1 << 16;
-
 /// Flows that end at once at the end of the run: their lines are a few megabytes at most.
 const FLOWS_AT_ONCE: usize = 1 << 10;
-/// Longest that outputs that take lines are waited for at the end.
-const LAST_LINES: Duration = Duration::from_secs(8);
 
 counters! {
     /// What a worker could not hand on.
@@ -206,32 +203,47 @@ impl CaptureWorker {
 
     /// Lines to the outputs, facts and now and then counters to the conclusions thread.
     fn hand_over(&mut self, handover: Handover) {
+        let ending = self.hand_on_lines(handover);
+        if let Some(is_last) = self.ends.rounds.next(self.road.now()) {
+            self.clients = self.road.worker.clients(is_last);
+        }
+        self.kept = self.road.kept.take().or(self.kept.take());
+        let report = self.report(handover, ending);
+        if handover != Handover::Turn {
+            let _ = self.ends.reports.send(report);
+            return;
+        }
+        match self.ends.reports.try_send(report) {
+            Ok(()) => self.reported = self.second(),
+            Err(TrySendError::Full(report) | TrySendError::Disconnected(report)) => {
+                self.take_back(report);
+            }
+        }
+    }
+
+    /// Lines go to the outputs, facts wait to be reported; gives those of flows that ended because the run does.
+    fn hand_on_lines(&mut self, handover: Handover) -> Vec<(Key, Fact)> {
         let mut made = self.road.worker.take();
         made.lines
             .each(|kind, decided, line| self.ends.feeder.line(kind, decided, line));
         self.ends.feeder.flush();
         made.lines.clear();
         let mut ending = Vec::new();
-        let has_ended = matches!(handover, Handover::Part | Handover::Last);
-        let facts = if has_ended {
-            &mut ending
-        } else {
-            &mut self.facts
+        let facts = match handover {
+            Handover::Turn | Handover::Rest => &mut self.facts,
+            Handover::Part | Handover::Last => &mut ending,
         };
         facts.append(&mut made.facts);
         self.road.worker.give_back(made);
-        if let Some(is_last) = self.ends.rounds.next(self.road.now()) {
-            self.clients = self.road.worker.clients(is_last);
-        }
-        self.kept = self.road.kept.take().or(self.kept.take());
+        ending
+    }
+
+    fn report(&mut self, handover: Handover, ending: Vec<(Key, Fact)>) -> Report {
         // What is kept at the end counts once all flows have ended.
         let is_its_turn = matches!(handover, Handover::Turn | Handover::Last);
-        let kept = self.kept.take_if(|_| is_its_turn);
-        let second = self.road.now().seconds_and_nanos().0;
         let is_last = handover == Handover::Last;
-        let counted =
-            (is_last || second > self.reported).then(|| (self.counts(), self.lag.clone()));
-        let report = Report {
+        let is_due = is_last || self.second() > self.reported;
+        Report {
             worker: self.ends.index,
             tick: if is_last {
                 Tick(i64::MAX)
@@ -240,25 +252,25 @@ impl CaptureWorker {
             },
             facts: std::mem::take(&mut self.facts),
             clients: self.clients.take(),
-            counted,
-            kept,
+            counted: is_due.then(|| (self.counts(), self.lag.clone())),
+            kept: self.kept.take_if(|_| is_its_turn),
             ending,
-        };
-        if handover != Handover::Turn {
-            let _ = self.ends.reports.send(report);
-            return;
         }
-        match self.ends.reports.try_send(report) {
-            Ok(()) => self.reported = second,
-            Err(TrySendError::Full(report) | TrySendError::Disconnected(report)) => {
-                self.facts = report.facts;
-                self.clients = report.clients;
-                self.kept = report.kept;
-                let excess = self.facts.len().saturating_sub(MAX_FACTS);
-                self.facts.truncate(MAX_FACTS);
-                self.counters.facts_dropped += excess as u64;
-            }
-        }
+    }
+
+    /// The conclusions thread is behind: what it did not take waits, facts up to a limit.
+    fn take_back(&mut self, report: Report) {
+        self.facts = report.facts;
+        self.clients = report.clients;
+        self.kept = report.kept;
+        let excess = self.facts.len().saturating_sub(MAX_FACTS);
+        self.facts.truncate(MAX_FACTS);
+        self.counters.facts_dropped += excess as u64;
+    }
+
+    /// Of packet time.
+    fn second(&self) -> i64 {
+        self.road.now().seconds_and_nanos().0
     }
 
     fn counts(&self) -> Counts {
@@ -273,7 +285,7 @@ impl CaptureWorker {
 }
 
 impl Road {
-    /// `began`: when the run began.
+    /// `began`: when the run began; `keep_bytes`: most bytes of what the next run goes on with, `None` where there is none.
     pub fn new(
         worker: Worker,
         router: Router,
@@ -281,9 +293,6 @@ impl Road {
         keep_bytes: Option<usize>,
     ) -> Self {
         Self {
-            cut: None,
-            keep_bytes,
-            kept: None,
             decoder: Decoder::new(),
             worker,
             router,
@@ -291,6 +300,9 @@ impl Road {
             tick: Tick(i64::MIN),
             began,
             oldest: None,
+            cut: None,
+            keep_bytes,
+            kept: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::LAST_LINES;
 use super::census::{Census, Clients};
 use super::keeping::Keeping;
 use super::links::Links;
@@ -27,8 +28,6 @@ use crate::updates::{Engine, Fact};
 
 /// Longest wait for a report.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Longest that outputs that take lines are waited for at the end.
-const LAST_LINES: Duration = Duration::from_secs(8);
 /// Facts that wait for a slower worker; beyond that they count out of order, and that is counted.
 const MAX_WAITING: usize = 1 << 18;
 
@@ -38,14 +37,6 @@ counters! {
         /// Facts that counted before every worker had left their tick, because too many waited.
         hurried: "updates.facts_hurried",
     }
-}
-
-/// What was printed goes to the outputs, in blocks.
-fn hand_on(printer: &mut Printer, feeder: &mut Feeder) {
-    printer
-        .lines()
-        .each(|kind, decided, line| feeder.line(kind, decided, line));
-    printer.clear();
 }
 
 /// What a worker hands on after a turn.
@@ -76,12 +67,14 @@ pub(super) struct Options {
     pub limits: HealthConfig,
 }
 
-/// What the thread looks after beside facts.
-pub(super) struct Around {
+/// What the thread reads from and hands on to, beside reports.
+pub(super) struct Ends<'s> {
+    pub feeder: Feeder,
     pub rings: Rings,
     pub census: Census,
     /// Where metrics are told of, where they are.
     pub mailbox: Option<Mailbox>,
+    pub keeping: Option<Keeping<'s>>,
 }
 
 /// What is known of a worker.
@@ -125,6 +118,7 @@ pub(super) struct Conclusions<'s, F> {
     due: Timestamp,
     counters: ConclusionCounters,
     keeping: Option<Keeping<'s>>,
+    /// Facts of flows that end because the run does: see [`Report::ending`].
     ending: BTreeMap<(Key, usize), Fact>,
 }
 
@@ -132,17 +126,17 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
     pub fn new(
         engine: Engine,
         printer: Printer,
-        feeder: Feeder,
         options: Options,
-        around: Around,
+        ends: Ends<'s>,
         others: F,
-        keeping: Option<Keeping<'s>>,
     ) -> Self {
-        let Around {
+        let Ends {
+            feeder,
             rings,
             census,
             mailbox,
-        } = around;
+            keeping,
+        } = ends;
         Self {
             engine,
             printer,
@@ -401,4 +395,12 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
         self.tell_statistics(now);
         self.hand_on();
     }
+}
+
+/// What was printed goes to the outputs, in blocks.
+fn hand_on(printer: &mut Printer, feeder: &mut Feeder) {
+    printer
+        .lines()
+        .each(|kind, decided, line| feeder.line(kind, decided, line));
+    printer.clear();
 }

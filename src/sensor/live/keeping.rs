@@ -18,10 +18,10 @@ use crate::counters;
 use crate::names::Names;
 use crate::records::stats::Loss;
 use crate::sensor::kept::KeptFlow;
+use crate::sensor::setup::SetupError;
 use crate::sensor::state::{Frames, Moment, State, Store, Written};
 use crate::source::clock::wall_time;
 use crate::source::live::home;
-use crate::types::flow_key::Side;
 use crate::types::{Tick, Timestamp};
 use crate::updates::Engine;
 use crate::updates::catalogue::Catalogue;
@@ -117,12 +117,15 @@ pub(super) fn flow_bytes(config: &Config, workers: usize) -> Option<usize> {
 }
 
 /// The store that a configuration names.
-pub(super) fn store(config: &Config) -> std::io::Result<Option<Store>> {
-    let directory = config.state.directory.as_deref();
-    let limit = Shares::of(config.memory).state;
-    directory
-        .map(|directory| Store::open(directory, limit))
-        .transpose()
+pub(super) fn store(config: &Config) -> Result<Option<Store>, SetupError> {
+    let Some(directory) = &config.state.directory else {
+        return Ok(None);
+    };
+    let store = Store::open(directory, Shares::of(config.memory).state);
+    store.map(Some).map_err(|error| SetupError::State {
+        path: directory.clone(),
+        error,
+    })
 }
 
 impl Resumed {
@@ -191,8 +194,7 @@ impl Resumed {
     pub fn share_out(&mut self, workers: usize) -> Vec<Vec<KeptFlow>> {
         let mut shares: Vec<Vec<KeptFlow>> = (0..workers).map(|_| Vec::new()).collect();
         for flow in std::mem::take(&mut self.flows) {
-            let [one, other] =
-                [Side::LowToHigh, Side::HighToLow].map(|side| flow.key.sender(side).address);
+            let [one, other] = flow.ends();
             if let Some(share) = shares.get_mut(home(one, other, workers)) {
                 share.push(flow);
             }
@@ -216,7 +218,8 @@ impl Resumed {
 pub(super) fn ends<'s>(
     store: Store,
     names: Arc<Names>,
-    (config, workers): (&Config, usize),
+    config: &Config,
+    workers: usize,
     cut: &'s AtomicI64,
     notices: Sender<String>,
 ) -> (Keeping<'s>, Writer) {

@@ -5,6 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Config;
 use crate::config::hosts::HostList;
+use crate::config::job::RunJob;
+use crate::pseudonyms::Pseudonyms;
+use crate::records::{Kinds, Style};
+use crate::sensor::setup::{settings, under};
 use crate::sensor::worker::Settings;
 use crate::updates::Catalogue;
 
@@ -16,6 +20,17 @@ pub(super) struct Renewal {
     /// Succeeds the one before.
     pub catalogue: Arc<Catalogue>,
     pub hosts: HostList,
+}
+
+/// What a reload leaves as it is.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    pub workers: usize,
+    pub kinds: Kinds,
+    pub style: Style,
+    /// Of the keys of hashes.
+    pub seed: u64,
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 /// Where the newest hangs.
@@ -30,6 +45,42 @@ pub(super) struct Board {
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     taken: u64,
+}
+
+impl Fixed {
+    /// What may change, as `job` has it: [`rewritten`] already.
+    pub fn renewal(&self, job: &RunJob, catalogue: Arc<Catalogue>) -> Arc<Renewal> {
+        let config = job.config.clone();
+        let style = Style {
+            drop_query: config.records.drop_query.unwrap_or(self.style.live),
+            ..self.style.clone()
+        };
+        let pseudonyms = self.pseudonyms.clone();
+        let settings = settings(
+            &config,
+            self.workers,
+            self.kinds,
+            style,
+            self.seed,
+            pseudonyms,
+        );
+        Arc::new(Renewal {
+            settings: Arc::new(settings),
+            hosts: job.hosts.clone(),
+            catalogue,
+            config,
+        })
+    }
+}
+
+/// A job as a sensor under pseudonyms has it.
+pub(super) fn rewritten(job: &RunJob, pseudonyms: Option<&Pseudonyms>) -> RunJob {
+    let (config, hosts) = under(pseudonyms, &job.config, &job.hosts);
+    RunJob {
+        config,
+        hosts,
+        files: job.files.clone(),
+    }
 }
 
 impl Board {

@@ -190,8 +190,7 @@ impl OpenAccess {
 
     /// Notes whether a contact was with an own source: a file may come from a cache and from the net by turns.
     pub fn note_server(&mut self, contact: &Contact, catalogue: &Catalogue) {
-        let (endpoint, name) = (contact.endpoint, &contact.name);
-        self.is_internal |= catalogue.is_internal(endpoint, name, contact.server, true);
+        self.is_internal |= is_own(contact, catalogue, true);
     }
 
     /// Takes in what went over a flow.
@@ -363,8 +362,6 @@ impl OpenAccess {
         let (expected, percent) = self.completeness();
         let contact = &self.contact;
         let has_port = verdict != Verdict::Resolved;
-        let (endpoint, server) = (contact.endpoint, contact.server);
-        let is_there = catalogue.is_internal(endpoint, &contact.name, server, has_port);
         let asked_chain = if contact.chain.is_empty() {
             &self.asked.chain
         } else {
@@ -372,13 +369,7 @@ impl OpenAccess {
         };
         Access {
             id: self.id,
-            revision: self
-                .told_before
-                .saturating_add(if is_final && self.reported_ongoing {
-                    2
-                } else {
-                    1
-                }),
+            revision: self.revision(is_final),
             is_final,
             reported,
             endpoint: contact.endpoint,
@@ -408,8 +399,17 @@ impl OpenAccess {
             session: self.session,
             flow_ids: self.flow_ids.clone(),
             alternatives: self.alternatives(catalogue),
-            is_internal: self.is_internal || is_there,
+            is_internal: self.is_internal || is_own(contact, catalogue, has_port),
         }
+    }
+
+    fn revision(&self, is_final: bool) -> u32 {
+        let of_this_run = if is_final && self.reported_ongoing {
+            2
+        } else {
+            1
+        };
+        self.told_before.saturating_add(of_this_run)
     }
 
     fn verdict(&self, role: Role) -> Verdict {
@@ -511,6 +511,12 @@ impl OpenAccess {
             self.flow_ids.push(flow_id);
         }
     }
+}
+
+/// Whether a contact is one with an own source.
+fn is_own(contact: &Contact, catalogue: &Catalogue, has_port: bool) -> bool {
+    let (endpoint, server) = (contact.endpoint, contact.server);
+    catalogue.is_internal(endpoint, &contact.name, server, has_port)
 }
 
 fn is_by_volume(activity: &Activity) -> bool {

@@ -21,7 +21,6 @@ use csv::StringRecord;
 use ipnet::IpNet;
 
 use super::errors::{nearest, shown};
-
 use super::read_text;
 use crate::types::Timestamp;
 use crate::types::networks::prefix;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::hosts::HostList;
+use super::hosts::{Host, HostList};
 use super::{Config, read_secret};
 use crate::pseudonyms::{Clients, Key, PseudonymError, Pseudonyms};
 
@@ -105,9 +105,7 @@ impl Config {
         }
         config
     }
-}
 
-impl Config {
     /// Whether records tell the ids of the list of hosts.
     pub fn tells_client_ids(&self) -> bool {
         let pseudonyms = self.pseudonyms.as_ref();
@@ -128,11 +126,10 @@ impl HostList {
             let parts = host.prefix.map(|prefix| pseudonyms.prefix(prefix));
             let parts = parts.map_or(vec![None], |parts| parts.into_iter().map(Some).collect());
             for prefix in parts {
-                let host = host.clone();
-                let host = super::hosts::Host {
+                let host = Host {
                     prefix,
                     mac,
-                    ..host
+                    ..host.clone()
                 };
                 // Lines are told in errors only, and this list has passed.
                 list.add(host, 0);

@@ -315,8 +315,8 @@ fn refusals(needs: &Needs) -> Result<Refusals, Error> {
     Ok(refusals.into_iter().collect())
 }
 
-/// Packet sockets to capture, Unix sockets for outputs, metrics and systemd; for a collector TCP; for metrics on a port TCP too; for its name a resolver over UDP and TCP, and the
-/// kernel's list of addresses. libpcap asks for a netlink socket to put questions about interfaces to, and takes a Unix one instead.
+/// Packet sockets to capture, Unix sockets for outputs, metrics and systemd; for a collector TCP; for its name a resolver over UDP and
+/// TCP, and the kernel's list of addresses; for metrics on a port TCP of its family. libpcap asks for a netlink socket to put questions about interfaces to, and takes a Unix one instead.
 fn sockets(needs: &Needs) -> Result<Vec<SeccompRule>, Error> {
     let (inet, inet6) = (libc::AF_INET as u64, libc::AF_INET6 as u64);
     let netlink = libc::AF_NETLINK as u64;

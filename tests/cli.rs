@@ -133,6 +133,23 @@ fn every_error_of_a_wrong_configuration_is_told_and_it_is_3() {
 }
 
 #[test]
+fn a_filter_and_a_catalogue_that_a_run_would_refuse_are_told_by_their_keys() {
+    let scratch = Scratch::new("refused");
+    let config = scratch.file(
+        "sensor.toml",
+        "capture.filter = \"not prot 22\"\ncatalogue.directory = \"/nonexistent\"\n",
+    );
+    let (code, out, err) = patchspan(&["check", &config]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (3, "", 2));
+    for said in [
+        "catalogue.directory: /nonexistent: cannot be read: ",
+        "capture.filter = \"not prot 22\" is no filter: ",
+    ] {
+        assert!(err.contains(said), "{err}");
+    }
+}
+
+#[test]
 fn the_example_passes_the_check() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/sensor.toml.example");
     let (code, out, err) = patchspan(&["check", example]);

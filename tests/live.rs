@@ -373,7 +373,7 @@ fn a_bad_filter_is_refused_and_a_good_one_is_obeyed_as_root() {
             };
             let said = live::open(&with("port http-ish")).unwrap_err().to_string();
             assert!(
-                said.starts_with("the filter \"port http-ish\" is refused"),
+                said.starts_with("capture.filter = \"port http-ish\" is no filter"),
                 "{said}"
             );
             let mut workers = live::open(&with("src host 192.0.2.1")).unwrap();

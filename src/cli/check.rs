@@ -13,6 +13,7 @@ use crate::config::memory::Shares;
 use crate::sensor::setup::{self, SetupError};
 use crate::sensor::{cores, sandbox};
 use crate::source::clock::wall_time;
+use crate::source::live::check_filter;
 
 /// Tell every error of a configuration: line, column, key, and what is accepted there.
 ///
@@ -43,10 +44,13 @@ pub(super) fn run(flags: &Flags) -> Exit {
     if let Ok(config) = &config {
         let catalogue = setup::catalogue(config).err();
         let pseudonyms = setup::pseudonyms(config).err();
+        let filter = config.capture.filter.as_deref().map(check_filter);
+        let filter = filter.and_then(Result::err).map(SetupError::Capture);
         said.extend(
             catalogue
                 .into_iter()
                 .chain(pseudonyms)
+                .chain(filter)
                 .map(|error| error.to_string()),
         );
     }

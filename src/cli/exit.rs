@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::config::job::{ReplayOutcome, RunOutcome};
 use crate::sensor::sandbox::SandboxError;
 use crate::sensor::setup::SetupError;
+use crate::source::live::LiveError;
 
 /// Why the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,7 @@ impl From<SetupError> for Exit {
             | SetupError::Key(_)
             | SetupError::Cores(_)
             | SetupError::Sandbox(_)
+            | SetupError::Capture(LiveError::Filter { .. })
             | SetupError::Metrics(_) => Self::Config,
             SetupError::Capture(_) => Self::Input,
             SetupError::Thread(_) => Self::Internal,

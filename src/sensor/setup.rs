@@ -23,7 +23,7 @@ use crate::updates::catalogue::file::read_directory;
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The catalogue's directory cannot be read.
-    #[error("{}: cannot be read: {error}", path.display())]
+    #[error("catalogue.directory: {}: cannot be read: {error}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,

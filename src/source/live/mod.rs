@@ -111,7 +111,7 @@ impl LiveFrame<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// No interface was named.
-    #[error("no interface is named; there are: {}", existing.join(", "))]
+    #[error("no interface is named: say `--interface NAME`, or `interfaces` under [capture]; there are: {}", existing.join(", "))]
     NoInterface {
         /// Those that exist.
         existing: Vec<String>,
@@ -146,7 +146,7 @@ pub enum LiveError {
         interface: String,
     },
     /// The filter is not understood.
-    #[error("the filter {filter:?} is refused: {reason}")]
+    #[error("capture.filter = {filter:?} is no filter: {reason}; pcap-filter(7) has the language")]
     Filter {
         /// As named.
         filter: String,
@@ -175,6 +175,16 @@ pub enum LiveError {
     /// The kernel has no descriptor left.
     #[error("waiting is not possible: {0}")]
     Wait(#[from] io::Error),
+}
+
+/// Whether libpcap understands a filter, for Ethernet; another link type may refuse it still.
+pub fn check_filter(filter: &str) -> Result<(), LiveError> {
+    let refused = |error: pcap::Error| LiveError::Filter {
+        filter: filter.to_owned(),
+        reason: message(&error),
+    };
+    let ethernet = pcap::Capture::dead(pcap::Linktype::ETHERNET).map_err(refused)?;
+    ethernet.compile(filter, true).map(drop).map_err(refused)
 }
 
 /// Opens the sockets of all workers; they are ready when this returns, within a fifth of a second for most.
@@ -315,7 +325,7 @@ mod tests {
         let said = refusal(&["lo", "span0"], 1);
         assert!(said.starts_with("there is no interface span0; there are: "));
         assert!(said.contains("lo"), "{said}");
-        assert!(refusal(&[], 1).starts_with("no interface is named; there are: "));
+        assert!(refusal(&[], 1).starts_with("no interface is named: say `--interface NAME`"));
     }
 
     #[test]

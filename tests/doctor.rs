@@ -234,6 +234,7 @@ fn an_empty_or_missing_file_and_wrong_flags_are_told_by_their_codes() {
     assert_eq!(told.complaint("empty", BLIND, &["traffic"]), None);
     let missing = doctor(&["--pcap", "/nonexistent.pcap"]);
     assert_eq!(missing.status.code(), Some(UNREADABLE));
+    assert!(missing.stdout.is_empty(), "no verdict without a frame");
     for wrong in [
         &["--seconds", "0"][..],
         &["--interface", "lo", "--pcap", "a.pcap"],

@@ -62,7 +62,7 @@ pub enum Event<'a> {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// A verdict on each thing; the overall one last.
+    /// A verdict on each thing; the overall one last. None where no file could be read.
     pub findings: Vec<Finding>,
     /// Files that could not be read, or not to their end for another reason than being cut.
     pub unreadable: u64,
@@ -104,7 +104,12 @@ fn of_files(
     }
     let now = look.now;
     look.finish(now);
-    let findings = findings::judge(&look.figures(None));
+    let figures = look.figures(None);
+    // A file that is not there says nothing of a mirror.
+    let findings = match (unreadable, figures.packets.frames) {
+        (1.., 0) => Vec::new(),
+        _ => findings::judge(&figures),
+    };
     Ok(Diagnosis {
         findings,
         unreadable,

@@ -265,9 +265,9 @@ impl Store {
     pub fn open(directory: &Path, limit: u64) -> io::Result<Self> {
         let open = File::open(directory)?;
         flock(&open, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            rustix::io::Errno::WOULDBLOCK => {
-                io::Error::other("another sensor keeps its state there")
-            }
+            rustix::io::Errno::WOULDBLOCK => io::Error::other(
+                "another sensor keeps its state there: give each a directory of its own",
+            ),
             other => other.into(),
         })?;
         Ok(Self {

@@ -224,7 +224,7 @@ fn interfaces(snapshot: &Snapshot) -> Check {
         said: if down.is_empty() {
             "every interface is up".to_owned()
         } else {
-            format!("down or gone: {}", down.join(", "))
+            format!("down, without a link, or gone: {}", down.join(", "))
         },
         step: "`ip link set dev NAME up`; look at the cable and at the switch's port",
     }
@@ -424,7 +424,7 @@ mod tests {
             said("outputs"),
             "up\"dates cannot be written; 5 lines were dropped in the last minute"
         );
-        assert_eq!(said("interfaces"), "down or gone: eth1");
+        assert_eq!(said("interfaces"), "down, without a link, or gone: eth1");
         let late = now + Duration::from_secs(20);
         assert!(
             bad(&watch, late).contains(&"conclusions"),

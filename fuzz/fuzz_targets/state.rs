@@ -12,7 +12,7 @@ use patchspan::types::Timestamp;
 use patchspan::updates::engine::kept::{Resumption, resolve};
 use patchspan::updates::{Catalogue, Engine, UpdateOptions};
 
-const HEADER: usize = 48;
+const HEADER: usize = 64;
 
 static CATALOGUE: LazyLock<Catalogue> =
     LazyLock::new(|| Catalogue::embedded().expect("the catalogue is whole"));

@@ -51,6 +51,15 @@ pub struct Clients {
     pub domains: Vec<Fqdn>,
 }
 
+/// Tells whether two runs call clients by the same addresses and names. It says nothing of the key to whoever lacks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
+
+impl Fingerprint {
+    /// Clients have their own addresses.
+    pub const NONE: Self = Self([0; 16]);
+}
+
 /// Why no pseudonyms can be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PseudonymError {
@@ -78,6 +87,7 @@ pub struct Pseudonyms {
     cipher: IpcryptPfx,
     macs: hmac::Key,
     names: hmac::Key,
+    fingerprint: Fingerprint,
 }
 
 impl Key {
@@ -130,6 +140,7 @@ impl Pseudonyms {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"patchspan pseudonyms 1");
         let derive = |purpose| key.derive(&salt, purpose).ok_or(PseudonymError::NoKey);
         let (addresses, macs, names) = (derive("addresses")?, derive("macs")?, derive("names")?);
+        let fingerprint = fingerprint(derive("fingerprint")?, &clients);
         // ipcrypt-pfx takes no key of two equal halves, which would encrypt nothing; HKDF gives one in 2^128.
         let (first, second) = addresses.split_at(KEY_BYTES / 2);
         if first == second {
@@ -145,6 +156,7 @@ impl Pseudonyms {
             cipher: IpcryptPfx::new(addresses),
             macs: hmac::Key::new(hmac::HMAC_SHA256, &macs),
             names: hmac::Key::new(hmac::HMAC_SHA256, &names),
+            fingerprint,
         };
         pseudonyms.check()?;
         Ok(pseudonyms)
@@ -176,6 +188,11 @@ impl Pseudonyms {
     /// Whether this is an address that gets a pseudonym of its own.
     pub fn is_client(&self, address: IpAddr) -> bool {
         self.addresses.contains(address) && is_a_machines(address.to_canonical())
+    }
+
+    /// That of the key, and of whose pseudonyms these are.
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// What a set of prefixes becomes: the pseudonyms of its clients, and all else as it is.
@@ -314,6 +331,24 @@ impl Pseudonyms {
         }
         Ok(())
     }
+}
+
+/// A hash of the clients under a key of its own: they decide who has a pseudonym.
+fn fingerprint(key: [u8; KEY_BYTES], clients: &Clients) -> Fingerprint {
+    let prefixes = clients.networks.prefixes().into_iter();
+    let mut domains: Vec<String> = clients.domains.iter().map(ToString::to_string).collect();
+    domains.sort_unstable();
+    domains.dedup();
+    // Neither a prefix nor a name holds a line feed.
+    let lines: Vec<String> = prefixes
+        .map(|prefix| prefix.to_string())
+        .chain([String::new()])
+        .chain(domains)
+        .collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let tag = hmac::sign(&key, lines.join("\n").as_bytes());
+    let hash = tag.as_ref().first_chunk();
+    hash.map_or(Fingerprint::NONE, |hash| Fingerprint(*hash))
 }
 
 /// Whether one machine may have it: groups and what stands for no machine keep their addresses.
@@ -544,9 +579,11 @@ pub(crate) mod tests {
     fn each_use_has_a_key_of_its_own() {
         let key = Key::parse(&"07".repeat(KEY_BYTES)).unwrap();
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"patchspan pseudonyms 1");
-        let keys =
-            ["addresses", "macs", "names"].map(|purpose| key.derive(&salt, purpose).unwrap());
-        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2] && keys[0] != key.0);
+        let keys = ["addresses", "macs", "names", "fingerprint"]
+            .map(|purpose| key.derive(&salt, purpose).unwrap());
+        for (at, one) in keys.iter().enumerate() {
+            assert!(*one != key.0 && !keys[..at].contains(one));
+        }
         assert_eq!(format!("{key:?} {:?}", pseudonyms()), "Key Pseudonyms");
     }
 

@@ -153,7 +153,7 @@ pub fn run(
     let report = sandbox::enter(job).map_err(SetupError::Sandbox)?;
     let job = &rewritten(job, pseudonyms.as_deref());
     on_event(Event::Notice(report.summary()));
-    let store = keeping::store(&job.config)?;
+    let store = keeping::store(&job.config, pseudonyms.as_deref())?;
     let catalogue = catalogue(&job.config)?;
     let sources = live::open(&job.config.live_options()).map_err(SetupError::Capture)?;
     let seed = RandomState::new().hash_one(());

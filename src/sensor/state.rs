@@ -1,15 +1,16 @@
 //! The file that a run leaves for the next one: names, open accesses and sessions, and where flows stand.
 //!
 //! ```text
-//! 0        8         12    16        24     32         40     44    48
-//! | magic  | version | crc | written | seen | length   | runs | 0   | items ...
+//! 0        8         12    16        24     32       40     44  48        64
+//! | magic  | version | crc | written | seen | length | runs | 0 | clients | items ...
 //!
 //! item: | what: u, f or n | length: 4 bytes | postcard |
 //! ```
 //!
 //! Numbers are little-endian. `crc` is a CRC-32 of all that follows it: it finds damage, not intent. `written` is wall time, `seen` the
 //! packet time up to which the items hold everything. `runs`: how many runs have gone on since; it is raised whenever one takes the
-//! file up. postcard does not describe itself, so any change of an item's form is another [`VERSION`]; a test holds that.
+//! file up. `clients`: what clients are called by in the items ([`Fingerprint`]); a run that calls them otherwise does not take them up,
+//! or addresses would be told beside pseudonyms. postcard does not describe itself, so any change of an item's form is another [`VERSION`]; a test holds that.
 //!
 //! The file is written aside, synced and renamed: a reader meets the old one or the new one. It is never larger than its share of
 //! memory: accesses come first, then flows, then names from the newest on; what does not fit is left out and counted. The directory is
@@ -30,6 +31,7 @@ use serde::Serialize;
 
 use super::kept::KeptFlow;
 use crate::names::kept::KeptName;
+use crate::pseudonyms::Fingerprint;
 use crate::types::Timestamp;
 use crate::updates::engine::kept::{Kept, KeptRef};
 
@@ -40,7 +42,7 @@ const ASIDE: &str = "state.new";
 const MAGIC: &[u8; 8] = b"PSPSTATE";
 /// The form of the items.
 pub const VERSION: u32 = 1;
-const HEADER: usize = 48;
+const HEADER: usize = 64;
 /// Where the CRC begins to count.
 const COUNTED: usize = 16;
 /// Longest item: a flow within two HTTP heads.
@@ -79,6 +81,9 @@ pub enum Refusal {
     /// It says that it was written later than now.
     #[error("was written in the future: the clock went back")]
     Future,
+    /// Its clients have other pseudonyms, or none, or should have none.
+    #[error("calls clients otherwise: [pseudonyms] is not what it was")]
+    Clients,
 }
 
 /// When the items were told.
@@ -107,6 +112,8 @@ pub struct Frames {
 pub struct State {
     /// When it was told.
     pub moment: Moment,
+    /// What its clients are called by.
+    pub clients: Fingerprint,
     /// Accesses, sessions, and what else belongs to clients.
     pub updates: Vec<Kept>,
     pub(super) flows: Vec<KeptFlow>,
@@ -121,6 +128,7 @@ pub struct Store {
     /// Holds the lock.
     open: File,
     limit: u64,
+    clients: Fingerprint,
 }
 
 /// What became of a file that was written.
@@ -197,9 +205,10 @@ impl Frames {
 impl State {
     /// Reads a file's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
-        let moment = Header::check(bytes)?;
+        let Header { moment, clients } = Header::check(bytes)?;
         let mut state = Self {
             moment,
+            clients,
             updates: Vec::new(),
             flows: Vec::new(),
             names: Vec::new(),
@@ -233,7 +242,11 @@ impl State {
         updates.for_each(|item| frames.push(UPDATE, item));
         self.flows.iter().for_each(|flow| frames.flow(flow));
         self.names.iter().for_each(|name| frames.name(name));
-        write(directory, self.moment, &[&frames], || None, u64::MAX)
+        let header = Header {
+            moment: self.moment,
+            clients: self.clients,
+        };
+        write(directory, header, &[&frames], || None, u64::MAX)
     }
 
     /// Takes in the item at the start of `bytes`; gives what follows.
@@ -261,8 +274,8 @@ fn whole<'b, T: serde::Deserialize<'b>>(bytes: &'b [u8]) -> Option<T> {
 }
 
 impl Store {
-    /// Opens a directory for files of at most `limit` bytes, and locks it.
-    pub fn open(directory: &Path, limit: u64) -> io::Result<Self> {
+    /// Opens a directory for files of at most `limit` bytes, in which clients are called by `clients`, and locks it.
+    pub fn open(directory: &Path, limit: u64, clients: Fingerprint) -> io::Result<Self> {
         let open = File::open(directory)?;
         flock(&open, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             rustix::io::Errno::WOULDBLOCK => io::Error::other(
@@ -274,6 +287,7 @@ impl Store {
             directory: directory.to_owned(),
             open,
             limit,
+            clients,
         })
     }
 
@@ -300,6 +314,9 @@ impl Store {
     fn taken(&self, now: Timestamp) -> Result<State, Refusal> {
         let mut bytes = read(&self.path(), self.limit)?;
         let state = State::decode(&bytes)?;
+        if state.clients != self.clients {
+            return Err(Refusal::Clients);
+        }
         let written = state.moment.written;
         if now.since(written) > OLDEST {
             return Err(Refusal::Old);
@@ -314,7 +331,7 @@ impl Store {
         let items = bytes.split_off(HEADER);
         let mut crc = Hasher::new();
         crc.update(&items);
-        let header = Header::of(gone_on, items.len() as u64, &crc);
+        let header = self.header(gone_on).bytes(items.len() as u64, &crc);
         self.replace(|file| {
             file.write_all(&header)?;
             file.write_all(&items)
@@ -329,7 +346,15 @@ impl Store {
         parts: &[&Frames],
         mut names: impl Iterator<Item = KeptName>,
     ) -> io::Result<Written> {
-        write(&self.directory, moment, parts, || names.next(), self.limit)
+        let header = self.header(moment);
+        write(&self.directory, header, parts, || names.next(), self.limit)
+    }
+
+    const fn header(&self, moment: Moment) -> Header {
+        Header {
+            moment,
+            clients: self.clients,
+        }
     }
 
     fn replace(&self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
@@ -361,7 +386,7 @@ const NAMES_AT_ONCE: usize = 64 << 10;
 
 fn write(
     directory: &Path,
-    moment: Moment,
+    header: Header,
     parts: &[&Frames],
     mut next_name: impl FnMut() -> Option<KeptName>,
     limit: u64,
@@ -380,7 +405,7 @@ fn write(
         }
         told.left_out += body.add_names(&mut next_name)?;
         told.bytes = HEADER as u64 + body.length;
-        let header = Header::of(moment, body.length, &body.crc);
+        let header = header.bytes(body.length, &body.crc);
         body.file.flush()?;
         drop(body);
         file.seek(SeekFrom::Start(0))?;
@@ -431,17 +456,23 @@ impl Body<'_> {
 }
 
 /// The first bytes of a file.
-struct Header;
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    moment: Moment,
+    clients: Fingerprint,
+}
 
 impl Header {
     /// `length` and `items`: length and CRC of all items.
-    fn of(moment: Moment, length: u64, items: &Hasher) -> [u8; HEADER] {
+    fn bytes(&self, length: u64, items: &Hasher) -> [u8; HEADER] {
+        let moment = &self.moment;
         let counted = [
             &moment.written.as_nanos().to_le_bytes()[..],
             &moment.seen.as_nanos().to_le_bytes(),
             &length.to_le_bytes(),
             &moment.runs.to_le_bytes(),
             &[0; 4],
+            &self.clients.0,
         ]
         .concat();
         let mut crc = Hasher::new();
@@ -462,7 +493,7 @@ impl Header {
     }
 
     /// What the first bytes say of a file that is whole.
-    fn check(bytes: &[u8]) -> Result<Moment, Refusal> {
+    fn check(bytes: &[u8]) -> Result<Self, Refusal> {
         let Some((magic, rest)) = bytes.split_first_chunk::<8>() else {
             return Err(Refusal::Foreign);
         };
@@ -480,15 +511,17 @@ impl Header {
         let length = u64::from_le_bytes(fields.take()?);
         let runs = u32::from_le_bytes(fields.take()?);
         fields.take::<4>()?;
+        let clients = Fingerprint(fields.take()?);
         let counted = bytes.get(COUNTED..).unwrap_or_default();
         if fields.0.len() as u64 != length || crc32fast::hash(counted) != crc {
             return Err(Refusal::Damaged);
         }
-        Ok(Moment {
+        let moment = Moment {
             written,
             seen,
             runs,
-        })
+        };
+        Ok(Self { moment, clients })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::config::memory::Shares;
 use crate::counters;
 use crate::names::Names;
+use crate::pseudonyms::{Fingerprint, Pseudonyms};
 use crate::records::stats::Loss;
 use crate::sensor::kept::KeptFlow;
 use crate::sensor::setup::SetupError;
@@ -116,12 +117,16 @@ pub(super) fn flow_bytes(config: &Config, workers: usize) -> Option<usize> {
     Some(usize::try_from(share).unwrap_or(usize::MAX))
 }
 
-/// The store that a configuration names.
-pub(super) fn store(config: &Config) -> Result<Option<Store>, SetupError> {
+/// The store that a configuration names, of clients under these pseudonyms.
+pub(super) fn store(
+    config: &Config,
+    pseudonyms: Option<&Pseudonyms>,
+) -> Result<Option<Store>, SetupError> {
     let Some(directory) = &config.state.directory else {
         return Ok(None);
     };
-    let store = Store::open(directory, Shares::of(config.memory).state);
+    let clients = pseudonyms.map_or(Fingerprint::NONE, Pseudonyms::fingerprint);
+    let store = Store::open(directory, Shares::of(config.memory).state, clients);
     store.map(Some).map_err(|error| SetupError::State {
         path: directory.clone(),
         error,

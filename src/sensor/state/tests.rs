@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::*;
 use crate::flows::kept::Standing;
 use crate::names::{Names, NamesOptions};
+use crate::pseudonyms::{Clients, Key, Pseudonyms};
 use crate::sensor::annotation::Naming;
 use crate::sensor::kept::Earlier;
-use crate::types::{Endpoint, FlowKey, Protocol};
+use crate::types::{Endpoint, FlowKey, Fqdn, Protocol};
 use crate::updates::catalogue::{Catalogue, SourceFile};
 use crate::updates::engine::kept::{Resumption, resolve};
 use crate::updates::fact::{Activity, Answer, Contact, Ended, Fact, NameSource, Question};
@@ -202,7 +203,11 @@ impl Folder {
     }
 
     fn store(&self, limit: u64) -> Store {
-        Store::open(&self.0, limit).unwrap()
+        self.store_of(Fingerprint::NONE, limit)
+    }
+
+    fn store_of(&self, clients: Fingerprint, limit: u64) -> Store {
+        Store::open(&self.0, limit, clients).unwrap()
     }
 
     fn written(name: &str, runs: u32) -> Self {
@@ -286,7 +291,7 @@ fn another_form_of_the_items_is_another_version() {
             bytes.len(),
             crc32fast::hash(bytes.get(HEADER..).unwrap())
         ),
-        (1, 639, 2_120_828_853),
+        (1, 655, 2_120_828_853),
         "raise VERSION, then note the new figures"
     );
 }
@@ -400,6 +405,53 @@ fn a_file_that_is_not_right_is_refused_with_its_reason() {
 }
 
 #[test]
+fn addresses_and_pseudonyms_of_two_runs_never_mix() {
+    let of = |key: &str, networks: &str, domains: &[&str]| {
+        let domains = domains.iter().map(|name| Fqdn::from_presentation(name));
+        let clients = Clients {
+            networks: networks.parse().unwrap(),
+            domains: domains.collect::<Option<_>>().unwrap(),
+        };
+        let key = Key::parse(&key.repeat(32)).unwrap();
+        Pseudonyms::new(&key, clients).unwrap().fingerprint()
+    };
+    let ways = [
+        Fingerprint::NONE,
+        of("07", "192.0.2.0/24", &[]),
+        of("08", "192.0.2.0/24", &[]),
+        of("07", "192.0.2.0/25", &[]),
+        of("07", "192.0.2.0/24", &["clients.example.edu"]),
+    ];
+    let folder = Folder::new("mix");
+    for before in ways {
+        folder
+            .store_of(before, 1 << 20)
+            .write(moment(0), &[], std::iter::empty())
+            .unwrap();
+        for now in ways {
+            let taken = folder.store_of(now, 1 << 20).take_up(at(30)).unwrap();
+            match taken {
+                Ok(state) => assert!(now == before && state.clients == before),
+                Err(refusal) => {
+                    assert!(now != before && matches!(refusal, Refusal::Clients));
+                }
+            }
+        }
+        let mut state = State::load(&folder.0.join(NAME), 1 << 20).unwrap();
+        state.remove_client(&CLIENT.parse().unwrap());
+        state.save(&folder.0).unwrap();
+        let state = State::load(&folder.0.join(NAME), 1 << 20).unwrap();
+        assert_eq!(state.clients, before);
+    }
+    let listed = |domains: &[&str]| of("07", "192.0.2.128/25,192.0.2.0/25", domains);
+    assert_eq!(listed(&[]), ways[1], "another way to say the same");
+    assert_eq!(
+        listed(&["a.example", "b.example"]),
+        listed(&["B.example", "a.example"])
+    );
+}
+
+#[test]
 fn no_prefix_and_no_changed_byte_breaks_the_reader() {
     let bytes = Folder::written("bytes", 0).bytes();
     for length in 0..bytes.len() {
@@ -490,7 +542,7 @@ fn where_it_cannot_be_written_the_file_before_stays() {
 fn two_sensors_do_not_share_a_directory() {
     let folder = Folder::new("shared");
     let held = folder.store(1 << 20);
-    let refused = Store::open(&folder.0, 1 << 20).unwrap_err();
+    let refused = Store::open(&folder.0, 1 << 20, Fingerprint::NONE).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "another sensor keeps its state there: give each a directory of its own"

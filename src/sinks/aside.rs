@@ -3,15 +3,19 @@
 //! `full.json` is put aside as `full-20260102T030405-678901.json`, by the time (UTC) at which that was done, and compressed as
 //! `full-20260102T030405-678901.json.zst`. Nothing else in the directory is ever touched. All is decided by what lies there,
 //! so it does not matter when a run was killed.
+//!
+//! A file is locked from before it is read until what is compressed stands in its place: `patchspan erase` rewrites files in the
+//! same directory, and what it took out must not come back.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use rustix::fs::{FlockOperation, flock};
 
 use crate::types::Timestamp;
 
@@ -145,7 +149,11 @@ impl Aside {
         let plain = self.directory().join(&file.name);
         let part = self.directory().join(format!("{}{UNFINISHED}", file.name));
         let whole = self.directory().join(format!("{}{COMPRESSED}", file.name));
-        let finished = compress_into(&plain, &part, goes_on);
+        let Some(locked) = lock(&plain)? else {
+            // It is compressed the next time.
+            return Ok(false);
+        };
+        let finished = compress_into(&locked, &part, goes_on);
         match finished {
             Ok(true) => {
                 fs::rename(&part, &whole)?;
@@ -235,9 +243,19 @@ impl Aside {
     }
 }
 
+/// The file at `path`, which nobody else changes meanwhile; `None` where somebody does, or has just done so.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = File::open(path)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    let identity = |data: fs::Metadata| (data.dev(), data.ino());
+    let is_there = identity(file.metadata()?) == identity(fs::symlink_metadata(path)?);
+    Ok(is_there.then_some(file))
+}
+
 /// Whether it was finished.
-fn compress_into(plain: &Path, part: &Path, goes_on: &dyn Fn() -> bool) -> io::Result<bool> {
-    let mut input = File::open(plain)?;
+fn compress_into(mut input: &File, part: &Path, goes_on: &dyn Fn() -> bool) -> io::Result<bool> {
     let output = OpenOptions::new()
         .write(true)
         .create(true)
@@ -401,6 +419,26 @@ pub(super) mod tests {
         ];
         assert_eq!(folder.names(), left);
         assert_eq!(fs::read(folder.0.join(left[1])).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_file_that_somebody_rewrites_is_compressed_later_as_it_is_then() {
+        let folder = Folder::new();
+        let aside = folder.aside();
+        for second in [0, 1] {
+            fs::write(aside.name(at(second), Timestamp::EPOCH).0, "{}\n").unwrap();
+        }
+        let before = folder.names();
+        let rewritten = folder.0.join(&before[0]);
+        let held = lock(&rewritten).unwrap().unwrap();
+        assert_eq!(tidy(&aside, 10), Tidied::default());
+        assert_eq!(folder.names(), before);
+        fs::write(folder.0.join("new"), "").unwrap();
+        fs::rename(folder.0.join("new"), &rewritten).unwrap();
+        drop(held);
+        assert_eq!(tidy(&aside, 10).compressed, 1);
+        let packed = fs::read(folder.0.join(format!("{}.zst", before[0]))).unwrap();
+        assert_eq!(zstd::decode_all(packed.as_slice()).unwrap(), b"");
     }
 
     #[test]

@@ -16,18 +16,21 @@ const XZ_MEMORY: u64 = 128 << 20;
 /// Compressed bytes asked for at once.
 const BLOCK: usize = 64 * 1024;
 /// Bytes that tell the formats apart.
-const LOOK: u64 = 6;
+pub const LOOK: u64 = 6;
 
 /// A compression that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
+pub enum Compression {
+    /// RFC 1952.
     Gzip,
+    /// RFC 8878.
     Zstd,
+    /// The .xz file format.
     Xz,
 }
 
 /// Looks at the first bytes of `reader`, and puts a decompressor in front where they ask for one.
-pub(super) fn decompressed(mut reader: Input) -> io::Result<Input> {
+pub fn decompressed(mut reader: Input) -> io::Result<Input> {
     let mut start = Vec::new();
     reader.by_ref().take(LOOK).read_to_end(&mut start)?;
     let compression = Compression::told_by(&start);
@@ -59,7 +62,8 @@ pub(super) fn decompressed(mut reader: Input) -> io::Result<Input> {
 }
 
 impl Compression {
-    fn told_by(start: &[u8]) -> Option<Self> {
+    /// What the first [`LOOK`] bytes of a file say.
+    pub const fn told_by(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),

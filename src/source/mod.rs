@@ -2,7 +2,7 @@
 //!
 //! * [`capture`]: one file: told by its first bytes, decompressed where needed
 //! * [`pcap`], [`pcapng`], [`snoop`]: the formats
-//! * [`compression`]: gzip, zstd and xz, told by their first bytes
+//! * [`compression`]: gzip, zstd and xz, told by their first bytes; [`packing`]: the way back, for files that are changed
 //! * [`buffer`]: the one reused buffer that frames are slices of
 //! * [`replay`]: several files as one stream
 //! * [`live`]: frames off interfaces
@@ -20,6 +20,7 @@ pub mod clock;
 pub mod compression;
 pub mod link_type;
 pub mod live;
+pub mod packing;
 pub mod pcap;
 pub mod pcapng;
 pub mod replay;

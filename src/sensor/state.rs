@@ -18,10 +18,10 @@
 //!
 //! The file tells of clients: [`State::remove_client`] takes one out of it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ use crate::updates::engine::kept::{Kept, KeptRef};
 
 /// Name of the file in its directory.
 pub const NAME: &str = "state";
-/// The file while it is written.
-const ASIDE: &str = "state.new";
+/// The file while it is written; a run that was killed may leave it.
+pub const ASIDE: &str = "state.new";
 const MAGIC: &[u8; 8] = b"PSPSTATE";
 /// The form of the items.
 pub const VERSION: u32 = 1;
@@ -225,17 +225,26 @@ impl State {
         Self::decode(&read(path, limit)?)
     }
 
+    /// Whether a file that begins so is a state.
+    pub fn is_begun_by(start: &[u8]) -> bool {
+        start.starts_with(MAGIC)
+    }
+
+    /// How many items it has.
+    pub const fn items(&self) -> u64 {
+        (self.updates.len() + self.flows.len() + self.names.len()) as u64
+    }
+
     /// Takes everything about a client out; gives how many items that were.
     pub fn remove_client(&mut self, client: &IpAddr) -> u64 {
-        let count = |state: &Self| state.updates.len() + state.flows.len() + state.names.len();
-        let before = count(self);
+        let before = self.items();
         self.updates.retain(|item| item.client() != Some(*client));
         self.flows.retain(|flow| !flow.is_of(*client));
         self.names.retain(|name| name.client() != *client);
-        (before - count(self)) as u64
+        before - self.items()
     }
 
-    /// Writes it to its directory, in the place of what is there.
+    /// Writes it to its directory, in the place of what is there, whose user and group keep it.
     pub fn save(&self, directory: &Path) -> io::Result<Written> {
         let mut frames = Frames::new(usize::MAX);
         let updates = self.updates.iter();
@@ -369,6 +378,7 @@ fn replace(directory: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> 
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let written = options.open(&aside).and_then(|mut file| {
+        keep_owner(&directory.join(NAME), &file);
         fill(&mut file)?;
         file.sync_all()
     });
@@ -379,6 +389,17 @@ fn replace(directory: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> 
     }
     renamed?;
     File::open(directory)?.sync_all()
+}
+
+/// Gives `file` to whoever owns `before`, where that may be done: root erases clients in the sensor's place.
+fn keep_owner(before: &Path, file: &File) {
+    let owner = |data: Metadata| (data.uid(), data.gid());
+    let Ok((user, group)) = std::fs::symlink_metadata(before).map(owner) else {
+        return;
+    };
+    if file.metadata().map(owner).ok() != Some((user, group)) {
+        let _ = fchown(file, Some(user), Some(group));
+    }
 }
 
 /// Names that are turned to bytes together.

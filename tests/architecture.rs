@@ -59,8 +59,19 @@ const STAGES: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    // Commands that read records back: no packet, no table.
-    ("offline", &["types", "records", "sinks", "config"]),
+    // Commands that read records back: no packet, no table. Records may be compressed, and stand in the state of a run too.
+    (
+        "offline",
+        &[
+            "types",
+            "source",
+            "records",
+            "sinks",
+            "pseudonyms",
+            "config",
+            "sensor",
+        ],
+    ),
     (
         "cli",
         &[
@@ -116,7 +127,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("landlock", &["sensor"]),
     ("seccompiler", &["sensor"]),
     // Locks and polls on open files, a thread's priority, capabilities.
-    ("rustix", &["sinks", "sensor"]),
+    ("rustix", &["sinks", "sensor", "offline"]),
     ("rustls", &["sinks"]),
     ("crossbeam_channel", &["sensor"]),
     ("signal_hook", &["sensor"]),
@@ -130,10 +141,18 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("procfs", &["sensor"]),
     // READY, the watchdog.
     ("sd_notify", &["cli"]),
-    // What is kept over a restart; the catalogue's files.
+    // What is kept over a restart; the catalogue's files; records read without being held.
     (
         "serde",
-        &["types", "protocols", "flows", "names", "updates", "sensor"],
+        &[
+            "types",
+            "protocols",
+            "flows",
+            "names",
+            "updates",
+            "sensor",
+            "offline",
+        ],
     ),
     ("postcard", &["sensor"]),
     ("crc32fast", &["sensor"]),

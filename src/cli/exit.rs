@@ -61,7 +61,7 @@ impl Exit {
             Self::Usage => "the command line makes no sense",
             Self::Config => "a configuration or a list of hosts is wrong; nothing was read",
             Self::Input => {
-                "some input is missing, no capture (for diff: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened"
+                "some input is missing, no capture (for diff, erase: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened; erase: a file is in use"
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",

@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`pseudonym`], [`schema`], [`diff`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`pseudonym`], [`schema`], [`diff`], [`erase`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * [`values`]: what a flag's value may look like
 //!
@@ -9,6 +9,7 @@
 pub mod check;
 pub mod diff;
 pub mod doctor;
+pub mod erase;
 pub mod exit;
 mod inputs;
 mod progress;
@@ -48,6 +49,7 @@ enum Command {
     Pseudonym(pseudonym::Flags),
     Schema(schema::Flags),
     Diff(diff::Flags),
+    Erase(erase::Flags),
 }
 
 const EXAMPLES: &str = "\
@@ -62,6 +64,7 @@ Examples:
   patchspan pseudonym --config sensor.toml 192.0.2.20    what stands for a client in records
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
+  patchspan erase 192.0.2.20 /var/log/patchspan          one client's lines out of all files there
 ";
 
 /// What can be typed, as `--help`, manual pages and shell completions tell it.
@@ -106,6 +109,7 @@ impl Command {
             Self::Pseudonym(flags) => pseudonym::run(&flags),
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),
+            Self::Erase(flags) => erase::run(&flags),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `patchspan pseudonym`: who is behind a pseudonym, for those who have the key.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -74,24 +75,36 @@ pub(super) fn run(flags: &Flags) -> Exit {
 }
 
 impl Flags {
-    fn pseudonyms(&self) -> Result<std::sync::Arc<Pseudonyms>, String> {
-        if let Some(path) = &self.config {
-            let config = Config::load(path).map_err(|errors| errors.to_string())?;
-            let pseudonyms = setup::pseudonyms(&config).map_err(|error| error.to_string())?;
-            let missing = || format!("{}: there is no pseudonyms.key_file", path.display());
-            return pseudonyms.ok_or_else(missing);
-        }
-        let path = self.key_file.clone().unwrap_or_default();
-        let key = load_key(&path).map_err(|error| error.to_string())?;
-        let clients = Clients {
-            networks: self.networks.clone().unwrap_or_default(),
-            domains: Vec::new(),
+    fn pseudonyms(&self) -> Result<Arc<Pseudonyms>, String> {
+        let named = (self.config.as_deref(), self.key_file.as_deref());
+        let missing = || {
+            let path = self.config.as_deref().unwrap_or(Path::new(""));
+            format!("{}: there is no pseudonyms.key_file", path.display())
         };
-        let wrong = |error| format!("{}: {error}", path.display());
-        Pseudonyms::new(&key, clients)
-            .map(Into::into)
-            .map_err(wrong)
+        load(named, self.networks.as_ref())?.ok_or_else(missing)
     }
+}
+
+/// What makes pseudonyms, as a configuration says it, or a key and networks; `None` where neither has any.
+pub(super) fn load(
+    (config, key_file): (Option<&Path>, Option<&Path>),
+    networks: Option<&Networks>,
+) -> Result<Option<Arc<Pseudonyms>>, String> {
+    if let Some(path) = config {
+        let config = Config::load(path).map_err(|errors| errors.to_string())?;
+        return setup::pseudonyms(&config).map_err(|error| error.to_string());
+    }
+    let Some(path) = key_file else {
+        return Ok(None);
+    };
+    let key = load_key(path).map_err(|error| error.to_string())?;
+    let clients = Clients {
+        networks: networks.cloned().unwrap_or_default(),
+        domains: Vec::new(),
+    };
+    let pseudonyms = Pseudonyms::new(&key, clients).map(Arc::new);
+    let wrong = |error| format!("{}: {error}", path.display());
+    pseudonyms.map(Some).map_err(wrong)
 }
 
 fn pseudonym(pseudonyms: &Pseudonyms, original: &str) -> Result<String, &'static str> {

@@ -29,6 +29,7 @@ use crate::updates::fact::Fact;
 use crate::updates::output::Output;
 use gathered::Gathered;
 use words::Clock;
+pub use words::thousands;
 
 /// Most events that are kept: lookups, flows and accesses together.
 pub const MAX_EVENTS: usize = 1 << 20;

@@ -48,7 +48,7 @@ pub(super) fn duration(start: Timestamp, end: Timestamp) -> String {
 }
 
 /// `82,075`.
-pub(super) fn thousands(value: u64) -> String {
+pub fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

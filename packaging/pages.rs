@@ -1,6 +1,8 @@
-//! `pages FOLDER`: manual pages and shell completions, out of what the program says of its own flags.
+//! `pages FOLDER`: manual pages and shell completions, out of what the program says of its own flags; and the documents of the package.
 //!
 //! An example and no command of the program: only who makes a package needs it.
+
+mod documents;
 
 use std::fs;
 use std::io;
@@ -50,7 +52,7 @@ fn main() -> io::Result<()> {
     for subcommand in command.get_subcommands() {
         write(subcommand, &[NAME.to_owned()], &folder)?;
     }
-    Ok(())
+    documents::write(Path::new("."), &folder.join("documents"))
 }
 
 fn page_name(command: &Command) -> String {

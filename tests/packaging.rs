@@ -1,4 +1,4 @@
-//! What the package brings: its configuration and its units. `make deb-test` installs it.
+//! What the package brings: its configuration, its units, its documents. `make deb-test` installs it.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,6 +6,10 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../packaging/documents.rs"]
+mod documents;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -219,4 +223,107 @@ fn the_template_differs_from_the_service_in_names_only() {
         lines.map(str::to_owned).collect()
     };
     assert_eq!(settings(&expected), settings(&shipped(UNITS[1])));
+}
+
+/// Files below a folder, as paths from there.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// What the package puts below `usr/share`: where, and where it has it from. Without what is made of the program's flags.
+fn shared_files() -> BTreeMap<PathBuf, PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("documents");
+    let _ = fs::remove_dir_all(&made);
+    documents::write(source, &made).unwrap();
+
+    let manifest = fs::read_to_string(source.join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let mut files = BTreeMap::new();
+    for asset in manifest["package"]["metadata"]["deb"]["assets"]
+        .as_array()
+        .unwrap()
+    {
+        let (from, to) = (asset[0].as_str().unwrap(), asset[1].as_str().unwrap());
+        let folder = match from {
+            "target/packaging/documents/**/*" => made.clone(),
+            "catalogue/*" => source.join("catalogue"),
+            _ if from.starts_with("target/") => continue,
+            file => {
+                let name = Path::new(file).file_name().unwrap();
+                let to = Path::new(to);
+                let is_folder = to.as_os_str().as_encoded_bytes().ends_with(b"/");
+                let to = if is_folder { to.join(name) } else { to.into() };
+                files.insert(to, source.join(file));
+                continue;
+            }
+        };
+        for file in files_below(&folder) {
+            files.insert(Path::new(to).join(&file), folder.join(file));
+        }
+    }
+    files.retain(|to, _| to.starts_with("usr/share"));
+    files
+}
+
+/// Those that lead to other files of the same machine.
+fn links(text: &str) -> Vec<&str> {
+    let all = text.split("](").skip(1);
+    let all = all.filter_map(|rest| rest.split([')', '#']).next());
+    all.filter(|link| !link.is_empty() && !link.contains("://"))
+        .collect()
+}
+
+#[test]
+fn what_the_installed_documents_link_to_is_installed() {
+    let files = shared_files();
+    let mut seen = 0;
+    for (document, source) in &files {
+        let name = document.to_str().unwrap();
+        if !name.ends_with(".md") && !name.ends_with("changelog") {
+            continue;
+        }
+        for link in links(&fs::read_to_string(source).unwrap()) {
+            let meant = documents::plain(&document.with_file_name(link));
+            let meant = if link.ends_with("changelog.gz") {
+                meant.with_extension("")
+            } else {
+                meant
+            };
+            assert!(files.contains_key(&meant), "{name}: {link}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn an_installed_document_says_where_the_rest_is() {
+    let files = shared_files();
+    let read = |name: &str| {
+        let path = Path::new(documents::FOLDER).join(name);
+        fs::read_to_string(&files[&path]).unwrap()
+    };
+    let readme = read("README.md");
+    assert!(readme.contains("\n- [docs/deploy.md](docs/deploy.md): "));
+    assert!(readme.contains("\n- [catalogue/README.md](../../patchspan/catalogue/README.md): "));
+    assert!(readme.contains("\n- CONTRIBUTING.md, [CHANGELOG.md](changelog.gz)\n"));
+    assert!(readme.contains("\n- fuzz/README.md: "));
+    for document in [readme, read("ARCHITECTURE.md"), read("docs/deploy.md")] {
+        assert!(document.ends_with("are in the source code.\n"));
+    }
+    let untouched = include_str!("../docs/metrics.md");
+    assert_eq!(read("docs/metrics.md"), untouched);
 }

@@ -44,6 +44,6 @@ deb: ## a Debian package, in target/debian
 	@tools/needs build deb
 	@tools/deb
 
-deb-test: deb ## install it in a clean Debian, run it there, purge it (as root; two minutes)
+deb-test: deb ## install it in a clean Debian, run it there, by systemd too, purge it (as root; five minutes)
 	@tools/needs root
 	@tools/deb-test

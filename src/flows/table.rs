@@ -187,9 +187,17 @@ impl<A: Default, M> FlowTable<A, M> {
 
     /// What is left to end at the end of input. No packet may come any more.
     pub fn remaining(&self) -> Remaining {
-        let mut slots: Vec<(u64, u64, u32)> = self
-            .slab
-            .iter()
+        self.remaining_where(|_| true)
+    }
+
+    /// Those of [`Self::remaining`] of which nothing comes any more: closed from both sides, or reset.
+    pub fn closed(&self) -> Remaining {
+        self.remaining_where(|flow| !flow.goes_on())
+    }
+
+    fn remaining_where(&self, is_meant: impl Fn(&Flow<A>) -> bool) -> Remaining {
+        let meant = self.slab.iter().filter(|(_, flow)| is_meant(flow));
+        let mut slots: Vec<(u64, u64, u32)> = meant
             .map(|(slot, flow)| (flow.first().number, flow.id(), slot))
             .collect();
         slots.sort_unstable();

@@ -167,6 +167,12 @@ impl Bench {
         self.table.advance(self.now, &mut self.log);
     }
 
+    fn end_closed(&mut self) {
+        let mut closed = self.table.closed();
+        self.table
+            .finish_part(&mut closed, usize::MAX, self.now, &mut self.log);
+    }
+
     fn end(mut self) -> Vec<String> {
         self.table.finish(self.now, &mut self.log);
         assert!(self.table.is_empty());
@@ -207,6 +213,19 @@ fn a_connection_from_syn_to_fin() {
             "end 1 timeout 10.000000000 complete closed 7/8"
         ]
     );
+}
+
+#[test]
+fn flows_that_are_over_can_be_ended_before_those_that_go_on() {
+    let mut bench = Bench::new();
+    bench.tcp(true, SYN, 100, 0, b"");
+    bench.tcp(false, SYN | ACK, 900, 101, b"");
+    bench.end_closed();
+    assert_eq!(bench.table.len(), 1);
+    bench.tcp(true, RST, 101, 0, b"");
+    bench.end_closed();
+    assert!(bench.table.is_empty());
+    assert!(bench.end().last().unwrap().starts_with("end 1 shutdown"));
 }
 
 #[test]

@@ -245,6 +245,11 @@ impl Worker {
         self.flows.remaining()
     }
 
+    /// Those that are over already.
+    pub fn closed(&self) -> Remaining {
+        self.flows.closed()
+    }
+
     /// What was made since the last call.
     pub fn take(&mut self) -> Made {
         std::mem::take(&mut self.core.made)

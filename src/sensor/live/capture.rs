@@ -156,6 +156,8 @@ impl CaptureWorker {
     fn finish(&mut self) {
         self.ends.feeder.wait_for_readers(LAST_LINES);
         let now = self.road.close();
+        self.end_closed(now);
+        self.road.keep_all();
         self.hand_over(Handover::Rest);
         let mut remaining = self.road.worker.remaining();
         while self
@@ -166,6 +168,21 @@ impl CaptureWorker {
             self.hand_over(Handover::Part);
         }
         self.hand_over(Handover::Last);
+    }
+
+    /// The next run cannot go on with flows that are over, so they are told by this one.
+    fn end_closed(&mut self, now: Timestamp) {
+        if self.road.keep_bytes.is_none() {
+            return;
+        }
+        let mut closed = self.road.worker.closed();
+        while self
+            .road
+            .worker
+            .finish_part(&mut closed, FLOWS_AT_ONCE, now)
+        {
+            self.hand_over(Handover::Rest);
+        }
     }
 
     /// A batch of frames from each socket, what other workers handed over, and what time brings.
@@ -409,12 +426,15 @@ impl Road {
             ..
         } = self;
         decoder.finish(&mut |packet| router.packet(worker, &packet.at(now)));
+        now
+    }
+
+    fn keep_all(&mut self) {
         if let Some(limit) = self.keep_bytes {
             let mut frames = Frames::new(limit);
             self.worker.keep_all(&mut frames);
             self.kept = Some(frames);
         }
-        now
     }
 
     fn enter(&mut self, tick: Tick) {

@@ -110,7 +110,7 @@ impl Rewriting<'_> {
                 self.first(record, 2);
                 self.name(name);
             }
-            Data::Txt(strings) => strings.iter().for_each(|string| self.string(string)),
+            Data::Txt(strings) => self.text(&strings.iter().collect::<Vec<_>>()),
             Data::Soa(first, second, numbers) => {
                 self.name(first);
                 self.name(second);
@@ -169,9 +169,17 @@ impl Rewriting<'_> {
         self.out.push(0);
     }
 
+    /// Strings are one text, which was cut wherever 255 bytes were full.
+    fn text(&mut self, strings: &[&[u8]]) {
+        match self.pseudonyms.text(&strings.concat(), self.keep) {
+            Some(text) => text
+                .chunks(MAX_STRING)
+                .for_each(|string| self.string(string)),
+            None => strings.iter().for_each(|string| self.string(string)),
+        }
+    }
+
     fn string(&mut self, string: &[u8]) {
-        let rewritten = self.pseudonyms.text(string, self.keep);
-        let string = rewritten.as_deref().unwrap_or(string);
         let string = string.get(..MAX_STRING).unwrap_or(string);
         self.out.extend(u8::try_from(string.len()));
         self.out.extend_from_slice(string);

@@ -164,7 +164,7 @@ impl Pseudonyms {
 
     /// The pseudonym of `address`, where it is a client's; else the address itself.
     ///
-    /// Addresses that hold a client's are rewritten within: IPv4 in IPv6 (mapped, NAT64, 6to4, Teredo), and the groups to which
+    /// Addresses that hold a client's are rewritten within: IPv4 in IPv6 (mapped, NAT64, 6to4, Teredo, ISATAP), and the groups to which
     /// neighbours are asked for (RFC 4291 section 2.7.1), which hold the last 24 bits of an address.
     pub fn address(&self, address: IpAddr) -> IpAddr {
         if self.is_client(address) {
@@ -276,8 +276,8 @@ impl Pseudonyms {
     fn holding(&self, address: Ipv6Addr) -> Ipv6Addr {
         let bits = address.to_bits();
         match address.segments() {
-            // Solicited-node multicast.
-            [0xff02, 0, 0, 0, 0, 1, 0xff00..=0xffff, _] => {
+            // Solicited-node multicast, and that of node information, which holds a hash of a name (RFC 4620 section 5).
+            [0xff02, 0, 0, 0, 0, 1 | 2, 0xff00..=0xffff, _] => {
                 let tag = hmac::sign(&self.macs, &address.octets());
                 let hash = tag
                     .as_ref()
@@ -285,8 +285,10 @@ impl Pseudonyms {
                     .map_or(0, |hash| u32::from_be_bytes(*hash));
                 Ipv6Addr::from_bits(bits & !0xff_ffff | u128::from(hash >> 8))
             }
-            // NAT64 (RFC 6052).
-            [0x64, 0xff9b, 0, 0, 0, 0, _, _] => self.within(bits, 0, 0),
+            // NAT64 (RFC 6052, RFC 8215), translated (RFC 2765 section 2.1), compatible (RFC 4291 section 2.5.5.1).
+            [0x64, 0xff9b, 0 | 1, ..] | [0, 0, 0, 0, 0 | 0xffff, 0, _, _] => {
+                self.within(bits, 0, 0)
+            }
             // Teredo: client behind exclusive or (RFC 4380 section 4).
             [0x2001, 0, ..] => self.within(bits, 0, u32::MAX),
             // 6to4: client, network, and an interface that often holds the client again (RFC 3056).
@@ -302,6 +304,8 @@ impl Pseudonyms {
                     .map_or(0, |hash| u64::from_be_bytes(*hash));
                 Ipv6Addr::from_bits(outer.to_bits() >> 64 << 64 | u128::from(hash))
             }
+            // ISATAP (RFC 5214 section 6.1).
+            [.., 0 | 0x200, 0x5efe, _, _] => self.within(bits, 0, 0),
             _ => address,
         }
     }
@@ -533,6 +537,12 @@ pub(crate) mod tests {
         );
         assert!(!six_to_four.ends_with("c000:214"));
         assert_eq!(text("2002:cb00:7109::1"), "2002:cb00:7109::1");
+        for before in ["64:ff9b:1::", "::ffff:0:", "2001:db8:ffff::5efe:"] {
+            let held = address(&format!("{before}{high:x}:{low:x}"));
+            assert_eq!(address(&text(&format!("{before}c000:214"))), held);
+        }
+        assert_eq!(text("::cb00:7109"), address("::203.0.113.9").to_string());
+        assert_ne!(text("::c000:214"), address("::192.0.2.20").to_string());
         let group = text("ff02::1:ff5e:5301");
         assert!(
             group.starts_with("ff02::1:ff") && !group.ends_with("5e:5301"),

@@ -43,15 +43,29 @@ struct Zone {
 impl Pseudonyms {
     /// What is written of a name given by its labels; `None`: the name itself.
     pub(super) fn name(&self, labels: &[&[u8]], keep: Keep<'_>) -> Option<Rewritten> {
+        if labels.iter().any(|label| label.contains(&b'.')) {
+            return self.name_of_dots(labels, keep);
+        }
         if let Some(zone) = Zone::of(labels) {
             return self.reverse_name(labels, &zone);
         }
         let labels = self
             .name_in_domain(labels, keep)
-            .or_else(|| self.name_with_address(labels))?;
+            .or_else(|| self.name_with_text(labels, keep))?;
         Some(Rewritten {
             labels,
             is_reverse: false,
+        })
+    }
+
+    /// A name with dots within labels: read as people would read it, and hidden as a whole.
+    fn name_of_dots(&self, labels: &[&[u8]], keep: Keep<'_>) -> Option<Rewritten> {
+        let text = labels.join(&b'.');
+        let parts: Vec<&[u8]> = text.split(|byte| *byte == b'.').collect();
+        let rewritten = self.name(&parts, keep)?;
+        Some(Rewritten {
+            labels: self.nowhere(labels),
+            is_reverse: rewritten.is_reverse,
         })
     }
 
@@ -61,7 +75,7 @@ impl Pseudonyms {
         in_domain.unwrap_or_else(|| self.nowhere(labels))
     }
 
-    /// What is written of a host as a client names it: a name or an address.
+    /// What is written of a host as a client names it: a name or an address, perhaps with a last dot, a port, or something odd around it.
     pub fn host(&self, host: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
         let labels: Vec<&[u8]> = host.split(|byte| *byte == b'.').collect();
         let rewritten = self.name(&labels, keep)?;
@@ -110,10 +124,10 @@ impl Pseudonyms {
     }
 
     /// A name below one of the domains: all that stands before the domain becomes one label, but for the names of services.
-    fn name_in_domain(&self, labels: &[&[u8]], keep: Keep<'_>) -> Option<Vec<Vec<u8>>> {
+    pub(super) fn name_in_domain(&self, labels: &[&[u8]], keep: Keep<'_>) -> Option<Vec<Vec<u8>>> {
         let domain = self.domain_of(labels)?;
         let (before, domain) = labels.split_at_checked(labels.len() - domain)?;
-        let services = before.iter().take_while(|label| is_service(label)).count();
+        let services = services(before);
         let host = labels.get(services..)?;
         if services == before.len() || keep(&presentation(host)) {
             return None;
@@ -140,24 +154,11 @@ impl Pseudonyms {
         lengths.max()
     }
 
-    fn name_with_address(&self, labels: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
-        let has_dots = labels.iter().any(|label| label.contains(&b'.'));
-        let rewritten = if has_dots {
-            let each: Vec<_> = labels
-                .iter()
-                .map(|label| self.addresses_in(label))
-                .collect();
-            each.iter().any(Option::is_some).then_some(())?;
-            let kept = each.into_iter().zip(labels);
-            kept.map(|(new, old)| new.unwrap_or_else(|| old.to_vec()))
-                .collect()
-        } else {
-            let text = self.addresses_in(&labels.join(&b'.'))?;
-            text.split(|byte| *byte == b'.')
-                .map(<[u8]>::to_vec)
-                .collect()
-        };
-        Some(fitting(rewritten).unwrap_or_else(|| self.nowhere(labels)))
+    /// A name with an address in it, or with a name of a client: resolvers append domains to search in.
+    fn name_with_text(&self, labels: &[&[u8]], keep: Keep<'_>) -> Option<Vec<Vec<u8>>> {
+        let text = self.text(&labels.join(&b'.'), keep)?;
+        let rewritten = text.split(|byte| *byte == b'.').map(<[u8]>::to_vec);
+        Some(fitting(rewritten.collect()).unwrap_or_else(|| self.nowhere(labels)))
     }
 
     fn hidden(&self, label: &[u8]) -> Vec<u8> {
@@ -251,9 +252,26 @@ fn fitting(labels: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
     (fit && all <= MAX_NAME + 1).then_some(labels)
 }
 
-/// Names of services begin so (RFC 8552); they name no machine.
+/// Names of services begin so (RFC 8552); they name no machine. More than one digit may be an address.
 fn is_service(label: &[u8]) -> bool {
-    label.first() == Some(&b'_')
+    let digits = label.iter().filter(|byte| byte.is_ascii_digit());
+    label.first() == Some(&b'_') && digits.count() <= 1
+}
+
+/// What machines call themselves may begin like a service; only above one of these it is one.
+const TRANSPORTS: [&[u8]; 4] = [b"_tcp", b"_udp", b"_sctp", b"_dccp"];
+
+/// How many labels at the start name services, and no machine.
+fn services(labels: &[&[u8]]) -> usize {
+    let services = labels.iter().take_while(|label| is_service(label));
+    let is_transport = |label: &&[u8]| {
+        let mut transports = TRANSPORTS.iter();
+        transports.any(|transport| label.eq_ignore_ascii_case(transport))
+    };
+    let transport = services
+        .enumerate()
+        .filter(|(_, label)| is_transport(label));
+    transport.last().map_or(0, |(at, _)| at + 1)
 }
 
 fn presentation(labels: &[&[u8]]) -> String {
@@ -393,6 +411,46 @@ mod tests {
         ] {
             assert_eq!(host(kept), kept);
         }
+    }
+
+    #[test]
+    fn a_last_dot_a_port_and_an_underscore_hide_nothing() {
+        let name = host("pc1.clients.example.edu");
+        for rest in [".", ":8080", ".:8080", "..", "\0", ".home.example.net"] {
+            let given = format!("pc1.clients.example.edu{rest}");
+            assert_eq!(host(&given), format!("{name}{rest}"));
+        }
+        assert_eq!(host("pc1.clients%2Eexample.edu"), name);
+        let reverse = host("20.2.0.192.in-addr.arpa");
+        assert_eq!(host("20.2.0.192.in-addr.arpa."), format!("{reverse}."));
+        for given in [
+            "_annas-laptop.clients.example.edu",
+            "_192-0-2-20._tcp.clients.example.edu",
+            "_192-0-2-20.2.0.192.in-addr.arpa",
+        ] {
+            let hidden = host(given);
+            assert!(
+                !hidden.contains("anna") && !hidden.contains("192-0"),
+                "{hidden}"
+            );
+        }
+    }
+
+    #[test]
+    fn dots_within_labels_hide_nothing() {
+        let name = |labels: &[&[u8]]| pseudonyms().name(labels, &|_| false);
+        let hides: [&[&[u8]]; 4] = [
+            &[b"pc1.clients.example.edu"],
+            &[b"pc1.clients", b"example", b"edu"],
+            &[b"192.0", b"2", b"20", b"example", b"net"],
+            &[b"20.2.0", b"192", b"in-addr", b"arpa"],
+        ];
+        for labels in hides {
+            let rewritten = name(labels).unwrap();
+            assert_eq!(rewritten.labels[1], b"invalid");
+            assert_eq!(rewritten.is_reverse, labels.ends_with(&[b"arpa"]));
+        }
+        assert_eq!(name(&[b"a.b", b"example", b"net"]), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::names::Keep;
 /// What may stand between the numbers of an IPv4 address.
 const SEPARATORS: [&[u8]; 6] = [b".", b"-", b"_", b",", b"%2E", b"%2e"];
 /// What may stand between the bytes of a MAC address.
-const MAC_SEPARATORS: [&[u8]; 4] = [b":", b"-", b"%3A", b"%3a"];
+const MAC_SEPARATORS: [&[u8]; 5] = [b":", b"-", b"_", b"%3A", b"%3a"];
 /// Longest IPv6 address that is looked at, with what may be glued to it.
 const MAX_RUN: usize = 64;
 
@@ -30,6 +30,14 @@ struct Found {
 impl Pseudonyms {
     /// What is written instead of `bytes`; `None`: the same.
     pub fn text(&self, bytes: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
+        let plain = self.text_as_it_stands(bytes, keep);
+        // Letters may be escaped that need not be (RFC 3986 section 2.3).
+        let open = unescaped(bytes).and_then(|open| self.text_as_it_stands(&open, keep));
+        let is_found_as_it_stands = plain.as_deref().and_then(unescaped) == open;
+        open.filter(|_| !is_found_as_it_stands).or(plain)
+    }
+
+    fn text_as_it_stands(&self, bytes: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
         // A name may hold an address, so names go first.
         let named = self.names_in(bytes, keep);
         let text = self.addresses_in(named.as_deref().unwrap_or(bytes));
@@ -84,23 +92,31 @@ impl Pseudonyms {
 
     fn names_of(&self, bytes: &[u8], domain: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
         let mut rewritten = Vec::new();
-        let (mut from, mut copied) = (1, 0);
+        // `start`: of the name that is looked at. Each byte is looked at once, however often the domain stands there.
+        let (mut from, mut copied, mut start) = (1, 0, 0);
+        let mut looked = 0;
         while let Some(at) = find(bytes, domain, from) {
             from = at + domain.len();
-            let before = bytes.get(copied..at)?;
-            let outside = before.iter().rposition(|byte| !is_name_byte(*byte));
-            let start = copied + outside.map_or(0, |outside| outside + 1);
+            let new = bytes.get(looked..at)?;
+            if let Some(outside) = new.iter().rposition(|byte| !is_name_byte(*byte)) {
+                start = looked + outside + 1;
+            }
+            looked = at;
             let is_below = bytes.get(at - 1) == Some(&b'.') && at - 1 > start;
             let goes_on = bytes
                 .get(from)
                 .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-            let name = bytes.get(start..from)?;
-            let Some(new) = self.host(name, keep).filter(|_| is_below && !goes_on) else {
+            if !is_below || goes_on {
+                continue;
+            }
+            let name = bytes.get(start..from)?.split(|byte| *byte == b'.');
+            let Some(new) = self.name_in_domain(&name.collect::<Vec<_>>(), keep) else {
+                start = from;
                 continue;
             };
             rewritten.extend_from_slice(bytes.get(copied..start)?);
-            rewritten.extend(new);
-            copied = from;
+            rewritten.extend(new.join(&b'.'));
+            (copied, start) = (from, from);
         }
         if copied == 0 {
             return None;
@@ -111,11 +127,12 @@ impl Pseudonyms {
 
     fn found(&self, before: Option<u8>, rest: &[u8]) -> Option<Found> {
         let first = rest.first()?;
-        if !first.is_ascii_hexdigit() && !matches!(first, b':' | b'-' | b'%') {
+        if !first.is_ascii_hexdigit() && !matches!(first, b':' | b'-' | b'_' | b'%') {
             return None;
         }
         self.mac_in(before, rest)
             .or_else(|| self.quad(before, rest))
+            .or_else(|| self.mixed(before, rest))
             .or_else(|| self.groups(before, rest))
             .or_else(|| self.digits(before, rest))
             .or_else(|| self.nibbles(before, rest))
@@ -149,17 +166,35 @@ impl Pseudonyms {
         })
     }
 
-    /// IPv6 in groups, between colons, their escapes, or hyphens.
+    /// IPv6 whose last 32 bits are written as IPv4 is (RFC 4291 section 2.2).
+    fn mixed(&self, before: Option<u8>, rest: &[u8]) -> Option<Found> {
+        if before.is_some_and(|byte| byte.is_ascii_hexdigit() || byte == b':') {
+            return None;
+        }
+        let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        let length = rest.iter().take(MAX_RUN).take_while(is_part).count();
+        let text = std::str::from_utf8(rest.get(..length)?).ok()?;
+        let text = text.trim_end_matches(['.', ':']);
+        text.contains('.').then_some(())?;
+        let address: Ipv6Addr = text.parse().ok()?;
+        let pseudonym = self.address(address.into());
+        (address.to_ipv4().is_none() && pseudonym != address).then(|| Found {
+            length: text.len(),
+            text: pseudonym.to_string(),
+        })
+    }
+
+    /// IPv6 in groups, between colons, their escapes, hyphens, or underscores.
     fn groups(&self, before: Option<u8>, rest: &[u8]) -> Option<Found> {
-        let is_hyphenated = {
-            let run = rest
-                .iter()
-                .take(MAX_RUN)
-                .take_while(|byte| byte.is_ascii_hexdigit() || **byte == b'-');
-            run.filter(|byte| **byte == b'-').count() >= 2
+        let stands_between = |separator: u8| {
+            let run = rest.iter().take(MAX_RUN);
+            let run = run.take_while(|byte| byte.is_ascii_hexdigit() || **byte == separator);
+            run.filter(|byte| **byte == separator).count() >= 2
         };
-        let separators: &[&[u8]] = if is_hyphenated {
+        let separators: &[&[u8]] = if stands_between(b'-') {
             &[b"-"]
+        } else if stands_between(b'_') {
+            &[b"_"]
         } else {
             &[b":", b"%3A", b"%3a"]
         };
@@ -276,7 +311,7 @@ impl Pseudonyms {
         })
     }
 
-    /// Six bytes between colons or hyphens, or three times two between dots.
+    /// Six bytes between colons, hyphens or underscores, or three times two between dots.
     fn mac_in(&self, before: Option<u8>, rest: &[u8]) -> Option<Found> {
         if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b':') {
             return None;
@@ -361,6 +396,7 @@ impl Run {
                     at += between.len();
                     run.separator = match between {
                         b"-" => "-",
+                        b"_" => "_",
                         b":" => ":",
                         _ => "%3A",
                     };
@@ -430,6 +466,28 @@ fn find(bytes: &[u8], domain: &[u8], from: usize) -> Option<usize> {
     Some(from + at)
 }
 
+/// The text without escapes of letters, digits, and what stands between parts of names and addresses; `None`: there are none.
+fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let escape = |rest: &[u8]| {
+        let [b'%', high, low, ..] = rest else {
+            return None;
+        };
+        let digit = |digit: &u8| char::from(*digit).to_digit(16);
+        let byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+        (is_name_byte(byte) || byte == b':').then_some(byte)
+    };
+    let mut text = Vec::new();
+    let mut has_escapes = false;
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        let byte = escape(rest);
+        has_escapes |= byte.is_some();
+        text.push(byte.unwrap_or(*first));
+        rest = byte.and_then(|_| rest.get(3..)).unwrap_or(after);
+    }
+    has_escapes.then_some(text)
+}
+
 const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
@@ -482,7 +540,8 @@ mod tests {
             ("192.000.002.020", plain.clone()),
             ("ip-192-0-2-20", format!("ip-{}", plain.replace('.', "-"))),
             ("host192_0_2_20", format!("host{}", plain.replace('.', "_"))),
-            ("192%2E0%2e2%2E20", "192%2E0%2e2%2E20".to_owned()),
+            ("192%2E0%2e2%2E20", plain.clone()),
+            ("?ip=%31%39%32.0.2.2%30", format!("?ip={plain}")),
             ("192%2E0%2E2%2E20", plain.replace('.', "%2E")),
             ("20.2.0.192", format!("{d}.{c}.{b}.{a}")),
             ("1.192.0.2.20", format!("1.{plain}")),
@@ -521,6 +580,11 @@ mod tests {
                 format!("{}.bl.example", nibbles.join(".")),
             ),
             ("add:2001:db8:1::beef", format!("add:{plain}")),
+            ("[2001:db8:1::0.0.190.239].", format!("[{plain}].")),
+            (
+                "h_2001_db8_1__beef.example",
+                format!("h_{}.example", plain.replace(':', "_")),
+            ),
         ] {
             assert_eq!(text(original), expected, "{original}");
         }
@@ -552,6 +616,7 @@ mod tests {
             ),
             ("m=02005e005317&", format!("m={plain}&")),
             ("02005E005317", plain.to_uppercase()),
+            ("02_00_5e_00_53_17", in_hex(&mac, "_")),
         ] {
             assert_eq!(text(original), expected, "{original}");
         }
@@ -589,6 +654,13 @@ mod tests {
             text("/a?h=pc1.CLIENTS.example.edu&b=pc1.clients.example.edu:80"),
             format!("/a?h={}&b={name}:80", name.replace("clients", "CLIENTS"))
         );
+        for escaped in [
+            "/?h=pc1%2Eclients%2eexample.edu",
+            "/?h=pc1%2eclients.example.edu",
+            "/?h=%70c1.clients.ex%61mple.edu",
+        ] {
+            assert_eq!(text(escaped), format!("/?h={name}"));
+        }
         for same in [
             "clients.example.edu",
             "/clients.example.edu",
@@ -620,9 +692,20 @@ mod tests {
 
     #[test]
     fn a_long_hostile_text_takes_no_longer_than_its_length() {
-        for piece in [":", "1:", "1.", "f", "1-", "%3A", "192.0.2.20", "00:"] {
-            let long = piece.repeat(8_192 / piece.len());
-            let _ = text(&long);
+        let names = [
+            "clients.example.edu0",
+            "a.clients.example.edu0",
+            "wsus.clients.example.edu.",
+        ];
+        let kept = |name: &str| name.starts_with("wsus.");
+        let begun = std::time::Instant::now();
+        for piece in [":", "1:", "1.", "f", "1-", "%3A", "192.0.2.20", "00:"]
+            .into_iter()
+            .chain(names)
+        {
+            let long = piece.repeat(65_536 / piece.len());
+            let _ = pseudonyms().text(long.as_bytes(), &kept);
         }
+        assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     }
 }

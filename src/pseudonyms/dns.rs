@@ -4,12 +4,13 @@
 //! are written without compression. A record type that is not decoded keeps its name, its type and nothing else; of EDNS options
 //! the client's subnet (RFC 7871) stays. Where the old message breaks off, so does the new one.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
 use super::Pseudonyms;
-use super::names::Keep;
+use super::names::{Keep, Rewritten};
 use crate::protocols::dns::svcb::{IPV4_HINT, IPV6_HINT, ServiceBinding};
 use crate::protocols::dns::{Data, HEADER, Message, Name, Resource, words};
 
@@ -17,6 +18,10 @@ use crate::protocols::dns::{Data, HEADER, Message, Name, Resource, words};
 const CLIENT_SUBNET: u16 = 8;
 /// Records of a section that are rewritten; nobody reads more. Those behind keep their types alone.
 const MAX_REWRITTEN: usize = 512;
+/// Names of a message that are remembered: owners are mostly the target before, or the same again.
+const REMEMBERED: usize = 4;
+/// Bytes of different names that are looked into beyond twice the message's: pointers make short messages of long names.
+const LOOKED_INTO: usize = 1_024;
 /// Longest string of a TXT record.
 const MAX_STRING: usize = 255;
 
@@ -25,6 +30,10 @@ struct Rewriting<'r> {
     pseudonyms: &'r Pseudonyms,
     keep: Keep<'r>,
     out: &'r mut Vec<u8>,
+    /// Names seen last, with what became of them.
+    names: VecDeque<(Vec<u8>, Option<Rewritten>)>,
+    /// Bytes of names that may still be looked into.
+    budget: usize,
 }
 
 impl Pseudonyms {
@@ -37,6 +46,8 @@ impl Pseudonyms {
             pseudonyms: self,
             keep,
             out,
+            names: VecDeque::new(),
+            budget: LOOKED_INTO + 2 * bytes.len(),
         };
         for question in message.questions() {
             rewriting.name(question.name);
@@ -142,12 +153,35 @@ impl Rewriting<'_> {
     /// Gives whether the name is a client's reverse name. One that is broken becomes the root, which names nothing.
     fn name(&mut self, name: Name<'_>) -> bool {
         let labels: Vec<&[u8]> = name.labels().collect::<Option<_>>().unwrap_or_default();
-        let Some(rewritten) = self.pseudonyms.name(&labels, self.keep) else {
-            self.labels(&labels);
-            return false;
+        // Labels with their lengths, so that no two names look the same.
+        let key: Vec<u8> = labels
+            .iter()
+            .flat_map(|label| [&[label.len() as u8], *label].concat())
+            .collect();
+        let place = self.names.iter().position(|(name, _)| *name == key);
+        let known = place.and_then(|place| self.names.remove(place));
+        let (key, rewritten) = known.unwrap_or_else(|| {
+            let rewritten = self.looked_into(&labels);
+            (key, rewritten)
+        });
+        match &rewritten {
+            Some(rewritten) => self.labels(&rewritten.labels),
+            None => self.labels(&labels),
+        }
+        let is_reverse = rewritten.as_ref().is_some_and(|name| name.is_reverse);
+        self.names.truncate(REMEMBERED - 1);
+        self.names.push_front((key, rewritten));
+        is_reverse
+    }
+
+    /// What becomes of a name; one too many is hidden without a look.
+    fn looked_into(&mut self, labels: &[&[u8]]) -> Option<Rewritten> {
+        let length = labels.iter().map(|label| label.len() + 1).sum();
+        let Some(rest) = self.budget.checked_sub(length) else {
+            return Some(self.pseudonyms.hidden_name(labels));
         };
-        self.labels(&rewritten.labels);
-        rewritten.is_reverse
+        self.budget = rest;
+        self.pseudonyms.name(labels, self.keep)
     }
 
     fn hidden_name(&mut self, name: Name<'_>) {
@@ -457,6 +491,36 @@ mod tests {
         };
         let question = message.questions().next().unwrap().name.to_fqdn();
         assert_eq!(target.to_fqdn(), question);
+    }
+
+    #[test]
+    fn pointers_to_long_names_are_not_followed_for_ever() {
+        // Each record has another name, of five bytes in the message and 150 in full.
+        let long = "192-0-2-1.".repeat(15);
+        let mut bytes = response(&long, words::A, &[], &[]);
+        for at in 0..200_u8 {
+            bytes.extend([2, b'0' + at / 20, b'a' + at % 20, 0xc0, 12]);
+            bytes.extend([0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 203, 0, 113, at]);
+        }
+        bytes[7] = 200;
+        let message = rewritten(&bytes);
+        let message = Message::parse(&message).unwrap();
+        let names = message.answers().filter_map(|record| record.name.to_fqdn());
+        let (looked_into, hidden): (Vec<_>, Vec<_>) =
+            names.partition(|name| !name.as_str().ends_with(".invalid"));
+        assert!(looked_into.len() * 150 <= 2 * bytes.len() + LOOKED_INTO);
+        assert!(!looked_into.is_empty() && looked_into.len() + hidden.len() == 200);
+        assert!(
+            hidden
+                .iter()
+                .all(|name| !name.as_str().contains("192-0-2-1"))
+        );
+        // One name again and again is looked into once.
+        let same: Vec<_> = (0..200)
+            .map(|at| record("192-0-2-1.a.example", words::A, &[203, 0, 113, at]))
+            .collect();
+        let message = rewritten(&response("192-0-2-1.a.example", words::A, &same, &[]));
+        assert!(!contains(&message, b"invalid") && !contains(&message, b"192-0-2-1"));
     }
 
     #[test]

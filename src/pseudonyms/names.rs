@@ -75,6 +75,14 @@ impl Pseudonyms {
         in_domain.unwrap_or_else(|| self.nowhere(labels))
     }
 
+    /// A name of which nobody looked whose it is.
+    pub(super) fn hidden_name(&self, labels: &[&[u8]]) -> Rewritten {
+        Rewritten {
+            labels: self.nowhere(labels),
+            is_reverse: true,
+        }
+    }
+
     /// What is written of a host as a client names it: a name or an address, perhaps with a last dot, a port, or something odd around it.
     pub fn host(&self, host: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
         let labels: Vec<&[u8]> = host.split(|byte| *byte == b'.').collect();

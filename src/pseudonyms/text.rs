@@ -286,24 +286,21 @@ impl Pseudonyms {
         if !is_nibbles || is_glued(before.as_ref()) || is_glued(rest.get(LENGTH)) {
             return None;
         }
-        let text: String = digits
-            .iter()
-            .step_by(2)
-            .map(|digit| char::from(*digit))
-            .collect();
-        let backward: String = text.chars().rev().collect();
-        let pseudonym = |text: &str| {
-            let address = IpAddr::from(u128::from_str_radix(text, 16).ok()?.to_be_bytes());
-            match self.address(address) {
-                IpAddr::V6(v6) if IpAddr::V6(v6) != address => {
-                    Some(format!("{:032x}", v6.to_bits()))
-                }
+        let digits = digits.iter().step_by(2);
+        let joined = |bits: u128, digit: &u8| {
+            let digit = char::from(*digit).to_digit(16).unwrap_or_default();
+            bits << 4 | u128::from(digit)
+        };
+        let pseudonym = |bits: u128| {
+            let address = Ipv6Addr::from_bits(bits);
+            match self.address(address.into()) {
+                IpAddr::V6(v6) if v6 != address => Some(format!("{:032x}", v6.to_bits())),
                 _ => None,
             }
         };
-        let instead: String = pseudonym(&backward)
+        let instead: String = pseudonym(digits.clone().rev().fold(0, joined))
             .map(|text| text.chars().rev().collect())
-            .or_else(|| pseudonym(&text))?;
+            .or_else(|| pseudonym(digits.fold(0, joined)))?;
         let nibbles: Vec<String> = instead.chars().map(String::from).collect();
         Some(Found {
             length: LENGTH,

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Pseudonyms;
+use super::{NAME_HASH_BYTES, Pseudonyms};
 use crate::types::text::push_label;
 
 /// Whether a name, in lower-case presentation form, stays as it is although it lies in a domain of clients: servers of the house.
@@ -137,7 +137,7 @@ impl Pseudonyms {
         let (before, domain) = labels.split_at_checked(labels.len() - domain)?;
         let services = services(before);
         let host = labels.get(services..)?;
-        if services == before.len() || keep(&presentation(host)) {
+        if services == before.len() || is_pseudonym(before) || keep(&presentation(host)) {
             return None;
         }
         let mut rewritten: Vec<Vec<u8>> = before
@@ -282,6 +282,18 @@ fn services(labels: &[&[u8]]) -> usize {
     transport.last().map_or(0, |(at, _)| at + 1)
 }
 
+/// Whether this is what [`Pseudonyms::label`] makes, so that what is kept over a restart is not hashed again. A machine that is called so
+/// keeps its name.
+fn is_pseudonym(before: &[&[u8]]) -> bool {
+    let [label] = before else {
+        return false;
+    };
+    let is_digit = |byte: &u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    label
+        .strip_prefix(b"p-")
+        .is_some_and(|hash| hash.len() == NAME_HASH_BYTES * 8 / 5 && hash.iter().all(is_digit))
+}
+
 fn presentation(labels: &[&[u8]]) -> String {
     let mut text = String::new();
     for label in labels {
@@ -404,6 +416,14 @@ mod tests {
             host("_ldap._tcp.pc1.lab.clients.example.edu"),
             format!("_ldap._tcp.{name}")
         );
+    }
+
+    #[test]
+    fn what_was_hashed_once_stays() {
+        let once = host("pc1.clients.example.edu");
+        assert_eq!(host(&once), once);
+        let longer = format!("pc1.{once}");
+        assert_ne!(host(&longer), longer);
     }
 
     #[test]

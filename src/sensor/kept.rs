@@ -72,16 +72,16 @@ impl Earlier {
         naming + going_on
     }
 
-    fn of(flow: &mut Flow<Annotation>) -> Self {
+    fn of(flow: &mut Flow<Annotation>, core: &Core) -> Self {
         Self {
             naming: flow.annotation.naming.as_deref().cloned(),
-            going_on: Some(Box::new(GoingOn::of(flow))),
+            going_on: Some(Box::new(GoingOn::of(flow, core))),
         }
     }
 }
 
 impl GoingOn {
-    fn of(flow: &mut Flow<Annotation>) -> Self {
+    fn of(flow: &mut Flow<Annotation>, core: &Core) -> Self {
         let ahead = flow.ahead(Direction::ToClient);
         let delivered = flow.delivered(Direction::ToClient).bytes;
         let (toserver, toclient) = (
@@ -99,7 +99,7 @@ impl GoingOn {
         Self {
             protocol: annotation.protocol,
             http: match &annotation.application {
-                Application::Http(connection) => Some(connection.clone()),
+                Application::Http(connection) => Some(Box::new(core.reworded_http(connection))),
                 _ => None,
             },
             is_contact: annotation.contact.is_some(),
@@ -148,7 +148,7 @@ impl Worker {
         let Self { flows, core, .. } = self;
         for key in &core.contacts {
             if let Some(flow) = flows.flow(key) {
-                keep(flow, frames);
+                keep(flow, core, frames);
             }
         }
         self.keep_remembered(frames, |earlier| {
@@ -172,7 +172,7 @@ impl Worker {
             if !flow.annotation.is_resolved {
                 core.resolve(flow);
             }
-            keep(flow, frames);
+            keep(flow, core, frames);
         }
         self.keep_remembered(frames, |_| true);
     }
@@ -202,7 +202,7 @@ impl Worker {
 }
 
 /// A flow that may go on and has a name, or a transaction under way.
-fn keep(flow: &mut Flow<Annotation>, frames: &mut Frames) {
+fn keep(flow: &mut Flow<Annotation>, core: &Core, frames: &mut Frames) {
     let annotation = &flow.annotation;
     let is_http = matches!(annotation.application, Application::Http(_));
     let is_followed = match flow.key().protocol() {
@@ -216,7 +216,7 @@ fn keep(flow: &mut Flow<Annotation>, frames: &mut Frames) {
             key: standing.key,
             last: standing.last,
             standing: Some(standing),
-            earlier: Earlier::of(flow),
+            earlier: Earlier::of(flow, core),
         });
     }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::annotation::ActivityParts;
 use super::worker::Core;
+use crate::protocols::http;
 use crate::pseudonyms::Pseudonyms;
 use crate::pseudonyms::names::Keep;
 
@@ -50,6 +51,19 @@ impl Core {
             exchange.path = path;
         }
         activity
+    }
+
+    /// An HTTP connection, as it may be kept for the next run.
+    pub(super) fn reworded_http(&self, connection: &http::Connection) -> http::Connection {
+        let connection = connection.clone();
+        if self.settings.pseudonyms.is_none() {
+            return connection;
+        }
+        connection.reworded(&mut |text| {
+            if let Cow::Owned(other) = self.reworded_url(text) {
+                *text = other;
+            }
+        })
     }
 
     /// A DNS message written anew, in the buffer that [`Core`] keeps for it; `None` where nobody has a pseudonym.

@@ -155,7 +155,23 @@ impl Response {
     }
 }
 
+impl Response {
+    /// What the server chose freely.
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut Vec<u8>> {
+        let range = self.content_range.as_mut().map(|range| &mut range.raw);
+        let fields = [self.content_type.as_mut(), range, self.validator.as_mut()];
+        fields.into_iter().flatten()
+    }
+}
+
 impl Request {
+    /// What the client chose freely.
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut Vec<u8>> {
+        let fields = [&mut self.host, &mut self.user_agent, &mut self.range];
+        let fields = fields.into_iter().filter_map(Option::as_mut);
+        fields.chain([&mut self.target])
+    }
+
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let fields = [&self.host, &self.user_agent, &self.range];

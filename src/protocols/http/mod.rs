@@ -107,6 +107,27 @@ impl Connection {
         Self::default()
     }
 
+    /// The same, with every text as `reword` leaves it. A head that is not whole cannot be read: it is left out, and what follows is
+    /// as after a loss.
+    #[must_use]
+    pub fn reworded(mut self, reword: &mut dyn FnMut(&mut Vec<u8>)) -> Self {
+        for side in [&mut self.client, &mut self.server] {
+            if !std::mem::take(&mut side.head).is_empty() {
+                side.state = State::Lost;
+            }
+        }
+        let current = self.current.as_mut();
+        let (request, response) = current.map_or((None, None), |current| {
+            (current.request.as_mut(), current.response.as_mut())
+        });
+        let requests = self.waiting.iter_mut().chain(request);
+        requests.flat_map(Request::texts_mut).for_each(&mut *reword);
+        let responses = response.into_iter();
+        responses.flat_map(Response::texts_mut).for_each(reword);
+        self.waiting_bytes = self.waiting.iter().map(Request::memory).sum();
+        self
+    }
+
     /// The same, out of a file.
     #[must_use]
     pub fn taken_up(mut self) -> Self {

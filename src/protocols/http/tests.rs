@@ -476,3 +476,24 @@ fn a_long_head_counts_and_leaves_no_long_buffer() {
     connection.data(DOWN, b"23456789", Stamp::default(), &mut out);
     assert!(connection.memory() < 4_096, "{}", connection.memory());
 }
+
+#[test]
+fn no_text_of_a_connection_is_left_as_it_was() {
+    const SECRET: &[u8] = b"pc1";
+    let mut connection = Connection::new();
+    let stamp = Stamp::default();
+    let requests =
+        b"GET /pc1 HTTP/1.1\r\nHost: pc1\r\nUser-Agent: pc1\r\nRange: pc1\r\n\r\n".repeat(2);
+    let response = b"HTTP/1.1 206 OK\r\nContent-Type: pc1\r\nContent-Range: pc1\r\nETag: \"pc1\"\r\nContent-Length: 9\r\n\r\na";
+    connection.data(Direction::ToServer, &requests, stamp, &mut |_, _| {});
+    connection.data(Direction::ToServer, b"GET /pc1 HT", stamp, &mut |_, _| {});
+    connection.data(Direction::ToClient, response, stamp, &mut |_, _| {});
+    let holds = |connection: &Connection| {
+        let secret = format!("{SECRET:?}");
+        let secret = secret.trim_matches(['[', ']']);
+        format!("{connection:?}").matches(secret).count()
+    };
+    assert_eq!(holds(&connection), 12);
+    let connection = connection.reworded(&mut |text| text.fill(b'x'));
+    assert_eq!(holds(&connection), 0);
+}

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crc32fast::Hasher;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::Serialize;
 
 use super::kept::KeptFlow;
@@ -375,8 +375,13 @@ impl Store {
 /// Writes a file aside, and puts it in the place of the one before.
 fn replace(directory: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let aside = directory.join(ASIDE);
+    // What lies there may be a link, a pipe, or open to others: nothing is written into it.
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let written = options.open(&aside).and_then(|mut file| {
         keep_owner(&directory.join(NAME), &file);
         fill(&mut file)?;
@@ -537,6 +542,10 @@ impl Header {
         if fields.0.len() as u64 != length || crc32fast::hash(counted) != crc {
             return Err(Refusal::Damaged);
         }
+        // Nobody writes what has not been seen; items are judged by this moment, so it may not lie anywhere.
+        if seen > written {
+            return Err(Refusal::Damaged);
+        }
         let moment = Moment {
             written,
             seen,
@@ -559,10 +568,15 @@ impl Fields<'_> {
 
 /// The bytes of a file of at most `limit` bytes.
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
+    // A pipe would be waited for, for ever.
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = options.read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file").into());
+    }
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Refusal::TooLarge(limit));
     }

@@ -571,3 +571,56 @@ fn a_hundred_thousand_open_accesses_are_told_quickly() {
     println!("{took:?} for {} bytes", frames.len());
     assert!(took < Duration::from_secs(1));
 }
+
+#[test]
+fn what_lies_in_the_place_of_a_file_is_neither_waited_for_nor_written_into() {
+    let directory = Folder::new("places");
+    let other = directory.0.join("other");
+    let pipe = |name: &str| {
+        let path = directory.0.join(name);
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
+        path
+    };
+    let store = directory.store(1 << 20);
+    let moment = Moment {
+        written: at(20),
+        seen: at(20),
+        runs: 0,
+    };
+    // A pipe where the file should be, and one where it is written first.
+    pipe(NAME);
+    let refused = store.take_up(at(21)).unwrap();
+    assert!(matches!(refused, Err(Refusal::Unreadable(_))));
+    let aside = pipe(ASIDE);
+    store.write(moment, &[], std::iter::empty()).unwrap();
+    assert!(store.take_up(at(21)).unwrap().is_ok() && !aside.exists());
+    // A link to something else, and a file that others may read.
+    std::fs::write(&other, "mine").unwrap();
+    std::os::unix::fs::symlink(&other, &aside).unwrap();
+    store.write(moment, &[], std::iter::empty()).unwrap();
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
+    std::fs::write(&aside, "").unwrap();
+    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o666)).unwrap();
+    store.write(moment, &[], std::iter::empty()).unwrap();
+    let mode = std::fs::metadata(store.path())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_has_seen_more_than_there_was_is_refused() {
+    let directory = Folder::new("future");
+    let store = directory.store(1 << 20);
+    let moment = Moment {
+        written: at(20),
+        seen: Timestamp::MAX,
+        runs: 0,
+    };
+    store.write(moment, &[], std::iter::empty()).unwrap();
+    let refused = store.take_up(at(21)).unwrap();
+    assert!(matches!(refused, Err(Refusal::Damaged)), "{refused:?}");
+}

@@ -58,12 +58,14 @@ pub enum SetupError {
     #[error(transparent)]
     Metrics(MetricsError),
     /// The state directory cannot be used.
-    #[error("state.directory: {}: {error}", path.display())]
+    #[error("state.directory: {}: {error}{remedy}", path.display())]
     State {
         /// The directory.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+        /// What to do about it, where that is known.
+        remedy: &'static str,
     },
     /// The system has no thread or signal handler left.
     #[error("the sensor cannot be started: {0}")]

@@ -287,8 +287,9 @@ impl Store {
     pub fn open(directory: &Path, limit: u64, clients: Fingerprint) -> io::Result<Self> {
         let open = File::open(directory)?;
         flock(&open, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            rustix::io::Errno::WOULDBLOCK => io::Error::other(
-                "another sensor keeps its state there: give each a directory of its own",
+            rustix::io::Errno::WOULDBLOCK => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another sensor keeps its state there",
             ),
             other => other.into(),
         })?;

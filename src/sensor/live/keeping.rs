@@ -5,6 +5,7 @@
 //! workers anyway. A thread of its own adds the names, which can be read meanwhile, and writes. Where a file cannot be written, the one
 //! before stays, the log says so once, and it is tried again at the next time.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -129,6 +130,10 @@ pub(super) fn store(
     let store = Store::open(directory, Shares::of(config.memory).state, clients);
     store.map(Some).map_err(|error| SetupError::State {
         path: directory.clone(),
+        remedy: match error.kind() {
+            io::ErrorKind::ResourceBusy => ": give each a directory of its own",
+            _ => "",
+        },
         error,
     })
 }

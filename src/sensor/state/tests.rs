@@ -543,10 +543,7 @@ fn two_sensors_do_not_share_a_directory() {
     let folder = Folder::new("shared");
     let held = folder.store(1 << 20);
     let refused = Store::open(&folder.0, 1 << 20, Fingerprint::NONE).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "another sensor keeps its state there: give each a directory of its own"
-    );
+    assert_eq!(refused.to_string(), "another sensor keeps its state there");
     drop(held);
     folder.store(1 << 20);
 }

@@ -422,8 +422,8 @@ fn a_state_that_cannot_be_taken_up_is_one_line_and_the_run_goes_on_as_root() {
     let (mut damaged, mut foreign, mut old) = (whole.clone(), whole.clone(), whole.clone());
     damaged[50] ^= 1;
     foreign[8] = 200;
-    // Written in 1970, and sealed again.
-    old[16..24].fill(0);
+    // Seen and written in 1970, and sealed again.
+    old[16..32].fill(0);
     let crc = crc32fast::hash(&old[16..]);
     old[12..16].copy_from_slice(&crc.to_le_bytes());
     for (bytes, words) in [

@@ -40,7 +40,7 @@ fn check_pattern(catalogue: &Catalogue, pattern: &str) {
     let name = pattern.replace('*', "x");
     let endpoint = catalogue.find(&name).and_then(|id| catalogue.endpoint(id));
     let endpoint = endpoint.unwrap_or_else(|| panic!("{pattern} cannot be reached"));
-    let by_path = endpoint.role_for(Some(b"/a/b.cab?c"));
+    let by_path = endpoint.role_for(Some(b"/a/b.cab?c"), Some(b"agent/1"));
     assert!(by_path.by_path || by_path.role == endpoint.role);
     assert!(catalogue.product(endpoint.product).is_some());
     line(|line| line.text("rule", &endpoint.rule));

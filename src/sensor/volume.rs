@@ -11,7 +11,7 @@ use crate::records::Kind;
 use crate::records::http::{ContentRange, Http};
 use crate::types::flow_key::Side;
 use crate::types::{Direction, Stamp, Timestamp};
-use crate::updates::fact::{Exchange, Fact};
+use crate::updates::fact::{Exchange, Fact, MAX_AGENT};
 
 /// Activities of a flow that wait for its name.
 const MAX_PENDING: usize = 64;
@@ -329,6 +329,10 @@ fn asked_of(request: &http::Request) -> Exchange {
     Exchange {
         method: request.method.clone(),
         path: request.path().to_vec(),
+        agent: request
+            .user_agent
+            .as_deref()
+            .map(|agent| agent.get(..MAX_AGENT).unwrap_or(agent).to_vec()),
         ..Exchange::default()
     }
 }

@@ -279,7 +279,11 @@ impl Engine {
         let endpoint = self.catalogue.endpoint(contact.endpoint);
         let by_volume = endpoint.is_some_and(|endpoint| endpoint.by_volume);
         let is_internal = endpoint.is_some_and(|endpoint| endpoint.is_internal);
-        let role = self.role(contact, path);
+        let agent = activity
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.agent.as_deref());
+        let role = self.role(contact, path, agent);
         // Where the request was not seen, no path tells.
         let has_path = path.is_some_and(|path| !path.is_empty());
         let is_told = has_path && (role.by_path || !is_internal);
@@ -294,13 +298,14 @@ impl Engine {
         role
     }
 
-    fn role(&self, contact: &Contact, path: Option<&[u8]>) -> RoleOf {
+    fn role(&self, contact: &Contact, path: Option<&[u8]>, agent: Option<&[u8]>) -> RoleOf {
         self.catalogue.endpoint(contact.endpoint).map_or(
             RoleOf {
                 role: Role::Ignore,
                 by_path: false,
+                endpoint: None,
             },
-            |endpoint| endpoint.role_for(path),
+            |endpoint| endpoint.role_for(path, agent),
         )
     }
 

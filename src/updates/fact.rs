@@ -176,6 +176,9 @@ pub struct Activity {
     pub exchange: Option<Box<Exchange>>,
 }
 
+/// Longest User-Agent that a fact holds: what names the program stands in front.
+pub const MAX_AGENT: usize = 256;
+
 /// An HTTP transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchange {
@@ -183,6 +186,8 @@ pub struct Exchange {
     pub method: Vec<u8>,
     /// Path and query.
     pub path: Vec<u8>,
+    /// User-Agent, of no more than [`MAX_AGENT`] bytes.
+    pub agent: Option<Vec<u8>>,
     /// Status; `None` where no response was seen.
     pub status: Option<u16>,
     /// Content-Length.
@@ -220,7 +225,8 @@ impl Exchange {
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let validator = self.validator.as_ref().map_or(0, Vec::len);
-        size_of::<Self>() + self.method.len() + self.path.len() + validator
+        let agent = self.agent.as_ref().map_or(0, Vec::len);
+        size_of::<Self>() + self.method.len() + self.path.len() + agent + validator
     }
 }
 

@@ -19,6 +19,7 @@
 //! not = ["aus5.mozilla.org.example"]
 //! ```
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Error, Read};
 use std::path::{Path, PathBuf};
@@ -27,9 +28,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::lookup::Lookup;
-use super::pattern::{NamePattern, PathPattern};
+use super::pattern::{AgentPattern, NamePattern, PathPattern};
 use super::sources::Sources;
-use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security};
+use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, RequestRule, Role, Security};
 
 /// Largest catalogue file.
 const MAX_FILE: u64 = 4 << 20;
@@ -116,8 +117,13 @@ struct EndpointTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PathTable {
-    path: Spanned<String>,
+    #[serde(default)]
+    path: Option<Spanned<String>>,
+    #[serde(default)]
+    agent: Option<Spanned<String>>,
     role: Spanned<String>,
+    #[serde(default)]
+    rule: Option<Spanned<String>>,
 }
 
 /// A name that must lead to an endpoint, or must not.
@@ -128,12 +134,23 @@ struct Claim {
     matches: bool,
 }
 
+/// An entry of `paths` that leads to another endpoint.
+struct Link {
+    file: usize,
+    endpoint: EndpointId,
+    entry: usize,
+    rule: Spanned<String>,
+}
+
 #[derive(Default)]
 struct Builder {
     products: Vec<Product>,
     endpoints: Vec<Endpoint>,
     lookup: Lookup,
     claims: Vec<Claim>,
+    links: Vec<Link>,
+    /// Endpoints without patterns, with their place: only links lead to them.
+    unnamed: Vec<(usize, EndpointId, Spanned<String>)>,
     errors: Vec<CatalogueError>,
 }
 
@@ -154,6 +171,7 @@ impl Catalogue {
                 }
             }
         }
+        builder.link(files);
         builder.check_claims(files);
         if !builder.errors.is_empty() {
             return Err(builder.errors);
@@ -248,13 +266,18 @@ impl Builder {
             );
         }
         let role = self.role(file, &table.role);
-        let mut paths = Vec::new();
-        for path in &table.paths {
-            match PathPattern::parse(path.path.get_ref()) {
-                Ok(pattern) => paths.push((pattern, self.role(file, &path.role))),
-                Err(accepted) => self.error(file, &path.path, format!("accepted is {accepted}")),
-            }
-        }
+        let paths = table.paths.iter().enumerate();
+        let paths = paths
+            .map(|(entry, path)| {
+                self.links.extend(path.rule.as_ref().map(|rule| Link {
+                    file: index,
+                    endpoint: id,
+                    entry,
+                    rule: rule.clone(),
+                }));
+                self.request_rule(file, path)
+            })
+            .collect();
         let alternatives = self.alternatives(file, &table.alternatives);
         let shared_host = table.shared_host;
         self.endpoints.push(Endpoint {
@@ -267,6 +290,9 @@ impl Builder {
             alternatives,
             shared_host,
         });
+        if table.patterns.is_empty() {
+            self.unnamed.push((index, id, table.id.clone()));
+        }
         self.patterns(file, id, &table);
         let claims = table
             .examples
@@ -282,13 +308,6 @@ impl Builder {
     }
 
     fn patterns(&mut self, file: &SourceFile, id: EndpointId, table: &EndpointTable) {
-        if table.patterns.is_empty() {
-            self.error(
-                file,
-                &table.id,
-                "an endpoint without patterns can never match".to_owned(),
-            );
-        }
         for text in &table.patterns {
             let pattern = match NamePattern::parse(text.get_ref()) {
                 Ok(pattern) => pattern,
@@ -312,6 +331,87 @@ impl Builder {
                     earlier.rule
                 );
                 self.error(file, text, what);
+            }
+        }
+    }
+
+    fn request_rule(&mut self, file: &SourceFile, table: &PathTable) -> RequestRule {
+        let mut parsed = |text: &Option<Spanned<String>>, refused: Option<&'static str>| {
+            if let (Some(text), Some(accepted)) = (text, refused) {
+                self.error(file, text, format!("accepted is {accepted}"));
+            }
+        };
+        let path = table
+            .path
+            .as_ref()
+            .map(|text| PathPattern::parse(text.get_ref()));
+        let agent = table
+            .agent
+            .as_ref()
+            .map(|text| AgentPattern::parse(text.get_ref()));
+        parsed(
+            &table.path,
+            path.as_ref().and_then(|path| path.as_ref().err().copied()),
+        );
+        parsed(
+            &table.agent,
+            agent
+                .as_ref()
+                .and_then(|agent| agent.as_ref().err().copied()),
+        );
+        if path.is_none() && agent.is_none() {
+            let what = "an entry of paths has a path, an agent, or both".to_owned();
+            self.error(file, &table.role, what);
+        }
+        RequestRule {
+            path: path.and_then(Result::ok),
+            agent: agent.and_then(Result::ok),
+            role: self.role(file, &table.role),
+            leads_to: None,
+        }
+    }
+
+    /// Entries of `paths` that lead to other endpoints find them; one without patterns that none leads to is an error.
+    fn link(&mut self, files: &[SourceFile]) {
+        let by_rule: HashMap<&str, u32> = self
+            .endpoints
+            .iter()
+            .zip(0..)
+            .map(|(endpoint, at)| (endpoint.rule.as_str(), at))
+            .collect();
+        let links = std::mem::take(&mut self.links);
+        let places: Vec<_> = links
+            .iter()
+            .map(|link| {
+                by_rule
+                    .get(link.rule.get_ref().as_str())
+                    .copied()
+                    .map(EndpointId)
+            })
+            .collect();
+        for (link, place) in links.iter().zip(&places) {
+            let (Some(file), Some(endpoint)) = (
+                files.get(link.file),
+                self.endpoints.get_mut(link.endpoint.0 as usize),
+            ) else {
+                continue;
+            };
+            if let Some(entry) = endpoint.paths.get_mut(link.entry) {
+                entry.leads_to = *place;
+            }
+            if place.is_none() {
+                let what = format!(
+                    "no endpoint {}; accepted is vendor/product/endpoint",
+                    link.rule.get_ref()
+                );
+                self.error(file, &link.rule, what);
+            }
+        }
+        for (file, id, place) in std::mem::take(&mut self.unnamed) {
+            if let (false, Some(file)) = (places.contains(&Some(id)), files.get(file)) {
+                let what =
+                    "no pattern and no rule leads to this endpoint: it can never match".to_owned();
+                self.error(file, &place, what);
             }
         }
     }

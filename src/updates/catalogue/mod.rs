@@ -6,6 +6,7 @@
 //!
 //! * [`file`]: the files, and what can be wrong in them
 //! * [`pattern`]: patterns of names and paths
+//! * [`request`]: what a path and a User-Agent tell beyond the name
 //! * [`lookup`]: from a name to an endpoint
 //! * [`sources`]: own caches and mirrors, which the configuration names
 //! * [`embedded`]: the catalogue that comes with the program
@@ -14,6 +15,7 @@ pub mod embedded;
 pub mod file;
 pub mod lookup;
 pub mod pattern;
+pub mod request;
 pub mod sources;
 
 use std::fmt;
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::{CatalogueError, SourceFile};
 use lookup::Lookup;
-use pattern::PathPattern;
+pub use request::{RequestRule, RoleOf};
 use sources::Sources;
 
 /// What an endpoint is for.
@@ -136,21 +138,12 @@ pub struct Endpoint {
     pub by_volume: bool,
     /// Whether it is an own source: there a path that no rule names tells nothing.
     pub is_internal: bool,
-    /// Roles by path, the first that matches.
-    pub paths: Vec<(PathPattern, Role)>,
+    /// What requests tell beyond the name: the first that matches counts.
+    pub paths: Vec<RequestRule>,
     /// Other products that the same servers serve.
     pub alternatives: Vec<(String, String)>,
     /// Whether names and addresses are shared with services that are no updates.
     pub shared_host: bool,
-}
-
-/// The role of one contact, and what told it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoleOf {
-    /// The role.
-    pub role: Role,
-    /// Whether a path told it.
-    pub by_path: bool,
 }
 
 /// A catalogue that is whole: every pattern can be reached, no two contradict.
@@ -190,6 +183,12 @@ impl Catalogue {
             .collect();
         let (mut lookup, mut sources) = (self.lookup, self.sources);
         let new = |id: EndpointId| endpoints.get(id.0 as usize).copied().unwrap_or(id);
+        for id in &endpoints {
+            if let Some(endpoint) = all.endpoints.get_mut(id.0 as usize) {
+                let links = endpoint.paths.iter_mut();
+                links.for_each(|rule| rule.leads_to = rule.leads_to.map(new));
+            }
+        }
         lookup.renumber(new);
         sources.renumber(new);
         Self {
@@ -289,22 +288,6 @@ impl Product {
 impl Endpoint {
     fn is_same(&self, other: &Self) -> bool {
         self.rule == other.rule
-    }
-
-    /// The role of a contact with a request for `path` (as on the wire), or without one.
-    pub fn role_for(&self, path: Option<&[u8]>) -> RoleOf {
-        let by_path =
-            path.and_then(|path| self.paths.iter().find(|(pattern, _)| pattern.matches(path)));
-        match by_path {
-            Some((_, role)) => RoleOf {
-                role: *role,
-                by_path: true,
-            },
-            None => RoleOf {
-                role: self.role,
-                by_path: false,
-            },
-        }
     }
 }
 

@@ -19,6 +19,10 @@ pub struct PathPattern {
     is_any_case: bool,
 }
 
+/// A pattern of User-Agents: `*` stands for any characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPattern(String);
+
 impl NamePattern {
     /// Reads a pattern. The error says what is accepted.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
@@ -102,6 +106,22 @@ impl PathPattern {
             return glob_matches(self.glob.as_bytes(), &path.to_ascii_lowercase());
         }
         glob_matches(self.glob.as_bytes(), path)
+    }
+}
+
+impl AgentPattern {
+    /// Reads a pattern, such as `Debian APT-HTTP/*`. The error says what is accepted.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.bytes().any(|byte| !matches!(byte, b'*' | b' ')) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a User-Agent such as Windows-Update-Agent/*, of more than stars")
+        }
+    }
+
+    /// Whether a client that calls itself `agent` matches; upper case is no lower case.
+    pub fn matches(&self, agent: &[u8]) -> bool {
+        glob_matches(self.0.as_bytes(), agent)
     }
 }
 

@@ -4,7 +4,7 @@
 //! by its name stays what it is, whichever server gives it: a cache hands on what others made.
 
 use super::pattern::{NamePattern, PathPattern};
-use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security};
+use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, RequestRule, Role, Security};
 use crate::types::{Endpoint as Server, Networks};
 
 /// Where the ports begin that a server takes as they come.
@@ -257,7 +257,12 @@ impl Catalogue {
             by_volume: true,
             is_internal: true,
             paths: paths
-                .map(|(path, role)| (PathPattern::in_any_case(path), *role))
+                .map(|(path, role)| RequestRule {
+                    path: Some(PathPattern::in_any_case(path)),
+                    agent: None,
+                    role: *role,
+                    leads_to: None,
+                })
                 .collect(),
             alternatives: Vec::new(),
             shared_host: false,
@@ -372,7 +377,7 @@ mod tests {
         let catalogue = catalogue();
         let id = catalogue.find("wsus1.example.org").unwrap();
         let endpoint = catalogue.endpoint(id).unwrap();
-        let role = |path: &str| endpoint.role_for(Some(path.as_bytes())).role;
+        let role = |path: &str| endpoint.role_for(Some(path.as_bytes()), None).role;
         assert_eq!(role("/selfupdate/wuident.cab?2611240000"), Role::Check);
         assert_eq!(role("/SelfUpdate/wuident.cab"), Role::Check);
         assert_eq!(role("/content/0A/FF00.cab"), Role::Download);
@@ -380,7 +385,7 @@ mod tests {
             role("/ReportingWebService/ReportingWebService.asmx"),
             Role::Metadata
         );
-        assert!(!endpoint.role_for(Some(b"/other")).by_path);
+        assert!(!endpoint.role_for(Some(b"/other"), None).by_path);
     }
 
     #[test]

@@ -133,17 +133,19 @@ fn the_embedded_catalogue_is_whole() {
         .and_then(|id| catalogue.endpoint(id))
         .unwrap();
     assert_eq!(
-        mirror.role_for(Some(b"/debian/dists/bookworm/InRelease")),
+        mirror.role_for(Some(b"/debian/dists/bookworm/InRelease"), None),
         RoleOf {
             role: Role::Check,
-            by_path: true
+            by_path: true,
+            endpoint: None
         }
     );
     assert_eq!(
-        mirror.role_for(Some(b"/debian/pool/main/c/curl/curl.deb")),
+        mirror.role_for(Some(b"/debian/pool/main/c/curl/curl.deb"), None),
         RoleOf {
             role: Role::Download,
-            by_path: true
+            by_path: true,
+            endpoint: None
         }
     );
 }

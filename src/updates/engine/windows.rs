@@ -165,7 +165,7 @@ impl Engine {
 
     pub(super) fn failed(&mut self, failure: &Failure) {
         let key = (failure.contact.client.address, failure.contact.endpoint);
-        if self.role(&failure.contact, None).role == Role::Ignore {
+        if self.role(&failure.contact, None, None).role == Role::Ignore {
             return;
         }
         let tried = failure.contact.start;
@@ -276,7 +276,7 @@ impl Engine {
     /// A record of an access that never came to payload.
     fn give_uncontacted(&mut self, what: Uncontacted, closing: Closing, out: &mut OutputSink<'_>) {
         let (contact, start) = (&what.contact, what.span.0);
-        let role = self.role(contact, None).role;
+        let role = self.role(contact, None, None).role;
         if role == Role::Ignore {
             return;
         }

@@ -73,7 +73,7 @@ pub fn write_access(
 }
 
 fn write_product(line: &mut Line<'_>, context: &Context<'_>, access: &Access) {
-    if let Some(product) = context.catalogue.product_of(access.endpoint) {
+    if let Some(product) = context.catalogue.product_of(access.product_endpoint()) {
         line.text("vendor", &product.vendor);
         line.text("product", &product.id);
         line.text("security", product.security.as_str());
@@ -196,6 +196,18 @@ fn write_client(
 fn write_payload(line: &mut Line<'_>, payload: &PayloadId) {
     line.text("kind", payload.kind);
     line.text("value", &payload.value);
+    let more = [
+        ("version", &payload.version),
+        ("from_version", &payload.from_version),
+        ("architecture", &payload.architecture),
+        ("locale", &payload.locale),
+        ("hash", &payload.hash),
+    ];
+    for (key, value) in more {
+        if let Some(value) = value {
+            line.text(key, value);
+        }
+    }
 }
 
 fn write_flows(line: &mut Line<'_>, flow_ids: &[u64]) {

@@ -100,6 +100,8 @@ pub(super) struct Claimed {
     pub source: NameSource,
     /// The id in an Encrypted ClientHello extension.
     pub ech_config: Option<u8>,
+    /// It was said to a proxy: the server's address is not the name's.
+    pub is_proxied: bool,
 }
 
 impl Claimed {
@@ -120,6 +122,8 @@ pub(super) struct Naming {
     pub inherited: bool,
     /// The claimed name was only the public name of an accepted ECH.
     pub ech_accepted: bool,
+    /// The client claimed the name, and was answered the address for other names alone.
+    pub is_contradicted: bool,
 }
 
 impl Naming {
@@ -295,11 +299,13 @@ mod tests {
             alternatives: Vec::new(),
             inherited: false,
             ech_accepted: false,
+            is_contradicted: false,
         };
         let claimed = Claimed {
             name: "b".repeat(1_000),
             source: NameSource::Tls,
             ech_config: None,
+            is_proxied: false,
         };
         let queries = VecDeque::from(vec![Query::default(); 64]);
         let mut annotation = Annotation {

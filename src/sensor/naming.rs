@@ -72,16 +72,15 @@ impl Core {
 
     /// The client sent a name of its own; a stronger source overrules a weaker one.
     pub(super) fn claim(&mut self, flow: &mut Flow<Annotation>, claimed: Option<Claimed>) {
-        let Some(claimed) = claimed else {
+        let Some(mut claimed) = claimed else {
             return;
         };
-        if flow
-            .annotation
-            .claimed
-            .as_ref()
-            .is_some_and(|old| old.source >= claimed.source)
-        {
-            return;
+        if let Some(old) = &flow.annotation.claimed {
+            if old.source >= claimed.source {
+                return;
+            }
+            // TLS behind CONNECT.
+            claimed.is_proxied |= old.is_proxied;
         }
         flow.annotation.claimed = Some(Box::new(claimed));
         if flow.annotation.is_resolved {
@@ -157,11 +156,13 @@ impl Core {
                 None => &mut self.counters.disagreed,
             } += 1;
         }
+        let corroborated = own.is_some()
+            || self
+                .names
+                .corroborates(server, name.as_str(), latest_answer(flow));
         Naming {
-            corroborated: own.is_some()
-                || self
-                    .names
-                    .corroborates(server, name.as_str(), latest_answer(flow)),
+            corroborated,
+            is_contradicted: !corroborated && !claimed.is_proxied && !candidates.is_empty(),
             chain: own.map(|own| own.chain.clone()).unwrap_or_default(),
             answered: own.map(|own| own.answered),
             name: name.as_str().to_owned(),
@@ -213,6 +214,7 @@ impl Core {
             alternatives: others.map(|candidate| candidate.name).collect(),
             inherited: false,
             ech_accepted,
+            is_contradicted: false,
         })
     }
 
@@ -268,10 +270,11 @@ impl Core {
             return None;
         }
         let naming = naming.map_or_else(|| Cow::Owned(nameless(flow)), Cow::Borrowed);
-        let others = naming.alternatives.iter();
-        let others = others.filter_map(|name| self.catalogue.find(name));
         let is_known = self.catalogue.is_source_at(endpoint, flow.server());
-        let alternatives = others.filter(|_| !is_known).collect();
+        let others = naming.alternatives.iter().filter(|_| !is_known);
+        let (found, unknown): (Vec<_>, Vec<_>) = others
+            .map(|name| self.catalogue.find(name))
+            .partition(Option::is_some);
         Some(Arc::new(Contact {
             flow_id: flow.id(),
             client: flow.client(),
@@ -284,7 +287,8 @@ impl Core {
             corroborated: naming.corroborated,
             chain: naming.chain.clone(),
             answered: naming.answered,
-            alternatives,
+            alternatives: found.into_iter().flatten().collect(),
+            is_doubtful: !is_known && (naming.is_contradicted || !unknown.is_empty()),
         }))
     }
 
@@ -299,14 +303,19 @@ impl Core {
             return own.cloned();
         };
         let (server, latest) = (flow.server().address, latest_answer(flow));
-        let found = self
-            .of_client(flow)
+        let candidates = self.of_client(flow);
+        let is_known = !candidates.is_empty();
+        let found = candidates
             .into_iter()
             .find(|candidate| candidate.name == name);
+        let corroborated = found.is_some() || self.names.corroborates(server, name, latest);
+        let claimed = flow.annotation.claimed.as_ref();
+        let is_proxied = claimed.is_some_and(|claimed| claimed.is_proxied);
         let naming = Naming {
             name: name.to_owned(),
             source: NameSource::Http,
-            corroborated: found.is_some() || self.names.corroborates(server, name, latest),
+            corroborated,
+            is_contradicted: !corroborated && !is_proxied && is_known,
             answered: found.as_ref().map(|found| found.answered),
             chain: found.map(|found| found.chain).unwrap_or_default(),
             alternatives: Vec::new(),
@@ -355,6 +364,7 @@ fn nameless(flow: &Flow<Annotation>) -> Naming {
         alternatives: Vec::new(),
         inherited: false,
         ech_accepted: false,
+        is_contradicted: false,
     }
 }
 

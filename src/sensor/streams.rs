@@ -206,6 +206,7 @@ impl Core {
                     name: presentation(&self.reworded_host(sni)),
                     source: NameSource::Tls,
                     ech_config: hello.ech.map(|ech| ech.config_id),
+                    is_proxied: false,
                 });
             flow.annotation.tls_stamp = stamp;
             flow.annotation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
@@ -345,11 +346,14 @@ impl Core {
             .iter()
             .find_map(|(transaction, _)| transaction.request.as_ref());
         let request = first.or(current).or(connection.first_waiting());
-        if let Some(name) = request.and_then(http::Request::host_name) {
+        if let Some(request) = request
+            && let Some(name) = request.host_name()
+        {
             let claimed = Claimed {
                 name: self.reworded_name(name.as_str().to_owned()),
                 source: NameSource::Http,
                 ech_config: None,
+                is_proxied: request.is_to_proxy(),
             };
             self.claim(flow, Some(claimed));
         }
@@ -439,6 +443,7 @@ impl Core {
             name: presentation(&self.reworded_host(sni)),
             source: NameSource::Quic,
             ech_config: client_hello.ech.map(|ech| ech.config_id),
+            is_proxied: false,
         });
         self.claim(flow, claimed);
         let sni = client_hello.sni.as_deref();

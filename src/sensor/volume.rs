@@ -337,6 +337,13 @@ fn asked_of(request: &http::Request) -> Exchange {
     }
 }
 
+/// The body, where it was kept and came whole.
+fn whole_small_body(response: &http::Response) -> Vec<u8> {
+    let is_whole = response.is_complete && response.body_missing == 0;
+    let body = response.small_body.clone();
+    body.filter(|_| is_whole).unwrap_or_default()
+}
+
 fn exchange_of(transaction: &http::Transaction) -> Exchange {
     let response = transaction.response.as_ref();
     let asked = transaction.request.as_ref().map(asked_of);
@@ -345,6 +352,7 @@ fn exchange_of(transaction: &http::Transaction) -> Exchange {
         content_length: response.and_then(|response| response.content_length),
         content_range: response.and_then(|response| response.content_range.clone()),
         validator: response.and_then(|response| response.validator.clone()),
+        body: response.map_or_else(Vec::new, whole_small_body),
         body_bytes: response.map_or(0, |response| response.body_bytes),
         body_missing: response.map_or(0, |response| response.body_missing),
         is_complete: response.is_some_and(|response| response.is_complete),

@@ -10,7 +10,7 @@ use super::catalogue::{Catalogue, Endpoint, EndpointId, Role, RoleOf};
 use super::fact::{Activity, Contact, Exchange, NameSource};
 use super::options::UpdateOptions;
 use super::output::Access;
-use super::payload::{self, PayloadId};
+use super::payload::{self, PayloadId, Word};
 use super::ranges::Ranges;
 use super::verdict::{Confidence, Evidence, Verdict};
 use crate::types::Timestamp;
@@ -52,6 +52,10 @@ pub struct Asked {
 pub struct OpenAccess {
     /// Its id.
     pub id: u64,
+    /// The entry: the one that its first contact's name leads to, or another that a path there leads to.
+    pub endpoint: EndpointId,
+    /// Where several products share the entry: an endpoint of the one that other accesses of the client speak for.
+    pub decided: Option<EndpointId>,
     /// Its first contact.
     pub contact: Arc<Contact>,
     /// Begin.
@@ -84,6 +88,12 @@ pub struct OpenAccess {
     evidence: Vec<Evidence>,
     files: Vec<File>,
     by_path: bool,
+    /// Something was fetched over plain HTTP that neither a rule nor its own name calls an update.
+    has_unnamed: bool,
+    /// Its volume alone made it a download: its server gives checks too.
+    by_volume: bool,
+    /// The client contacted a server of the product that serves nothing else.
+    pub is_supported: bool,
     in_ranges: bool,
     burst_download: bool,
     /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
@@ -96,6 +106,11 @@ pub struct OpenAccess {
     reported_ongoing: bool,
     source: NameSource,
     corroborated: bool,
+    is_doubtful: bool,
+    /// What a response said of there being no update; another one may have said something else.
+    #[serde(skip)]
+    denied: Option<Word>,
+    has_answer: bool,
     /// A part of it went to an own source.
     is_internal: bool,
 }
@@ -158,6 +173,8 @@ impl OpenAccess {
     pub fn new(id: u64, contact: &Arc<Contact>, start: Timestamp, asked: Asked) -> Self {
         Self {
             id,
+            endpoint: contact.endpoint,
+            decided: None,
             contact: Arc::clone(contact),
             start,
             end: start,
@@ -175,6 +192,9 @@ impl OpenAccess {
             evidence: Vec::new(),
             files: Vec::new(),
             by_path: false,
+            has_unnamed: false,
+            by_volume: false,
+            is_supported: false,
             in_ranges: false,
             burst_download: false,
             unplaced: 0,
@@ -184,6 +204,9 @@ impl OpenAccess {
             reported_ongoing: false,
             source: contact.source,
             corroborated: contact.corroborated,
+            is_doubtful: contact.is_doubtful,
+            denied: None,
+            has_answer: false,
             is_internal: false,
         }
     }
@@ -211,8 +234,11 @@ impl OpenAccess {
         if activity.contact.source > self.source {
             self.source = activity.contact.source;
             self.corroborated = activity.contact.corroborated;
+            self.is_doubtful = activity.contact.is_doubtful;
         }
         self.note_role(role);
+        let told = activity.exchange.as_deref();
+        self.has_unnamed |= told.is_some_and(|told| is_unnamed(told, role));
         if activity.exchange.is_some() && is_by_volume(activity) {
             self.unplaced += activity.delivered_toclient;
         }
@@ -232,9 +258,21 @@ impl OpenAccess {
         }
     }
 
+    /// Notes what was answered: that there is no update, or anything else.
+    pub fn note_answer(&mut self, activity: &Activity) {
+        let denied = match activity.exchange.as_deref() {
+            Some(exchange) if exchange.is_neutral() => return,
+            Some(exchange) => exchange.denial(),
+            None => None,
+        };
+        self.denied = self.denied.or(denied);
+        self.has_answer |= denied.is_none();
+    }
+
     /// Notes what told the role.
     pub fn note_role(&mut self, role: RoleOf) {
         self.by_path |= role.by_path;
+        self.by_volume |= role.by_volume;
         self.note(if role.by_path {
             Evidence::HttpPath
         } else {
@@ -372,10 +410,11 @@ impl OpenAccess {
             revision: self.revision(is_final),
             is_final,
             reported,
-            endpoint: contact.endpoint,
+            endpoint: self.endpoint,
+            decided: self.decided,
             role,
             verdict,
-            confidence: self.confidence(catalogue),
+            confidence: self.confidence(role, catalogue),
             flow_id: contact.flow_id,
             client: contact.client,
             server: contact.server,
@@ -392,6 +431,7 @@ impl OpenAccess {
             delivered_toclient: self.delivered_toclient,
             largest_burst: self.largest_burst,
             evidence,
+            denied: self.denied.filter(|_| !self.has_answer),
             bytes_expected: expected,
             ranges_percent: percent,
             payloads: self.payloads.clone(),
@@ -461,31 +501,36 @@ impl OpenAccess {
         (Some(expected), Some(percent.min(100) as u8))
     }
 
-    fn confidence(&self, catalogue: &Catalogue) -> Confidence {
-        let is_shared = catalogue
-            .endpoint(self.contact.endpoint)
-            .is_some_and(|endpoint| endpoint.shared_host);
-        let differs = !self.alternatives(catalogue).is_empty();
+    fn confidence(&self, role: Role, catalogue: &Catalogue) -> Confidence {
         let contact = &self.contact;
         if catalogue.is_source_at(contact.endpoint, contact.server) {
             // The configuration says what this server is: no name has to.
             return Confidence::High;
         }
+        let own = catalogue.endpoint(self.endpoint);
+        let is_shared = own.is_some_and(|own| own.shared_host) && !self.by_path;
+        let differs = self.is_doubtful || !self.alternatives(catalogue).is_empty();
+        // What such servers give may be anything; a client that asked for updates elsewhere most likely got one.
+        let is_vague = role == Role::Download
+            && self.payloads.is_empty()
+            && (is_shared || self.has_unnamed)
+            && !self.is_supported;
         match self.source {
             NameSource::DnsShared => Confidence::Low,
-            _ if differs => Confidence::Low,
+            _ if differs || is_vague => Confidence::Low,
             NameSource::Dns | NameSource::Address => Confidence::Medium,
-            _ if !self.corroborated || (is_shared && !self.by_path) => Confidence::Medium,
+            _ if !self.corroborated || self.decided.is_some() => Confidence::Medium,
+            _ if is_shared || self.has_unnamed || self.by_volume => Confidence::Medium,
             _ => Confidence::High,
         }
     }
 
-    /// Other products: of other live names of the server, and those that the catalogue names where no path told.
+    /// Other products: of other live names of the server, and those that the catalogue names where nothing told.
     fn alternatives(&self, catalogue: &Catalogue) -> Vec<(String, String)> {
         const MOST: usize = 3;
-        let own = catalogue.endpoint(self.contact.endpoint);
+        let own = catalogue.endpoint(self.endpoint);
         let by_catalogue = own
-            .filter(|_| !self.by_path)
+            .filter(|_| !self.by_path && self.decided.is_none())
             .map(|own| own.alternatives.clone())
             .unwrap_or_default();
         let differs = |other: &&Endpoint| own.is_none_or(|own| own.product != other.product);
@@ -517,6 +562,11 @@ impl OpenAccess {
 fn is_own(contact: &Contact, catalogue: &Catalogue, has_port: bool) -> bool {
     let (endpoint, server) = (contact.endpoint, contact.server);
     catalogue.is_internal(endpoint, &contact.name, server, has_port)
+}
+
+/// Whether an exchange brought a file of which neither a rule nor its own name says that it is an update.
+fn is_unnamed(exchange: &Exchange, role: RoleOf) -> bool {
+    exchange.is_file() && !role.by_path && payload::of_path(&exchange.path).is_none()
 }
 
 fn is_by_volume(activity: &Activity) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! * this file: activities to accesses, accesses to sessions
 //! * `windows`: names that were asked, contacts that failed
+//! * `products`: what a client did for a product elsewhere
 //! * `files`: which parts of a file a client has
 //! * `timers`: what is due when
 //! * [`kept`]: all of it, out of one run of the sensor into the next
@@ -11,6 +12,7 @@
 
 mod files;
 pub mod kept;
+mod products;
 mod timers;
 mod windows;
 
@@ -31,6 +33,7 @@ use super::verdict::{Evidence, Verdict};
 use crate::counters;
 use crate::types::Timestamp;
 use files::is_small_file;
+use products::{Products, UsualCheck};
 use timers::{Closing, TimerKey};
 use windows::{PendingFailure, Window};
 
@@ -73,6 +76,9 @@ pub struct Engine {
     sessions: HashMap<(IpAddr, ProductId), OpenSession>,
     files: HashMap<u64, KnownFile>,
     file_order: VecDeque<(Timestamp, u64)>,
+    products: Products,
+    usual: HashMap<(IpAddr, ProductId), UsualCheck>,
+    usual_order: VecDeque<(Timestamp, (IpAddr, ProductId))>,
     timers: BTreeSet<(Timestamp, TimerKey)>,
     /// Bytes of accesses, windows, failures and sessions.
     bytes: usize,
@@ -93,6 +99,9 @@ impl Engine {
     /// An engine without history.
     pub fn new(catalogue: Arc<Catalogue>, options: UpdateOptions) -> Self {
         Self {
+            products: Products::of(&catalogue),
+            usual: HashMap::new(),
+            usual_order: VecDeque::new(),
             catalogue,
             options,
             accesses: HashMap::new(),
@@ -111,6 +120,7 @@ impl Engine {
     /// From now on this catalogue counts, and these options; `catalogue` succeeds the one before ([`Catalogue::succeeding`]). What is
     /// open stays open.
     pub fn renew(&mut self, catalogue: Arc<Catalogue>, options: UpdateOptions) {
+        self.products = Products::of(&catalogue);
         self.catalogue = catalogue;
         self.options = options;
     }
@@ -145,18 +155,15 @@ impl Engine {
     }
 
     fn activity(&mut self, activity: &Activity, out: &mut OutputSink<'_>) {
-        let threshold = self
-            .catalogue
-            .product_of(activity.contact.endpoint)
-            .and_then(|product| product.download_threshold)
-            .unwrap_or(self.options.download_bytes);
+        let client = activity.contact.client.address;
+        let threshold = self.threshold(client, activity.contact.endpoint);
         let role = self.role_of(activity, threshold);
         if role.role == Role::Ignore {
             return;
         }
         let key = AccessKey {
-            client: activity.contact.client.address,
-            endpoint: activity.contact.endpoint,
+            client,
+            endpoint: role.endpoint.unwrap_or(activity.contact.endpoint),
             role: role.role,
             is_guess: self.is_guess(&activity.contact),
         };
@@ -169,7 +176,7 @@ impl Engine {
         if is_apart {
             self.close_access(key, Cause::Fact, activity.time, out);
         }
-        self.open(key, &activity.contact, activity.start);
+        self.open(key, &activity.contact, activity.start, role);
         let part = activity.exchange.as_ref().and_then(|exchange| {
             self.file_part(
                 key,
@@ -183,6 +190,7 @@ impl Engine {
         if let Some(open) = self.accesses.get_mut(&key) {
             open.take_in(activity, role, threshold);
             open.note_server(&activity.contact, &self.catalogue);
+            open.note_answer(activity);
             if part.is_none() && is_small_file(role, activity.exchange.as_deref()) {
                 open.note(Evidence::BelowThreshold);
             }
@@ -220,10 +228,12 @@ impl Engine {
             self.weigh_access(&key);
             return;
         }
-        self.open(key, &activity.contact, activity.start);
+        self.open(key, &activity.contact, activity.start, role);
+        let is_supported = self.is_supported(&key);
         let Some(open) = self.accesses.get_mut(&key) else {
             return;
         };
+        open.is_supported = is_supported;
         open.end = open.end.max(activity.end);
         if open.begins_download(activity.contact.flow_id) {
             open.note_role(role);
@@ -247,7 +257,9 @@ impl Engine {
             ended.contact.endpoint,
             ended.contact.flow_id,
         );
-        let mut owned: Vec<AccessKey> = keys_of((client, endpoint))
+        let reached = self.products.reached_from(endpoint);
+        let mut owned: Vec<AccessKey> = reached
+            .flat_map(|endpoint| keys_of((client, endpoint)))
             .filter(|key| {
                 self.accesses
                     .get(key)
@@ -278,20 +290,17 @@ impl Engine {
             .map(|exchange| exchange.path.as_slice());
         let endpoint = self.catalogue.endpoint(contact.endpoint);
         let by_volume = endpoint.is_some_and(|endpoint| endpoint.by_volume);
-        let is_internal = endpoint.is_some_and(|endpoint| endpoint.is_internal);
         let agent = activity
             .exchange
             .as_ref()
             .and_then(|exchange| exchange.agent.as_deref());
         let role = self.role(contact, path, agent);
-        // Where the request was not seen, no path tells.
-        let has_path = path.is_some_and(|path| !path.is_empty());
-        let is_told = has_path && (role.by_path || !is_internal);
         let exchange = activity.exchange.as_deref();
         let body = exchange.map_or(0, |exchange| exchange.body_bytes);
-        if !is_told && by_volume && activity.largest_burst.max(body) > threshold {
+        if !role.by_path && by_volume && activity.largest_burst.max(body) > threshold {
             return RoleOf {
                 role: Role::Download,
+                by_volume: true,
                 ..role
             };
         }
@@ -303,6 +312,7 @@ impl Engine {
             RoleOf {
                 role: Role::Ignore,
                 by_path: false,
+                by_volume: false,
                 endpoint: None,
             },
             |endpoint| endpoint.role_for(path, agent),
@@ -313,9 +323,11 @@ impl Engine {
     fn is_guess(&self, contact: &Contact) -> bool {
         let own = self.product(contact.endpoint);
         let others = contact.alternatives.iter();
-        others
-            .map(|other| self.product(*other))
-            .any(|other| other != own)
+        let is_doubtful = contact.is_doubtful && !contact.source.is_claimed();
+        is_doubtful
+            || others
+                .map(|other| self.product(*other))
+                .any(|other| other != own)
     }
 
     fn product(&self, endpoint: EndpointId) -> Option<ProductId> {
@@ -325,11 +337,11 @@ impl Engine {
     }
 
     /// Opens an access where there is none.
-    fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp) {
+    fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp, role: RoleOf) {
         if self.accesses.contains_key(&key) {
             return;
         }
-        let window = self.windows.get_mut(&(key.client, key.endpoint));
+        let window = self.windows.get_mut(&(key.client, contact.endpoint));
         let asked = window.map_or_else(Asked::default, |window| {
             window.was_contacted = true;
             window.reached = Some(start);
@@ -340,58 +352,82 @@ impl Engine {
             .endpoint(key.endpoint)
             .map(|endpoint| endpoint.rule.as_str())
             .unwrap_or_default();
+        let decided = self
+            .decide(key.client, key.endpoint)
+            .filter(|_| !role.by_path);
         let mut open = OpenAccess::new(
             hash(&(key.client, rule, key.role.as_str(), key.is_guess, start)),
             contact,
             start,
             asked,
         );
-        if let Some(pending) = self.failures.remove(&(key.client, key.endpoint)) {
+        if let Some(pending) = self.failures.remove(&(key.client, contact.endpoint)) {
             self.bytes -= pending.memory();
-            let timer = TimerKey::Failure(key.client, key.endpoint);
+            let timer = TimerKey::Failure(key.client, contact.endpoint);
             self.timers.remove(&(pending.due, timer));
             open.note(Evidence::Fallback);
         }
+        open.endpoint = key.endpoint;
+        open.decided = decided;
         if key.is_guess {
             self.contact_alternatives(key.client, &contact.alternatives);
         }
         if key.role.opens_session() && !key.is_guess {
-            open.session = self.join_session(key, start);
+            open.session = self.join_session(key.client, decided.unwrap_or(key.endpoint), start);
         }
         self.accesses.insert(key, open);
         self.rearm_access(key);
     }
 
-    fn join_session(&mut self, key: AccessKey, start: Timestamp) -> Option<u64> {
-        let product = self.product(key.endpoint)?;
+    fn join_session(
+        &mut self,
+        client: IpAddr,
+        endpoint: EndpointId,
+        start: Timestamp,
+    ) -> Option<u64> {
+        let product = self.product(endpoint)?;
         let product_name = self
             .catalogue
             .product(product)
             .map(|product| (product.vendor.as_str(), product.id.as_str()));
-        let id = hash(&(key.client, product_name, start, "session"));
-        let session = self
-            .sessions
-            .entry((key.client, product))
-            .or_insert_with(|| {
-                let mut session = OpenSession::new(id, key.client, key.endpoint, start);
-                session.armed = session.due();
-                let memory = session.memory() + ENTRY_BYTES;
-                reweigh(&mut self.bytes, &mut session.weight, memory);
-                session
-            });
+        let id = hash(&(client, product_name, start, "session"));
+        let was_asked = self.was_download_asked(client, product, start);
+        let session = self.sessions.entry((client, product)).or_insert_with(|| {
+            let mut session = OpenSession::new(id, client, endpoint, start);
+            session.armed = session.due();
+            let memory = session.memory() + ENTRY_BYTES;
+            reweigh(&mut self.bytes, &mut session.weight, memory);
+            session
+        });
         session.open_accesses += 1;
+        if was_asked {
+            // The question is told at once, what the client did before it at a pause.
+            session.download_asked();
+        }
         self.timers
-            .insert((session.armed, TimerKey::Session(key.client, product)));
+            .insert((session.armed, TimerKey::Session(client, product)));
         Some(session.id)
     }
 
     fn touch_session(&mut self, key: AccessKey, end: Timestamp) {
+        let decided = self.accesses.get(&key).and_then(|open| open.decided);
+        let own = self.catalogue.endpoint(key.endpoint);
+        let is_own_check = key.role == Role::Check && own.is_some_and(|own| !own.shared_host);
         if let Some(session) = self
-            .product(key.endpoint)
+            .product(decided.unwrap_or(key.endpoint))
             .and_then(|product| self.sessions.get_mut(&(key.client, product)))
         {
             session.end = session.end.max(end);
+            session.has_own_check |= is_own_check;
         }
+    }
+
+    /// Whether the client contacted, in this session, a check server of the product that serves nothing else.
+    fn is_supported(&self, key: &AccessKey) -> bool {
+        let decided = self.accesses.get(key).and_then(|open| open.decided);
+        let product = self.product(decided.unwrap_or(key.endpoint));
+        let session = product.and_then(|product| self.sessions.get(&(key.client, product)));
+        session.is_some_and(|session| session.has_own_check)
     }
 
     /// Counts what an access takes now.
@@ -423,9 +459,11 @@ impl Engine {
         at: Timestamp,
         out: &mut OutputSink<'_>,
     ) {
-        let Some(open) = self.accesses.remove(&key) else {
+        let is_supported = self.is_supported(&key);
+        let Some(mut open) = self.accesses.remove(&key) else {
             return;
         };
+        open.is_supported = is_supported;
         self.bytes -= open.weight;
         self.timers.remove(&(open.armed, TimerKey::Access(key)));
         let access = open.close(key.role, &self.catalogue, at);
@@ -436,7 +474,7 @@ impl Engine {
         self.counters.accesses += 1;
         if access.session.is_some()
             && let Some(session) = self
-                .product(access.endpoint)
+                .product(access.product_endpoint())
                 .and_then(|product| self.sessions.get_mut(&(access.client.address, product)))
             && access.session == Some(session.id)
         {
@@ -455,14 +493,17 @@ impl Engine {
         closing: Closing,
         out: &mut OutputSink<'_>,
     ) {
-        if let Some(session) = self.sessions.remove(&(client, product)) {
-            self.bytes -= session.weight;
-            self.counters.sessions += 1;
-            out(
-                closing.cause,
-                Output::Session(Box::new(session.close(closing.at))),
-            );
+        let Some(session) = self.sessions.remove(&(client, product)) else {
+            return;
+        };
+        self.bytes -= session.weight;
+        self.counters.sessions += 1;
+        let usual = self.usual_check(client, product);
+        if let Some(size) = session.plain_check() {
+            self.note_check(client, product, size, session.end);
         }
+        let session = session.close(closing.at, usual);
+        out(closing.cause, Output::Session(Box::new(session)));
     }
 }
 

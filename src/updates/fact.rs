@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::EndpointId;
+use super::manifest;
+use super::payload::Word;
 use crate::protocols::http::head::ContentRange;
 use crate::types::kept::figure;
 use crate::types::{Endpoint, Protocol, Timestamp};
@@ -73,6 +75,8 @@ pub struct Contact {
     pub answered: Option<Timestamp>,
     /// Endpoints of other live candidates.
     pub alternatives: Vec<EndpointId>,
+    /// The client was answered the server's address for names that belong to no update: this contact may be one with those.
+    pub is_doubtful: bool,
 }
 
 impl Contact {
@@ -196,6 +200,8 @@ pub struct Exchange {
     pub content_range: Option<ContentRange>,
     /// Entity tag or time of change.
     pub validator: Option<Vec<u8>>,
+    /// The body, where it is small text and whole; empty otherwise.
+    pub body: Vec<u8>,
     /// Body bytes seen.
     pub body_bytes: u64,
     /// Body bytes lost on the mirror, which the client acknowledged.
@@ -207,6 +213,23 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether it says nothing of updates: redirects, errors, HEAD.
+    pub fn is_neutral(&self) -> bool {
+        let status = self.status.unwrap_or(200);
+        self.method == b"HEAD" || (300..304).contains(&status) || status > 304
+    }
+
+    /// By what word it says that there is no update.
+    pub fn denial(&self) -> Option<Word> {
+        let is_empty = self.body_bytes == 0 && self.body_missing == 0 && self.is_complete;
+        match self.status {
+            Some(304) => Some("not_modified"),
+            Some(204) => Some("empty_answer"),
+            Some(200) if is_empty || manifest::offers_nothing(&self.body) => Some("empty_answer"),
+            _ => None,
+        }
+    }
+
     /// Whether a body was asked for and given.
     pub fn is_file(&self) -> bool {
         self.method != b"HEAD" && matches!(self.status, Some(200..=299))
@@ -226,7 +249,8 @@ impl Exchange {
     pub fn memory(&self) -> usize {
         let validator = self.validator.as_ref().map_or(0, Vec::len);
         let agent = self.agent.as_ref().map_or(0, Vec::len);
-        size_of::<Self>() + self.method.len() + self.path.len() + agent + validator
+        let texts = self.method.len() + self.path.len() + self.body.capacity();
+        size_of::<Self>() + texts + agent + validator
     }
 }
 

@@ -6,6 +6,7 @@
 //! * [`access`], [`session`]: what is kept while they go on
 //! * [`verdict`]: the closed lists of words
 //! * [`payload`]: what was fetched
+//! * [`manifest`]: what small answers say
 //! * [`ranges`]: which parts of a file came
 //! * [`options`]: times and limits
 //! * [`output`]: what is given
@@ -16,6 +17,7 @@ pub mod access;
 pub mod catalogue;
 pub mod engine;
 pub mod fact;
+pub mod manifest;
 pub mod options;
 pub mod output;
 pub mod payload;

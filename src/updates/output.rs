@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue::EndpointId;
 use super::fact::NameSource;
-use super::payload::PayloadId;
+use super::payload::{PayloadId, Word};
 use super::verdict::{Confidence, Evidence, Offered, Outcome, Verdict};
 use crate::types::{Endpoint, Protocol, Timestamp};
 
@@ -22,6 +22,8 @@ pub struct Access {
     pub reported: Timestamp,
     /// The entry.
     pub endpoint: EndpointId,
+    /// Where several products share the entry: an endpoint of the one that it was.
+    pub decided: Option<EndpointId>,
     /// `check`, `download` ...
     pub role: super::catalogue::Role,
     /// What it came to.
@@ -60,6 +62,8 @@ pub struct Access {
     pub largest_burst: u64,
     /// What the verdict rests on.
     pub evidence: Vec<Evidence>,
+    /// A check that said that there is no update: by what word.
+    pub denied: Option<Word>,
     /// Bytes of the file, where that is known.
     pub bytes_expected: Option<u64>,
     /// Share of the file that came, in percent.
@@ -76,6 +80,13 @@ pub struct Access {
     pub alternatives: Vec<(String, String)>,
     /// Whether its server, or one of them, is an own source.
     pub is_internal: bool,
+}
+
+impl Access {
+    /// An endpoint of the product that it was.
+    pub fn product_endpoint(&self) -> EndpointId {
+        self.decided.unwrap_or(self.endpoint)
+    }
 }
 
 /// What one client did for one product in one go.

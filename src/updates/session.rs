@@ -8,12 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use super::catalogue::{EndpointId, Role};
 use super::output::{Access, Session};
 use super::payload::{PayloadId, Word};
-use super::verdict::{Evidence, Offered, Outcome, Verdict};
+use super::verdict::{Offered, Outcome, Verdict};
 use crate::types::Timestamp;
 use crate::types::kept::figure;
 
 /// Accesses that begin later after the last one's end belong to another session.
 pub const GAP: Duration = Duration::from_secs(600);
+/// Within so long of the last access's end none is cut off.
+const REST: Duration = Duration::from_secs(60);
+/// A client that always has something to do has one session after the other: none goes on longer, but for what is open then.
+const LONGEST: Duration = Duration::from_secs(3_600);
 /// Most flows and payloads that a session names.
 const MOST: usize = 64;
 
@@ -50,7 +54,15 @@ pub struct OpenSession {
     delivered_toclient: u64,
     #[serde(deserialize_with = "touch")]
     download_touched: Option<Word>,
-    not_modified: bool,
+    /// A check server of the product that serves nothing else was contacted.
+    pub(super) has_own_check: bool,
+    /// Payload of the largest check.
+    #[serde(deserialize_with = "figure")]
+    largest_check: u64,
+    /// Whether a check said that there is no update, and by what word; another one may have said nothing.
+    #[serde(deserialize_with = "denial")]
+    denied: Option<Word>,
+    has_silent_check: bool,
     outcome: Outcome,
     payloads: Vec<PayloadId>,
     flow_ids: Vec<u64>,
@@ -58,6 +70,23 @@ pub struct OpenSession {
 
 /// What told that there was an update.
 const TOUCHES: [&str; 2] = ["download_asked", "download_contact"];
+
+/// What told that there was none.
+pub const DENIALS: [Word; 3] = ["not_modified", "empty_answer", "usual_size"];
+
+/// Whether a check is no larger than the usual one. What is far smaller is of another kind, such as one in a resumed TLS session.
+fn is_no_larger((size, usual): (u64, u64)) -> bool {
+    /// Time stamps and numbers in an answer have more or fewer digits.
+    const PLAY: u64 = 32;
+    (usual / 4 * 3..=usual + PLAY + usual / 100).contains(&size)
+}
+
+fn denial<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
+    let word = Option::<String>::deserialize(from)?;
+    let known = |word: String| DENIALS.into_iter().find(|denial| *denial == word);
+    let missing = || D::Error::custom("no word of a session");
+    word.map(|word| known(word).ok_or_else(missing)).transpose()
+}
 
 fn touch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
     let known = |word: String| TOUCHES.into_iter().find(|touch| *touch == word);
@@ -85,7 +114,10 @@ impl OpenSession {
             has_fetched: false,
             delivered_toclient: 0,
             download_touched: None,
-            not_modified: false,
+            has_own_check: false,
+            largest_check: 0,
+            denied: None,
+            has_silent_check: false,
             outcome: Outcome::Attempted,
             payloads: Vec::new(),
             flow_ids: Vec::new(),
@@ -100,7 +132,8 @@ impl OpenSession {
 
     /// When it is over, if nothing more comes.
     pub fn due(&self) -> Timestamp {
-        self.end.plus(GAP)
+        let longest = self.start.plus(LONGEST).max(self.end.plus(REST));
+        self.end.plus(GAP).min(longest)
     }
 
     /// The client asked for the name of a download endpoint of the product.
@@ -127,8 +160,11 @@ impl OpenSession {
         self.checks += u64::from(access.verdict == Verdict::Checked);
         self.downloads += u64::from(access.verdict == Verdict::Downloaded);
         self.has_fetched |= matches!(access.verdict, Verdict::Downloaded | Verdict::Partial);
-        self.not_modified |=
-            access.role == Role::Check && access.evidence.contains(&Evidence::NotModified);
+        if (access.role, access.verdict) == (Role::Check, Verdict::Checked) {
+            self.largest_check = self.largest_check.max(access.delivered_toclient);
+            self.denied = self.denied.or(access.denied);
+            self.has_silent_check |= access.denied.is_none();
+        }
         for payload in &access.payloads {
             if self.payloads.len() < MOST && !self.payloads.contains(payload) {
                 self.payloads.push(payload.clone());
@@ -141,13 +177,29 @@ impl OpenSession {
         }
     }
 
-    /// The record.
-    pub fn close(self, reported: Timestamp) -> Session {
-        let (offered, offered_evidence) = match (self.download_touched, self.not_modified) {
-            (Some(word), _) if self.has_checked || self.has_fetched => (Offered::Yes, vec![word]),
-            (None, true) => (Offered::No, vec!["not_modified"]),
-            _ => (Offered::Unknown, Vec::new()),
-        };
+    /// Payload of its largest check, where that was all that happened: nothing tells of an update.
+    pub fn plain_check(&self) -> Option<u64> {
+        let is_plain = self.has_checked && !self.has_fetched && self.download_touched.is_none();
+        (is_plain && self.largest_check > 0).then_some(self.largest_check)
+    }
+
+    /// Whether there was an update, and what tells; `usual` is how large the client's checks usually are.
+    fn offer(&self, usual: Option<u64>) -> (Offered, Option<Word>) {
+        let denied = self.denied.filter(|_| !self.has_silent_check);
+        let is_usual = || self.plain_check().zip(usual).is_some_and(is_no_larger);
+        match self.download_touched {
+            Some(word) if self.has_checked || self.has_fetched => (Offered::Yes, Some(word)),
+            Some(_) => (Offered::Unknown, None),
+            None if denied.is_some() => (Offered::No, denied),
+            None if is_usual() => (Offered::No, Some("usual_size")),
+            None => (Offered::Unknown, None),
+        }
+    }
+
+    /// The record; `usual` is how large the client's checks of the product usually are.
+    pub fn close(self, reported: Timestamp, usual: Option<u64>) -> Session {
+        let (offered, word) = self.offer(usual);
+        let offered_evidence = word.into_iter().collect();
         let is_only_offered = offered == Offered::Yes && self.outcome == Outcome::Checked;
         Session {
             id: self.id,

@@ -41,13 +41,6 @@ const UNWRITTEN: &[(Kind, &str)] = &[
     (Kind::Http, "icmp_"),
 ];
 
-/// The same for words of closed lists.
-const UNWRITTEN_WORDS: &[(Kind, &str, &str)] = &[(
-    Kind::UpdateSession,
-    "update_session.offered_evidence",
-    "usual_size",
-)];
-
 /// Whether some part of the program writes a key.
 pub(crate) fn is_written(kind: Kind, path: &str) -> bool {
     !UNWRITTEN
@@ -66,10 +59,6 @@ pub(crate) fn written_kinds() -> impl Iterator<Item = Kind> {
 pub(crate) fn written(kind: Kind) -> Vec<Key> {
     let mut keys = all(kind);
     keys.retain(|key| is_written(kind, &key.path));
-    for key in &mut keys {
-        let is_written = |word: &String| !UNWRITTEN_WORDS.contains(&(kind, &*key.path, word));
-        key.words.retain(is_written);
-    }
     keys
 }
 

@@ -31,6 +31,11 @@ impl Request {
         Some(split_port(named)).filter(|authority| !authority.host.is_empty())
     }
 
+    /// Whether it is one to a proxy: CONNECT, or an absolute target (RFC 9112 section 3.2).
+    pub fn is_to_proxy(&self) -> bool {
+        self.method == b"CONNECT" || absolute_authority(&self.target).is_some()
+    }
+
     /// The name of the host: that of the authority, or, where it is a bare address, the one that the query calls the origin.
     pub fn host_name(&self) -> Option<Fqdn> {
         let authority = self.authority();
@@ -109,7 +114,8 @@ fn is_address(host: &[u8]) -> bool {
     std::str::from_utf8(host).is_ok_and(|host| host.parse::<IpAddr>().is_ok())
 }
 
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
+/// The bytes that `text` stands for (RFC 3986 section 2.1); what is no escape stays.
+pub fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {

@@ -10,6 +10,8 @@ use crate::types::{Stamp, Timestamp};
 const MAX_VALUE: usize = 8 * 1024;
 /// Most fields of a head that are looked at.
 const MAX_FIELDS: usize = 256;
+/// Longest body that is kept.
+pub const MAX_SMALL_BODY: u64 = 4 * 1024;
 /// Longest method.
 const MAX_METHOD: usize = 20;
 /// Methods by which the first bytes of a connection are told, before the line is whole.
@@ -62,6 +64,9 @@ pub struct Response {
     pub validator: Option<Vec<u8>>,
     /// Whether the body comes in chunks.
     pub is_chunked: bool,
+    /// What came of the body, framing included, where it is text of at most [`MAX_SMALL_BODY`] bytes; else `None`.
+    #[serde(skip)]
+    pub small_body: Option<Vec<u8>>,
     /// The packet that completed the head.
     pub stamp: Stamp,
     /// Time of the body's last bytes.
@@ -151,7 +156,33 @@ impl Response {
         let range = self.content_range.as_ref().map(|range| &range.raw);
         let fields = [self.content_type.as_ref(), range, self.validator.as_ref()];
         let fields: usize = fields.into_iter().flatten().map(Vec::len).sum();
-        size_of::<Self>() + self.version.len() + fields
+        let small_body = self.small_body.as_ref().map_or(0, Vec::capacity);
+        size_of::<Self>() + self.version.len() + fields + small_body
+    }
+
+    /// Whether its body is worth keeping: an answer that programs read.
+    fn is_small_text(&self) -> bool {
+        let content_type = self.content_type.as_deref().unwrap_or_default();
+        let is_text = content_type.starts_with(b"text/")
+            || [b"xml".as_slice(), b"json"]
+                .iter()
+                .any(|ending| content_type.ends_with(ending));
+        let is_small = self
+            .content_length
+            .is_none_or(|length| length <= MAX_SMALL_BODY);
+        is_text && is_small && self.status == 200
+    }
+
+    /// Keeps `bytes` of the body, as long as it is small.
+    pub(super) fn note_small_body(&mut self, bytes: &[u8]) {
+        let kept = self
+            .small_body
+            .take_if(|kept| (kept.len() + bytes.len()) as u64 > MAX_SMALL_BODY);
+        if kept.is_none()
+            && let Some(kept) = &mut self.small_body
+        {
+            kept.extend_from_slice(bytes);
+        }
     }
 }
 
@@ -250,6 +281,7 @@ impl Response {
         for (name, value) in lines.take(MAX_FIELDS).filter_map(field) {
             response.take_in(name, value);
         }
+        response.small_body = response.is_small_text().then(Vec::new);
         Some(response)
     }
 

@@ -1,6 +1,6 @@
 //! HTTP/1 transactions (RFC 9110, RFC 9112): requests and responses of one connection, paired in order.
 //!
-//! [`Connection`] takes the bytes of both directions in order, and is told of gaps. Bodies are counted, never kept; a body of known
+//! [`Connection`] takes the bytes of both directions in order, and is told of gaps. Bodies are counted, and only a small text is kept; a body of known
 //! length costs the same whatever its size.
 //!
 //! * [`head`]: start lines and header fields
@@ -162,7 +162,13 @@ impl Connection {
                 State::Body(body) => {
                     let (seen, after) = body.take(rest);
                     let is_over = body.is_over();
-                    self.count(direction, seen, stamp);
+                    let taken = rest.len() - after.len();
+                    self.count(
+                        direction,
+                        seen,
+                        rest.get(..taken).unwrap_or_default(),
+                        stamp,
+                    );
                     if is_over {
                         self.end_body(direction, true, stamp, out);
                     }
@@ -450,7 +456,8 @@ impl Connection {
         Some(AfterHead::Body(body))
     }
 
-    fn count(&mut self, direction: Direction, seen: u64, stamp: Stamp) {
+    /// `seen` bytes of a body came, in `bytes` with their framing.
+    fn count(&mut self, direction: Direction, seen: u64, bytes: &[u8], stamp: Stamp) {
         if direction == Direction::ToServer || seen == 0 {
             return;
         }
@@ -460,6 +467,7 @@ impl Connection {
             .and_then(|current| current.response.as_mut())
         {
             response.body_bytes += seen;
+            response.note_small_body(bytes);
             response.last_body = stamp.timestamp;
         }
     }

@@ -258,7 +258,7 @@ impl Gathered {
             server: access.server,
             protocol: access.protocol,
             source: access.source,
-            endpoint: access.endpoint,
+            endpoint: access.product_endpoint(),
             name: Arc::clone(&access.name),
             start: access.start,
             end: access.end,

@@ -107,6 +107,7 @@ impl Script {
             chain: vec![name.to_owned()],
             answered: None,
             alternatives: Vec::new(),
+            is_doubtful: false,
         })
     }
 

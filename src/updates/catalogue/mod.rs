@@ -280,6 +280,14 @@ fn place<T>(all: &mut Vec<T>, new: T, is_same: impl Fn(&T, &T) -> bool) -> u32 {
 }
 
 impl Product {
+    /// The id of what stands for several products of a vendor.
+    pub const UNKNOWN: &str = "unknown";
+
+    /// Whether it stands for several products: servers that they share.
+    pub fn is_unknown(&self) -> bool {
+        self.id == Self::UNKNOWN
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         (&self.vendor, &self.id) == (&other.vendor, &other.id)
     }

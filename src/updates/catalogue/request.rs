@@ -23,6 +23,8 @@ pub struct RoleOf {
     pub role: Role,
     /// Whether a path or a User-Agent told it.
     pub by_path: bool,
+    /// Whether a large burst told it.
+    pub by_volume: bool,
     /// The endpoint that the request leads to, where it is another one than that of the name.
     pub endpoint: Option<EndpointId>,
 }
@@ -54,11 +56,13 @@ impl Endpoint {
             Some(rule) => RoleOf {
                 role: rule.role,
                 by_path: true,
+                by_volume: false,
                 endpoint: rule.leads_to,
             },
             None => RoleOf {
                 role: self.role,
                 by_path: false,
+                by_volume: false,
                 endpoint: None,
             },
         }

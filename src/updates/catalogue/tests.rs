@@ -137,6 +137,7 @@ fn the_embedded_catalogue_is_whole() {
         RoleOf {
             role: Role::Check,
             by_path: true,
+            by_volume: false,
             endpoint: None
         }
     );
@@ -145,6 +146,7 @@ fn the_embedded_catalogue_is_whole() {
         RoleOf {
             role: Role::Download,
             by_path: true,
+            by_volume: false,
             endpoint: None
         }
     );

@@ -51,17 +51,13 @@ impl Engine {
             .as_ref()
             .and_then(|range| range.size)
             .or_else(|| exchange.content_length.filter(|_| range.is_none()));
-        let is_known = role.by_path || payload::of_path(&exchange.path).is_some();
+        let names_itself = payload::of_path(&exchange.path).is_some();
+        let is_known = role.by_path || names_itself;
         if !is_known && got.max(size.unwrap_or(0)) <= threshold {
             return None;
         }
-        let query = memchr::memchr(b'?', &exchange.path).unwrap_or(exchange.path.len());
-        let file = hash(&(
-            key.client,
-            contact.name.as_str(),
-            exchange.path.get(..query),
-            size,
-        ));
+        let place = place_of(contact, exchange, names_itself);
+        let file = hash(&(key.client, place, size));
         let known = self.files.entry(file).or_insert_with(|| {
             self.file_order.push_back((now, file));
             self.file_bytes += FILE_BYTES;
@@ -105,6 +101,22 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+/// What tells a file from others: its server and path. One that says by its name which update it is may come from any server.
+fn place_of<'f>(
+    contact: &'f Contact,
+    exchange: &'f Exchange,
+    names_itself: bool,
+) -> (&'f str, &'f [u8]) {
+    let query = memchr::memchr(b'?', &exchange.path).unwrap_or(exchange.path.len());
+    let path = exchange.path.get(..query).unwrap_or_default();
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if names_itself {
+        ("", name)
+    } else {
+        (&contact.name, path)
     }
 }
 

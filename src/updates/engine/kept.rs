@@ -16,6 +16,7 @@ use super::super::catalogue::{
 use super::super::fact::Contact;
 use super::super::session::OpenSession;
 use super::files::FILE_BYTES;
+use super::products::UsualCheck;
 use super::timers::TimerKey;
 use super::windows::{PendingFailure, Window};
 use super::{ENTRY_BYTES, Engine, reweigh};
@@ -41,6 +42,8 @@ pub enum KeptRef<'k> {
     Failure(&'k PendingFailure),
     /// See [`Kept::File`].
     File(u64, &'k KnownFile),
+    /// See [`Kept::Usual`].
+    Usual(IpAddr, EndpointId, &'k UsualCheck),
 }
 
 /// One item, as it is read.
@@ -60,6 +63,8 @@ pub enum Kept {
     Failure(Box<PendingFailure>),
     /// What a client has of a file, by the file's hash.
     File(u64, KnownFile),
+    /// How large a client's checks of a product are, which one of its endpoints stands for.
+    Usual(IpAddr, EndpointId, UsualCheck),
 }
 
 /// An endpoint: what of it counts where no name leads to it any more.
@@ -98,6 +103,7 @@ impl Kept {
             Self::Window(window) => Some(window.question.client.address),
             Self::Failure(pending) => Some(pending.failure.contact.client.address),
             Self::File(_, file) => Some(file.client),
+            Self::Usual(client, ..) => Some(*client),
         }
     }
 }
@@ -169,9 +175,12 @@ fn renumber(mut item: Kept, find: &impl Fn(EndpointId) -> Option<EndpointId>) ->
         Kept::Endpoint(_) => return None,
         Kept::Access(key, open) => {
             key.endpoint = find(key.endpoint)?;
+            open.endpoint = find(open.endpoint)?;
+            open.decided = open.decided.and_then(find);
             renumber_contact(&mut open.contact, find)?;
         }
         Kept::Session(session) => session.endpoint = find(session.endpoint)?,
+        Kept::Usual(_, endpoint, _) => *endpoint = find(*endpoint)?,
         Kept::Window(window) => window.question.endpoint = find(window.question.endpoint)?,
         Kept::Failure(pending) => renumber_contact(&mut pending.failure.contact, find)?,
         Kept::File(_, file) => file.ranges = file.ranges.checked()?,
@@ -232,12 +241,19 @@ impl Engine {
                 each(&KeptRef::File(*hash, known));
             }
         }
+        for (_, key) in &self.usual_order {
+            let first = self.products.endpoints(key.1).first();
+            if let Some((usual, endpoint)) = self.usual.get(key).zip(first) {
+                each(&KeptRef::Usual(key.0, *endpoint, usual));
+            }
+        }
     }
 
     fn in_use(&self) -> InUse {
         let mut used = InUse(vec![false; self.catalogue.len()]);
         for (key, open) in &self.accesses {
             used.note(key.endpoint);
+            open.decided.iter().for_each(|id| used.note(*id));
             used.note_contact(&open.contact);
         }
         for session in self.sessions.values() {
@@ -245,6 +261,13 @@ impl Engine {
         }
         for window in self.windows.values() {
             used.note(window.question.endpoint);
+        }
+        for (_, product) in self.usual.keys() {
+            self.products
+                .endpoints(*product)
+                .first()
+                .iter()
+                .for_each(|id| used.note(**id));
         }
         for pending in self.failures.values() {
             used.note_contact(&pending.failure.contact);
@@ -267,6 +290,9 @@ impl Engine {
                 Kept::Window(window) => self.take_up_window(*window, when),
                 Kept::Failure(pending) => self.take_up_failure(*pending, when),
                 Kept::File(hash, known) => self.take_up_file(hash, known, when),
+                Kept::Usual(client, endpoint, usual) => {
+                    self.take_up_usual(client, endpoint, usual, when)
+                }
             };
             taken += u64::from(is_taken);
         }
@@ -286,7 +312,7 @@ impl Engine {
         }
         open.told_before = when.told_before(open.told_before);
         if let Some(id) = open.session
-            && let Some(product) = self.product(key.endpoint)
+            && let Some(product) = self.product(open.decided.unwrap_or(key.endpoint))
             && let Some(session) = self.sessions.get_mut(&(key.client, product))
             && session.id == id
         {
@@ -359,6 +385,26 @@ impl Engine {
         self.file_bytes += FILE_BYTES + known.ranges.memory();
         self.file_order.push_back((known.last, hash));
         self.files.insert(hash, known);
+        true
+    }
+}
+
+impl Engine {
+    fn take_up_usual(
+        &mut self,
+        client: IpAddr,
+        endpoint: EndpointId,
+        usual: UsualCheck,
+        when: &Resumption,
+    ) -> bool {
+        let Some(product) = self.product(endpoint) else {
+            return false;
+        };
+        let key = (client, product);
+        if usual.last > when.seen || self.usual.contains_key(&key) || !self.is_local(client) {
+            return false;
+        }
+        self.put_usual(key, usual);
         true
     }
 }

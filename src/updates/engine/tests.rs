@@ -1,5 +1,8 @@
 //! The engine on scripted facts.
 
+mod offers;
+mod trust;
+
 use super::*;
 use crate::types::{Endpoint, Protocol};
 use crate::updates::catalogue::sources::InternalSource;
@@ -35,6 +38,7 @@ fn contact(name: &str, flow_id: u64, start: f64) -> Arc<Contact> {
         chain: vec![name.to_owned()],
         answered: None,
         alternatives: Vec::new(),
+        is_doubtful: false,
     })
 }
 
@@ -440,7 +444,7 @@ fn a_download_that_goes_on_is_told_once_before_its_end() {
     assert_eq!(accesses[0].id, accesses[1].id);
 }
 
-fn question(name: &str, time: f64) -> Question {
+pub(super) fn question(name: &str, time: f64) -> Question {
     Question {
         time: at(time),
         flow_id: 77,

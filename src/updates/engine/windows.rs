@@ -89,6 +89,7 @@ impl Window {
             chain: self.asked.chain.clone(),
             answered: None,
             alternatives: Vec::new(),
+            is_doubtful: false,
         }
     }
 }
@@ -176,7 +177,9 @@ impl Engine {
                 reached.since(tried) <= fallback && tried.since(reached) <= fallback
             })
         });
-        let first = keys_of(key)
+        let reached = self.products.reached_from(key.1);
+        let first = reached
+            .flat_map(|endpoint| keys_of((key.0, endpoint)))
             .filter(|key| self.accesses.contains_key(key))
             .min_by_key(|key| self.accesses.get(key).map(|open| open.start));
         if let Some(open) = first.and_then(|key| self.accesses.get_mut(&key)) {

@@ -1,0 +1,200 @@
+//! How far an access can be trusted, and to which product it belongs.
+
+use super::{CAB, CHECK, DOWNLOAD, at, burst, exchange, get, range, run, verdicts};
+use crate::updates::Catalogue;
+use crate::updates::Engine;
+use crate::updates::Fact;
+use crate::updates::UpdateOptions;
+use crate::updates::engine::Cause;
+use crate::updates::fact::Contact;
+use crate::updates::fact::NameSource;
+use crate::updates::output::Access;
+use crate::updates::output::Output;
+use crate::updates::verdict::Verdict;
+use std::sync::Arc;
+
+const GITHUB: &str = "github.com";
+const SHARED: &str = r#"[vendor]
+id = "v"
+[[product]]
+id = "unknown"
+title = "V (several products)"
+security = "mixed"
+[[product.endpoint]]
+id = "files"
+role = "download"
+patterns = ["dl.example.com"]
+alternatives = ["v/one", "v/two"]
+shared_host = true
+paths = [{ path = "/one/*", role = "download", rule = "v/one/files" }]
+examples = ["dl.example.com"]
+source = "unsourced"
+verified = "never"
+
+[[product]]
+id = "one"
+title = "One"
+security = "yes"
+[[product.endpoint]]
+id = "files"
+role = "download"
+patterns = []
+source = "unsourced"
+verified = "never"
+[[product.endpoint]]
+id = "check"
+role = "check"
+patterns = ["one.example.com"]
+examples = ["one.example.com"]
+source = "unsourced"
+verified = "never"
+
+[[product]]
+id = "two"
+title = "Two"
+security = "yes"
+[[product.endpoint]]
+id = "check"
+role = "check"
+patterns = ["two.example.com"]
+examples = ["two.example.com"]
+source = "unsourced"
+verified = "never"
+"#;
+
+/// `fact`, told of a contact that `change` changed.
+fn changed(fact: Fact, change: impl Fn(&mut Contact)) -> Fact {
+    let Fact::Activity(mut activity) = fact else {
+        unreachable!()
+    };
+    change(Arc::make_mut(&mut activity.contact));
+    Fact::Activity(activity)
+}
+
+/// Product, verdict and confidence of each access with the catalogue above, and how many alternatives are told.
+fn shared(facts: &[(&str, f64, Option<&str>)]) -> Vec<String> {
+    let file = crate::updates::catalogue::SourceFile {
+        name: "v.toml".to_owned(),
+        text: SHARED.to_owned(),
+    };
+    let catalogue = Arc::new(Catalogue::from_files("test", &[file]).unwrap());
+    let mut engine = Engine::new(Arc::clone(&catalogue), UpdateOptions::default());
+    let mut told = Vec::new();
+    let mut sink = |_: Cause, output| {
+        if let Output::Access(access) = output {
+            let product = catalogue.product_of(access.product_endpoint()).unwrap();
+            let (verdict, confidence) = (access.verdict.as_str(), access.confidence.as_str());
+            let others = access.alternatives.len();
+            told.push(format!("{} {verdict} {confidence} {others}", product.id));
+        }
+    };
+    for (name, start, path) in facts {
+        let fact = match path {
+            Some(path) => exchange(CHECK, 1, *start, get(path, 200, 900_000, 900_000)),
+            None => burst(CHECK, 1, *start, *start, 900_000),
+        };
+        let fact = changed(fact, |contact| {
+            contact.endpoint = catalogue.find(name).unwrap();
+            contact.name = (*name).to_owned();
+        });
+        engine.fact(&fact, &mut sink);
+    }
+    engine.finish(at(9_000.0), &mut sink);
+    told
+}
+
+#[test]
+fn another_access_of_the_client_decides_between_products() {
+    let files = "dl.example.com";
+    assert_eq!(shared(&[(files, 0.0, None)]), ["unknown downloaded low 2"]);
+    assert_eq!(
+        shared(&[("one.example.com", 0.0, None), (files, 3.0, None)]),
+        ["one downloaded medium 0", "one checked high 0"],
+        "at the end of input downloads are told first here"
+    );
+    assert_eq!(
+        shared(&[
+            ("one.example.com", 0.0, None),
+            ("two.example.com", 1.0, None),
+            (files, 3.0, None)
+        ])
+        .into_iter()
+        .filter(|told| told.contains("unknown"))
+        .collect::<Vec<_>>(),
+        ["unknown downloaded low 2"],
+        "two are none"
+    );
+    assert_eq!(
+        shared(&[(files, 0.0, Some("/one/setup.exe"))]),
+        ["one downloaded high 0"],
+        "a path decides by itself"
+    );
+}
+
+#[test]
+fn a_large_file_of_a_server_for_everything_is_no_sure_update() {
+    let (accesses, _) = run(&[burst(GITHUB, 1, 0.0, 2.0, 9_000_000)]);
+    let trusted = |access: &Access| access.confidence.as_str();
+    assert!(
+        accesses
+            .iter()
+            .all(|access| access.verdict != Verdict::Downloaded || trusted(access) == "low")
+    );
+}
+
+#[test]
+fn a_file_whose_path_says_nothing_is_trusted_after_a_check_only() {
+    const PATH: &str = "/some/thing.bin";
+    let file = || exchange(DOWNLOAD, 2, 10.0, get(PATH, 200, 900_000, 900_000));
+    let alone = run(&[file()]).0;
+    assert_eq!(verdicts(&alone), [("download", "downloaded", "low")]);
+    let (after, _) = run(&[burst(CHECK, 1, 0.0, 2.0, 80_000), file()]);
+    assert_eq!(
+        verdicts(&after),
+        [
+            ("check", "checked", "high"),
+            ("download", "downloaded", "medium")
+        ]
+    );
+}
+
+#[test]
+fn a_name_by_dns_is_a_guess_where_others_were_answered_the_same_address() {
+    let by_dns = |is_doubtful| {
+        let fact = burst(DOWNLOAD, 1, 0.0, 2.0, 900_000);
+        changed(fact, |contact| {
+            contact.source = NameSource::Dns;
+            contact.is_doubtful = is_doubtful;
+        })
+    };
+    let told = |is_doubtful| {
+        let (accesses, sessions) = run(&[by_dns(is_doubtful)]);
+        (accesses[0].confidence.as_str(), sessions.len())
+    };
+    assert_eq!(told(false), ("medium", 1));
+    assert_eq!(told(true), ("low", 0), "and opens no session");
+}
+
+#[test]
+fn a_claim_against_dns_is_hardly_trusted() {
+    let claimed = changed(burst(DOWNLOAD, 1, 0.0, 2.0, 900_000), |contact| {
+        contact.corroborated = false;
+        contact.is_doubtful = true;
+    });
+    let (accesses, _) = run(&[claimed]);
+    assert_eq!(verdicts(&accesses), [("download", "downloaded", "low")]);
+}
+
+#[test]
+fn a_file_that_names_itself_is_one_over_several_servers() {
+    const OTHER: &str = "au.download.windowsupdate.com";
+    let (accesses, _) = run(&[
+        exchange(DOWNLOAD, 1, 0.0, range(CAB, 0, 500_000, 1_000_000)),
+        exchange(OTHER, 2, 100.0, range(CAB, 500_000, 1_000_000, 1_000_000)),
+    ]);
+    let told: Vec<&str> = accesses
+        .iter()
+        .map(|access| access.verdict.as_str())
+        .collect();
+    assert_eq!(told, ["partial", "downloaded"]);
+}

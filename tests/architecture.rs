@@ -122,7 +122,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("toml", &["updates", "config"]),
     ("ipnet", &["types", "pseudonyms", "config"]),
     ("csv", &["config"]),
-    ("jiff", &["protocols", "records", "sinks", "config", "cli"]),
+    (
+        "jiff",
+        &["protocols", "updates", "records", "sinks", "config", "cli"],
+    ),
     // What a live run gives up.
     ("landlock", &["sensor"]),
     ("seccompiler", &["sensor"]),

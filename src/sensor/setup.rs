@@ -98,7 +98,7 @@ pub fn catalogue(config: &Config) -> Result<Catalogue, SetupError> {
                 path: path.clone(),
                 error,
             })?;
-            Catalogue::from_files("local", &files)
+            Catalogue::with_local(&files)
         }
     };
     let catalogue = catalogue.map_err(SetupError::Catalogue)?;

@@ -13,24 +13,24 @@
 //! id = "check"
 //! patterns = ["aus5.mozilla.org"]
 //! role = "check"
+//! transport = "https"
+//! examples = ["aus5.mozilla.org"]
+//! not = ["www.mozilla.org"]
 //! source = "where the fact comes from"
 //! verified = "never"
-//! examples = ["aus5.mozilla.org"]
-//! not = ["aus5.mozilla.org.example"]
 //! ```
 
-use std::collections::HashMap;
 use std::fs::File;
+use std::hash::BuildHasher as _;
 use std::io::{Error, Read};
 use std::path::{Path, PathBuf};
 
+use foldhash::quality::FixedState;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::lookup::Lookup;
-use super::pattern::{AgentPattern, NamePattern, PathPattern};
-use super::sources::Sources;
-use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, RequestRule, Role, Security};
+use super::builder::Builder;
+use super::{Catalogue, embedded};
 
 /// Largest catalogue file.
 const MAX_FILE: u64 = 4 << 20;
@@ -60,130 +60,106 @@ pub struct CatalogueError {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct VendorFile {
-    vendor: VendorTable,
+pub(super) struct VendorFile {
+    pub vendor: VendorTable,
     #[serde(default)]
-    product: Vec<ProductTable>,
+    pub product: Vec<ProductTable>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct VendorTable {
-    id: String,
+pub(super) struct VendorTable {
+    pub id: String,
     #[serde(default, rename = "title")]
     _title: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ProductTable {
-    id: String,
-    title: String,
-    #[serde(default, rename = "platform")]
-    _platform: Option<String>,
-    security: Spanned<String>,
+pub(super) struct ProductTable {
+    pub id: Spanned<String>,
+    pub title: String,
+    pub security: Spanned<String>,
+    pub platform: Option<Spanned<String>>,
+    pub check_interval: Option<Spanned<String>>,
+    pub release_cadence: Option<String>,
+    pub overdue_after: Option<Spanned<String>>,
+    pub typical_check_bytes: Option<u64>,
+    pub typical_download_bytes: Option<u64>,
+    pub download_threshold: Option<u64>,
     #[serde(default)]
-    download_threshold: Option<u64>,
-    #[serde(default)]
-    endpoint: Vec<EndpointTable>,
+    pub endpoint: Vec<EndpointTable>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EndpointTable {
-    id: Spanned<String>,
-    patterns: Vec<Spanned<String>>,
-    role: Spanned<String>,
+pub(super) struct EndpointTable {
+    pub id: Spanned<String>,
+    pub patterns: Vec<Spanned<String>>,
+    pub role: Spanned<String>,
+    pub transport: Option<Spanned<String>>,
     #[serde(default)]
-    by_volume: bool,
+    pub by_volume: bool,
     #[serde(default)]
-    shared_host: bool,
+    pub shared_host: bool,
     #[serde(default)]
-    paths: Vec<PathTable>,
+    pub paths: Vec<PathTable>,
     #[serde(default)]
-    alternatives: Vec<Spanned<String>>,
+    pub alternatives: Vec<Spanned<String>>,
     #[serde(default)]
-    examples: Vec<Spanned<String>>,
+    pub examples: Vec<Spanned<String>>,
     #[serde(default)]
-    not: Vec<Spanned<String>>,
-    #[serde(default, rename = "source")]
-    _source: Option<String>,
-    #[serde(default, rename = "verified")]
-    _verified: Option<String>,
-    #[serde(default, rename = "notes")]
-    _notes: Option<String>,
+    pub not: Vec<Spanned<String>>,
+    pub source: Option<String>,
+    pub verified: Option<Spanned<String>>,
+    pub notes: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PathTable {
-    #[serde(default)]
-    path: Option<Spanned<String>>,
-    #[serde(default)]
-    agent: Option<Spanned<String>>,
-    role: Spanned<String>,
-    #[serde(default)]
-    rule: Option<Spanned<String>>,
+pub(super) struct PathTable {
+    pub path: Option<Spanned<String>>,
+    pub agent: Option<Spanned<String>>,
+    pub role: Spanned<String>,
+    pub rule: Option<Spanned<String>>,
 }
 
-/// A name that must lead to an endpoint, or must not.
-struct Claim {
-    file: usize,
-    name: Spanned<String>,
-    endpoint: EndpointId,
-    matches: bool,
-}
-
-/// An entry of `paths` that leads to another endpoint.
-struct Link {
-    file: usize,
-    endpoint: EndpointId,
-    entry: usize,
-    rule: Spanned<String>,
-}
-
-#[derive(Default)]
-struct Builder {
-    products: Vec<Product>,
-    endpoints: Vec<Endpoint>,
-    lookup: Lookup,
-    claims: Vec<Claim>,
-    links: Vec<Link>,
-    /// Endpoints without patterns, with their place: only links lead to them.
-    unnamed: Vec<(usize, EndpointId, Spanned<String>)>,
-    errors: Vec<CatalogueError>,
+impl VendorFile {
+    /// The rules of all endpoints.
+    pub fn rules(&self) -> impl Iterator<Item = String> {
+        self.product.iter().flat_map(|product| {
+            let endpoints = product.endpoint.iter();
+            endpoints.map(|endpoint| {
+                let (vendor, product) = (&self.vendor.id, product.id.get_ref());
+                format!("{vendor}/{product}/{}", endpoint.id.get_ref())
+            })
+        })
+    }
 }
 
 impl Catalogue {
-    /// Reads files; every error of every file, where there are any. A later file's pattern overrides an earlier one's.
+    /// Reads files; every error of every file, where there are any.
     pub fn from_files(version: &str, files: &[SourceFile]) -> Result<Self, Vec<CatalogueError>> {
-        let mut builder = Builder::default();
-        for (index, file) in files.iter().enumerate() {
-            match toml::from_str::<VendorFile>(&file.text) {
-                Ok(vendor) => builder.vendor(index, file, vendor),
-                Err(error) => {
-                    let what = error.message().to_owned();
-                    builder.errors.push(error_at(
-                        file,
-                        error.span().map_or(0, |span| span.start),
-                        what,
-                    ));
-                }
-            }
-        }
-        builder.link(files);
-        builder.check_claims(files);
-        if !builder.errors.is_empty() {
-            return Err(builder.errors);
-        }
-        Ok(Self {
-            version: version.to_owned(),
-            products: builder.products,
-            endpoints: builder.endpoints,
-            lookup: builder.lookup,
-            sources: Sources::default(),
-        })
+        Builder::read(files, 0).catalogue(version)
     }
+
+    /// Reads local files over those that come with the program: a local endpoint takes the place of the one with the same rule, a local
+    /// pattern that of the same one. The version tells that, and which local files they were.
+    pub fn with_local(local: &[SourceFile]) -> Result<Self, Vec<CatalogueError>> {
+        let mut files = embedded::files();
+        let shipped = files.len();
+        files.extend_from_slice(local);
+        Builder::read(&files, shipped).catalogue(&local_version(local))
+    }
+}
+
+/// The version of the catalogue in the program with these local files: equal files, whatever they are called, make the same one.
+pub(super) fn local_version(local: &[SourceFile]) -> String {
+    const SEED: u64 = 0x6361_7461_6c6f_6775;
+
+    let texts: Vec<&str> = local.iter().map(|file| file.text.as_str()).collect();
+    let hash = FixedState::with_seed(SEED).hash_one(&texts);
+    format!("{}+local.{:08x}", embedded::version(), hash >> 32)
 }
 
 /// Reads the `*.toml` files of a directory, in the order of their names.
@@ -220,268 +196,8 @@ fn read_file(path: &Path) -> Result<SourceFile, Error> {
     })
 }
 
-impl Builder {
-    fn vendor(&mut self, index: usize, file: &SourceFile, vendor: VendorFile) {
-        for product in vendor.product {
-            let security = match product.security.get_ref().as_str() {
-                "yes" => Security::Yes,
-                "no" => Security::No,
-                "mixed" => Security::Mixed,
-                other => {
-                    let what = format!("security = \"{other}\"; accepted are yes, no, mixed");
-                    self.error(file, &product.security, what);
-                    Security::Mixed
-                }
-            };
-            let id = ProductId(self.products.len() as u32);
-            self.products.push(Product {
-                vendor: vendor.vendor.id.clone(),
-                id: product.id.clone(),
-                title: product.title,
-                security,
-                download_threshold: product.download_threshold,
-            });
-            let prefix = format!("{}/{}", vendor.vendor.id, product.id);
-            for endpoint in product.endpoint {
-                self.endpoint(index, file, id, &prefix, endpoint);
-            }
-        }
-    }
-
-    fn endpoint(
-        &mut self,
-        index: usize,
-        file: &SourceFile,
-        product: ProductId,
-        prefix: &str,
-        table: EndpointTable,
-    ) {
-        let id = EndpointId(self.endpoints.len() as u32);
-        let rule = format!("{prefix}/{}", table.id.get_ref());
-        if self.endpoints.iter().any(|endpoint| endpoint.rule == rule) {
-            self.error(
-                file,
-                &table.id,
-                format!("a second endpoint {rule}; ids are unique within a product"),
-            );
-        }
-        let role = self.role(file, &table.role);
-        let paths = table.paths.iter().enumerate();
-        let paths = paths
-            .map(|(entry, path)| {
-                self.links.extend(path.rule.as_ref().map(|rule| Link {
-                    file: index,
-                    endpoint: id,
-                    entry,
-                    rule: rule.clone(),
-                }));
-                self.request_rule(file, path)
-            })
-            .collect();
-        let alternatives = self.alternatives(file, &table.alternatives);
-        let shared_host = table.shared_host;
-        self.endpoints.push(Endpoint {
-            rule,
-            product,
-            role,
-            by_volume: table.by_volume,
-            is_internal: false,
-            paths,
-            alternatives,
-            shared_host,
-        });
-        if table.patterns.is_empty() {
-            self.unnamed.push((index, id, table.id.clone()));
-        }
-        self.patterns(file, id, &table);
-        let claims = table
-            .examples
-            .into_iter()
-            .map(|name| (name, true))
-            .chain(table.not.into_iter().map(|name| (name, false)));
-        self.claims.extend(claims.map(|(name, matches)| Claim {
-            file: index,
-            name,
-            endpoint: id,
-            matches,
-        }));
-    }
-
-    fn patterns(&mut self, file: &SourceFile, id: EndpointId, table: &EndpointTable) {
-        for text in &table.patterns {
-            let pattern = match NamePattern::parse(text.get_ref()) {
-                Ok(pattern) => pattern,
-                Err(accepted) => {
-                    self.error(
-                        file,
-                        text,
-                        format!("pattern \"{}\"; accepted is {accepted}", text.get_ref()),
-                    );
-                    continue;
-                }
-            };
-            let earlier = self
-                .lookup
-                .insert(pattern, id)
-                .and_then(|earlier| self.endpoints.get(earlier.0 as usize));
-            if let Some(earlier) = earlier {
-                let what = format!(
-                    "pattern \"{}\" stands in {} already",
-                    text.get_ref(),
-                    earlier.rule
-                );
-                self.error(file, text, what);
-            }
-        }
-    }
-
-    fn request_rule(&mut self, file: &SourceFile, table: &PathTable) -> RequestRule {
-        let mut parsed = |text: &Option<Spanned<String>>, refused: Option<&'static str>| {
-            if let (Some(text), Some(accepted)) = (text, refused) {
-                self.error(file, text, format!("accepted is {accepted}"));
-            }
-        };
-        let path = table
-            .path
-            .as_ref()
-            .map(|text| PathPattern::parse(text.get_ref()));
-        let agent = table
-            .agent
-            .as_ref()
-            .map(|text| AgentPattern::parse(text.get_ref()));
-        parsed(
-            &table.path,
-            path.as_ref().and_then(|path| path.as_ref().err().copied()),
-        );
-        parsed(
-            &table.agent,
-            agent
-                .as_ref()
-                .and_then(|agent| agent.as_ref().err().copied()),
-        );
-        if path.is_none() && agent.is_none() {
-            let what = "an entry of paths has a path, an agent, or both".to_owned();
-            self.error(file, &table.role, what);
-        }
-        RequestRule {
-            path: path.and_then(Result::ok),
-            agent: agent.and_then(Result::ok),
-            role: self.role(file, &table.role),
-            leads_to: None,
-        }
-    }
-
-    /// Entries of `paths` that lead to other endpoints find them; one without patterns that none leads to is an error.
-    fn link(&mut self, files: &[SourceFile]) {
-        let by_rule: HashMap<&str, u32> = self
-            .endpoints
-            .iter()
-            .zip(0..)
-            .map(|(endpoint, at)| (endpoint.rule.as_str(), at))
-            .collect();
-        let links = std::mem::take(&mut self.links);
-        let places: Vec<_> = links
-            .iter()
-            .map(|link| {
-                by_rule
-                    .get(link.rule.get_ref().as_str())
-                    .copied()
-                    .map(EndpointId)
-            })
-            .collect();
-        for (link, place) in links.iter().zip(&places) {
-            let (Some(file), Some(endpoint)) = (
-                files.get(link.file),
-                self.endpoints.get_mut(link.endpoint.0 as usize),
-            ) else {
-                continue;
-            };
-            if let Some(entry) = endpoint.paths.get_mut(link.entry) {
-                entry.leads_to = *place;
-            }
-            if place.is_none() {
-                let what = format!(
-                    "no endpoint {}; accepted is vendor/product/endpoint",
-                    link.rule.get_ref()
-                );
-                self.error(file, &link.rule, what);
-            }
-        }
-        for (file, id, place) in std::mem::take(&mut self.unnamed) {
-            if let (false, Some(file)) = (places.contains(&Some(id)), files.get(file)) {
-                let what =
-                    "no pattern and no rule leads to this endpoint: it can never match".to_owned();
-                self.error(file, &place, what);
-            }
-        }
-    }
-
-    fn alternatives(
-        &mut self,
-        file: &SourceFile,
-        texts: &[Spanned<String>],
-    ) -> Vec<(String, String)> {
-        let mut alternatives = Vec::new();
-        for text in texts {
-            match text.get_ref().split_once('/') {
-                Some((vendor, product)) => {
-                    alternatives.push((vendor.to_owned(), product.to_owned()))
-                }
-                None => self.error(
-                    file,
-                    text,
-                    "an alternative is written vendor/product".to_owned(),
-                ),
-            }
-        }
-        alternatives
-    }
-
-    fn role(&mut self, file: &SourceFile, word: &Spanned<String>) -> Role {
-        let role = Role::WORDS
-            .iter()
-            .find(|(_, known)| known == word.get_ref());
-        if role.is_none() {
-            let what = format!(
-                "role \"{}\"; accepted are check, download, metadata, connectivity, revocation, ignore",
-                word.get_ref()
-            );
-            self.error(file, word, what);
-        }
-        role.map_or(Role::Ignore, |(role, _)| *role)
-    }
-
-    /// Every example leads to its endpoint, and nothing that must not does.
-    fn check_claims(&mut self, files: &[SourceFile]) {
-        for claim in std::mem::take(&mut self.claims) {
-            let Some(file) = files.get(claim.file) else {
-                continue;
-            };
-            let name = claim.name.get_ref();
-            let found = self.lookup.find(name);
-            let rule = |id: Option<EndpointId>| {
-                id.and_then(|id| self.endpoints.get(id.0 as usize))
-                    .map_or("no endpoint".to_owned(), |endpoint| endpoint.rule.clone())
-            };
-            let what = match (claim.matches, found == Some(claim.endpoint)) {
-                (true, false) => format!(
-                    "example {name} leads to {}, not to {}",
-                    rule(found),
-                    rule(Some(claim.endpoint))
-                ),
-                (false, true) => format!("{name} must not lead to {}", rule(found)),
-                _ => continue,
-            };
-            self.error(file, &claim.name, what);
-        }
-    }
-
-    fn error<T>(&mut self, file: &SourceFile, at: &Spanned<T>, what: String) {
-        self.errors.push(error_at(file, at.span().start, what));
-    }
-}
-
-fn error_at(file: &SourceFile, offset: usize, what: String) -> CatalogueError {
+/// An error at a byte of a file.
+pub(super) fn error_at(file: &SourceFile, offset: usize, what: String) -> CatalogueError {
     let before = file.text.get(..offset).unwrap_or(&file.text);
     let line = before.matches('\n').count() + 1;
     let column = before

@@ -1,5 +1,7 @@
 //! From a name to an endpoint: a hash of exact names, globs by their last two labels, a hash of suffixes.
 
+use std::cmp::Reverse;
+
 use hashbrown::HashMap;
 
 use super::EndpointId;
@@ -32,13 +34,14 @@ impl Lookup {
                     .globs
                     .entry(last_two_labels(&glob).to_owned())
                     .or_default();
-                let earlier = globs
-                    .iter()
-                    .find(|(other, _)| *other == glob)
-                    .map(|(_, endpoint)| *endpoint);
+                let same = globs.iter_mut().find(|(other, _)| *other == glob);
+                if let Some((_, known)) = same {
+                    return Some(std::mem::replace(known, endpoint));
+                }
                 globs.push((glob, endpoint));
-                globs.sort_by_key(|(glob, _)| std::cmp::Reverse(literals(glob)));
-                earlier
+                // Of two that say as much the order of their texts decides, whichever file comes first.
+                globs.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
+                None
             }
         }
     }
@@ -50,6 +53,27 @@ impl Lookup {
         ids.chain(globs).for_each(|id| *id = new(*id));
     }
 
+    /// Every pattern that matches `name`, the most specific first.
+    pub fn matching(&self, name: &str) -> Vec<(NamePattern, EndpointId)> {
+        let mut all: Vec<_> = self
+            .patterns()
+            .filter(|(pattern, _)| pattern.matches(name))
+            .collect();
+        all.sort_by(|(a, _), (b, _)| specificity(a).cmp(&specificity(b)));
+        all
+    }
+
+    /// Every pattern, in no order.
+    pub fn patterns(&self) -> impl Iterator<Item = (NamePattern, EndpointId)> {
+        let exact = self.exact.iter();
+        let exact = exact.map(|(name, id)| (NamePattern::Exact(name.clone()), *id));
+        let globs = self.globs.values().flatten();
+        let globs = globs.map(|(glob, id)| (NamePattern::Glob(glob.clone()), *id));
+        let suffixes = self.suffixes.iter();
+        let suffixes = suffixes.map(|(suffix, id)| (NamePattern::Suffix(suffix.clone()), *id));
+        exact.chain(globs).chain(suffixes)
+    }
+
     /// The endpoint whose most specific pattern matches `name`.
     pub fn find(&self, name: &str) -> Option<EndpointId> {
         if let Some(endpoint) = self.exact.get(name) {
@@ -58,15 +82,9 @@ impl Lookup {
         if let Some(endpoint) = self.find_glob(name) {
             return Some(endpoint);
         }
-        let dots: Vec<usize> = name
-            .bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b'.')
-            .map(|(at, _)| at)
-            .collect();
-        let probed = dots.len().saturating_sub(self.longest_suffix);
-        dots.iter()
-            .skip(probed)
+        let dots = memchr::memchr_iter(b'.', name.as_bytes());
+        let probed = dots.clone().count().saturating_sub(self.longest_suffix);
+        dots.skip(probed)
             .find_map(|dot| self.suffixes.get(name.get(dot + 1..)?).copied())
     }
 
@@ -78,10 +96,24 @@ impl Lookup {
         };
         let (usual, starred) = (first(last_two_labels(name)), first(STARRED));
         let best = match (usual, starred) {
-            (Some(usual), Some(starred)) if literals(&starred.0) > literals(&usual.0) => starred,
+            (Some(usual), Some(starred)) if order(&starred.0) < order(&usual.0) => starred,
             (usual, starred) => usual.or(starred)?,
         };
         Some(best.1)
+    }
+}
+
+/// More literal characters first, then by the text.
+fn order(glob: &str) -> (Reverse<usize>, &str) {
+    (Reverse(literals(glob)), glob)
+}
+
+/// What stands before what: exact names, globs, the longest suffix.
+fn specificity(pattern: &NamePattern) -> (u8, Reverse<usize>, &str) {
+    match pattern {
+        NamePattern::Exact(name) => (0, Reverse(name.len()), name),
+        NamePattern::Glob(glob) => (1, Reverse(literals(glob)), glob),
+        NamePattern::Suffix(suffix) => (2, Reverse(suffix.len()), suffix),
     }
 }
 

@@ -4,14 +4,19 @@
 //! several purposes, roles by path. The most specific pattern wins: an exact name, then a glob within one label, then the longest
 //! suffix. `ignore` endpoints win by the same rule and give no record.
 //!
-//! * [`file`]: the files, and what can be wrong in them
+//! * [`file`]: the files, and how local ones add to those of the program; `builder`: what can be wrong in them
+//! * [`audit`]: what is readable in files, and yet makes no sense
+//! * [`facts`]: what is told of products and endpoints beyond what verdicts need
 //! * [`pattern`]: patterns of names and paths
 //! * [`request`]: what a path and a User-Agent tell beyond the name
 //! * [`lookup`]: from a name to an endpoint
 //! * [`sources`]: own caches and mirrors, which the configuration names
 //! * [`embedded`]: the catalogue that comes with the program
 
+pub mod audit;
+mod builder;
 pub mod embedded;
+pub mod facts;
 pub mod file;
 pub mod lookup;
 pub mod pattern;
@@ -22,8 +27,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use facts::{EndpointFacts, ProductFacts, Word};
 pub use file::{CatalogueError, SourceFile};
 use lookup::Lookup;
+use pattern::NamePattern;
 pub use request::{RequestRule, RoleOf};
 use sources::Sources;
 
@@ -42,6 +49,10 @@ pub enum Role {
     Revocation,
     /// A false friend: no record at all.
     Ignore,
+}
+
+impl Word for Role {
+    const WORDS: &'static [(Self, &'static str)] = &Self::WORDS;
 }
 
 impl Role {
@@ -91,6 +102,11 @@ pub enum Security {
     Mixed,
 }
 
+impl Word for Security {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Yes, "yes"), (Self::No, "no"), (Self::Mixed, "mixed")];
+}
+
 impl Security {
     /// Its word.
     pub const fn as_str(self) -> &'static str {
@@ -123,6 +139,8 @@ pub struct Product {
     pub security: Security,
     /// More than this in one burst over TLS or QUIC is a download, in bytes; `None`: as for every product.
     pub download_threshold: Option<u64>,
+    /// Its habits.
+    pub facts: ProductFacts,
 }
 
 /// Some servers of a product.
@@ -144,6 +162,8 @@ pub struct Endpoint {
     pub alternatives: Vec<(String, String)>,
     /// Whether names and addresses are shared with services that are no updates.
     pub shared_host: bool,
+    /// How it is reached, and how that is known.
+    pub facts: EndpointFacts,
 }
 
 /// A catalogue that is whole: every pattern can be reached, no two contradict.
@@ -255,6 +275,26 @@ impl Catalogue {
     /// Which catalogue this is: every update record names it.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Every product, in the order of their ids.
+    pub fn products(&self) -> impl Iterator<Item = &Product> {
+        self.products.iter()
+    }
+
+    /// Every endpoint, in the order of their ids.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter()
+    }
+
+    /// Every pattern that matches `name` in the files, the one that wins first.
+    pub fn matching(&self, name: &str) -> Vec<(NamePattern, EndpointId)> {
+        self.lookup.matching(name)
+    }
+
+    /// Every pattern of the files, with the endpoint that it leads to, in no order.
+    pub fn patterns(&self) -> impl Iterator<Item = (NamePattern, EndpointId)> {
+        self.lookup.patterns()
     }
 
     /// How many endpoints there are.

@@ -1,5 +1,7 @@
 //! Patterns of names and paths.
 
+use std::fmt;
+
 /// A pattern of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamePattern {
@@ -53,6 +55,24 @@ impl NamePattern {
         }
     }
 
+    /// What kind it is, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Exact(_) => "exact name",
+            Self::Glob(_) => "glob",
+            Self::Suffix(_) => "suffix",
+        }
+    }
+
+    /// Whether it matches every name that `other` matches: a star of `other` is matched by a star alone.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Suffix(_), Self::Suffix(below)) => self == other || self.matches(below),
+            (Self::Exact(_) | Self::Glob(_), Self::Suffix(_)) => false,
+            (_, Self::Exact(text) | Self::Glob(text)) => self.matches(text),
+        }
+    }
+
     /// Whether `name` matches.
     pub fn matches(&self, name: &str) -> bool {
         match self {
@@ -61,6 +81,15 @@ impl NamePattern {
             Self::Suffix(suffix) => name
                 .strip_suffix(suffix.as_str())
                 .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        }
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(text) | Self::Glob(text) => f.write_str(text),
+            Self::Suffix(suffix) => write!(f, "*.{suffix}"),
         }
     }
 }
@@ -98,6 +127,12 @@ impl PathPattern {
         }
     }
 
+    /// Whether it matches every path that `other` matches.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.is_any_case == other.is_any_case
+            && glob_matches(self.glob.as_bytes(), other.glob.as_bytes())
+    }
+
     /// Whether a request's path matches, with or without its query.
     pub fn matches(&self, path: &[u8]) -> bool {
         let query = memchr::memchr(b'?', path).unwrap_or(path.len());
@@ -117,6 +152,11 @@ impl AgentPattern {
         } else {
             Err("a User-Agent such as Windows-Update-Agent/*, of more than stars")
         }
+    }
+
+    /// Whether it matches every User-Agent that `other` matches.
+    pub fn covers(&self, other: &Self) -> bool {
+        glob_matches(self.0.as_bytes(), other.0.as_bytes())
     }
 
     /// Whether a client that calls itself `agent` matches; upper case is no lower case.

@@ -3,6 +3,7 @@
 //! They are entries beside those of the files, found by the server's address and port where no name tells. What the catalogue knows
 //! by its name stays what it is, whichever server gives it: a cache hands on what others made.
 
+use super::facts::{EndpointFacts, ProductFacts};
 use super::pattern::{NamePattern, PathPattern};
 use super::{Catalogue, Endpoint, EndpointId, Product, ProductId, RequestRule, Role, Security};
 use crate::types::{Endpoint as Server, Networks};
@@ -266,6 +267,7 @@ impl Catalogue {
                 .collect(),
             alternatives: Vec::new(),
             shared_host: false,
+            facts: EndpointFacts::default(),
         };
         self.endpoints.push(endpoint);
         EndpointId(u32::try_from(self.endpoints.len() - 1).unwrap_or(u32::MAX))
@@ -282,6 +284,7 @@ impl Catalogue {
                 title: id.clone(),
                 security: Security::Mixed,
                 download_threshold: None,
+                facts: ProductFacts::default(),
             });
             self.products.len() - 1
         });

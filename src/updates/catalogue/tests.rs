@@ -81,6 +81,54 @@ fn every_error_has_its_place() {
 }
 
 #[test]
+fn local_files_add_and_override() {
+    let local = "[vendor]\nid = \"mozilla\"\n[[product]]\nid = \"firefox\"\ntitle = \"Our Firefox\"\nsecurity = \"yes\"\n"
+        .to_owned()
+        + &endpoint("check", "aus.example.org", "check")
+        + "[[product]]\nid = \"own\"\ntitle = \"Own\"\nsecurity = \"no\"\n"
+        + &endpoint("all", "download.windowsupdate.com", "ignore");
+    let catalogue = Catalogue::with_local(&[file(&local)]).unwrap();
+    assert_eq!(
+        rule(&catalogue, "aus.example.org"),
+        Some("mozilla/firefox/check")
+    );
+    assert_ne!(
+        rule(&catalogue, "aus5.mozilla.org"),
+        Some("mozilla/firefox/check"),
+        "a rule is told anew as a whole"
+    );
+    let own = rule(&catalogue, "download.windowsupdate.com");
+    assert_eq!(own, Some("mozilla/own/all"));
+    let firefox = catalogue.find("aus.example.org").unwrap();
+    assert_eq!(catalogue.product_of(firefox).unwrap().title, "Our Firefox");
+    assert!(
+        catalogue.find("swscan.apple.com").is_some(),
+        "the rest stays"
+    );
+    let version = catalogue.version();
+    assert!(version.starts_with(&format!("{}+local.", embedded::version())));
+    let other = Catalogue::with_local(&[file(&local.replace("Our", "My"))]).unwrap();
+    assert_ne!(other.version(), version);
+}
+
+#[test]
+fn a_local_file_that_stands_twice_is_an_error() {
+    let local = |id: &str| {
+        let head = format!(
+            "[vendor]\nid = \"{id}\"\n[[product]]\nid = \"p\"\ntitle = \"P\"\nsecurity = \"no\"\n"
+        );
+        file(&(head + &endpoint("e", "aus5.mozilla.org", "check")))
+    };
+    let errors = Catalogue::with_local(&[local("a"), local("b")]).unwrap_err();
+    assert_eq!(errors.len(), 1);
+    let errors = Catalogue::with_local(&[local("a"), local("a")]).unwrap_err();
+    assert!(
+        errors[0].what.contains("a second product a/p"),
+        "{errors:?}"
+    );
+}
+
+#[test]
 fn an_example_that_leads_elsewhere_is_an_error() {
     let wrong = endpoint("a", "*.example.com", "check")
         + "examples = [\"a.example.net\"]\nnot = [\"b.example.com\"]\n";

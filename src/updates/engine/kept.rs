@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::access::{AccessKey, KnownFile, OpenAccess};
+use super::super::catalogue::facts::{EndpointFacts, ProductFacts};
 use super::super::catalogue::{
     Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security,
 };
@@ -133,6 +134,7 @@ impl KeptEndpoint {
             title: self.title.clone(),
             security: self.security,
             download_threshold: None,
+            facts: ProductFacts::default(),
         };
         let endpoint = Endpoint {
             rule: self.rule.clone(),
@@ -143,6 +145,7 @@ impl KeptEndpoint {
             alternatives: self.alternatives.clone(),
             shared_host: self.shared_host,
             is_internal: self.is_internal,
+            facts: EndpointFacts::default(),
         };
         (product, endpoint)
     }

@@ -1,11 +1,12 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`pseudonym`], [`schema`], [`diff`], [`erase`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`erase`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * [`values`]: what a flag's value may look like
 //!
 //! Standard output carries what was asked for and nothing else; messages go to standard error.
 
+pub mod catalogue;
 pub mod check;
 pub mod diff;
 pub mod doctor;
@@ -46,6 +47,7 @@ enum Command {
     Run(run::Flags),
     Doctor(doctor::Flags),
     Check(check::Flags),
+    Catalogue(catalogue::Flags),
     Pseudonym(pseudonym::Flags),
     Schema(schema::Flags),
     Diff(diff::Flags),
@@ -61,6 +63,7 @@ Examples:
   patchspan run --interface eth1                         what a mirror port shows, until Ctrl-C
   patchspan doctor --interface eth1                      what that mirror port lacks
   patchspan check sensor.toml                            every error of a configuration
+  patchspan catalogue match download.windowsupdate.com   which rule a name leads to, and why
   patchspan pseudonym --config sensor.toml 192.0.2.20    what stands for a client in records
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
@@ -106,6 +109,7 @@ impl Command {
             Self::Run(flags) => run::run(flags),
             Self::Doctor(flags) => doctor::run(flags),
             Self::Check(flags) => check::run(&flags),
+            Self::Catalogue(flags) => catalogue::run(&flags),
             Self::Pseudonym(flags) => pseudonym::run(&flags),
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),

@@ -8,12 +8,14 @@
 //! * [`time`]: packet time as text
 //! * [`dns`], [`tls`], [`quic`], [`http`], [`flow`], [`stats`]: the standard kinds
 //! * [`update`]: our own kinds
+//! * [`catalogue`]: rules of the catalogue, which are no records
 //! * [`doctor`]: verdicts on a mirror, which are no records
 //! * [`people`]: lines for people, no JSON
 //! * [`community_id`]: flow hashes shared with other tools
 //! * [`identity`]: which records of two runs tell of the same thing
 //! * [`schema`]: what all of them promise, as JSON Schema
 
+pub mod catalogue;
 pub mod community_id;
 pub mod dns;
 pub mod doctor;

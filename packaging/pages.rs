@@ -31,7 +31,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "/usr/share/patchspan/catalogue",
-        "The catalogue of update servers, as it is in the program; to be copied and changed, see catalogue.directory.",
+        "The catalogue of update servers, as it is in the program; the form of own files, see catalogue.directory.",
     ),
 ];
 

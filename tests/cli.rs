@@ -54,6 +54,7 @@ fn help_tells_the_commands_the_examples_and_every_exit_code() {
     for word in [
         "replay",
         "check",
+        "catalogue",
         "schema",
         "diff",
         "Examples:",

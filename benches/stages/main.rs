@@ -28,6 +28,7 @@ use patchspan::types::{
     Direction, Endpoint, Fqdn, Packet, Protocol, Stamp, Timestamp, Transport, VlanTags,
 };
 use patchspan::updates::Catalogue;
+use patchspan::updates::catalogue::SourceFile;
 
 fn decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
@@ -280,7 +281,37 @@ fn catalogue(c: &mut Criterion) {
     ] {
         group.bench_function(what, |b| b.iter(|| catalogue.find(black_box(name))));
     }
+    let large = large_catalogue();
+    for (what, name) in [
+        ("an exact name of 5,000 patterns", "host4001.update.example.org"),
+        ("a glob of 5,000 patterns", "cdn7-x.vendor1200.example"),
+        ("a suffix of 5,000 patterns", "a.b.dl2503.example.net"),
+        ("a name that is none of 5,000 patterns", "www.a.b.c.example.net"),
+    ] {
+        assert_eq!(large.find(name).is_none(), what.contains("none"), "{what}");
+        group.bench_function(what, |b| b.iter(|| large.find(black_box(name))));
+    }
     group.finish();
+}
+
+/// A catalogue of 5,000 patterns: exact names and suffixes that share an ending, and globs below several endings.
+fn large_catalogue() -> Catalogue {
+    let patterns = (0..5_000).map(|number| match number % 4 {
+        0 => format!("\"cdn*-x.vendor{number}.example\""),
+        1 => format!("\"host{number}.update.example.org\""),
+        2 => format!("\"name{number}.example.com\""),
+        _ => format!("\"*.dl{number}.example.net\""),
+    });
+    let patterns: Vec<String> = patterns.collect();
+    let text = format!(
+        "[vendor]\nid = \"v\"\n[[product]]\nid = \"p\"\ntitle = \"P\"\nsecurity = \"yes\"\n[[product.endpoint]]\nid = \"e\"\nrole = \"check\"\npatterns = [{}]\n",
+        patterns.join(", ")
+    );
+    let file = SourceFile {
+        name: "large.toml".to_owned(),
+        text,
+    };
+    Catalogue::from_files("bench", &[file]).unwrap()
 }
 
 fn keys(vlan: &VlanTags) -> FlowKeys<'_> {

@@ -1,9 +1,10 @@
-//! Any texts as catalogue files: every error has its place, and in a catalogue that is whole every pattern leads somewhere.
+//! Any texts as catalogue files: every error has its place, also those of the audit, and in a catalogue that is whole every pattern leads somewhere.
 //!
 //! Input: files, with a NUL between them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use patchspan::updates::catalogue::audit::audit;
 use patchspan::updates::catalogue::{Catalogue, CatalogueError, SourceFile};
 use patchspan_fuzz::{is_harmless, line};
 
@@ -23,6 +24,9 @@ fuzz_target!(|text: &str| {
             text: (*text).to_owned(),
         })
         .collect();
+    if let Err(errors) = audit(&files) {
+        errors.iter().for_each(|error| check_error(error, &files));
+    }
     match Catalogue::from_files("fuzz", &files) {
         Ok(catalogue) => {
             let patterns = texts.iter().flat_map(|text| patterns(text));

@@ -71,7 +71,7 @@ pub struct Config {
     pub updates: UpdatesConfig,
     /// `[[internal_sources]]`: own caches and mirrors.
     pub internal_sources: Vec<InternalSource>,
-    /// `[catalogue]`: a directory that is read instead of the catalogue in the program.
+    /// `[catalogue]`: a directory whose files add to the catalogue in the program and override it.
     pub catalogue: Option<PathBuf>,
     /// `[ech]`: names that an outer ClientHello shows.
     pub ech_public_names: Vec<Fqdn>,

@@ -207,19 +207,33 @@ title = "V"
 [[product]]
 id = "p"
 title = "P"
-platform = "any"
+platform = "cross"
 security = "mixed"
+check_interval = "22h"
+release_cadence = "monthly"
+overdue_after = "14d"
+typical_check_bytes = 80_000
+typical_download_bytes = 3_000_000
 download_threshold = 1_000
 [[product.endpoint]]
 id = "a"
 patterns = ["a.example.com", "d*.example.com", "*.example.net"]
 role = "check"
+transport = "http"
 by_volume = true
 shared_host = false
 alternatives = ["w/q"]
 examples = ["a.example.com"]
 not = ["example.net"]
-paths = [{ path = "/d/*", role = "download" }]
+paths = [{ path = "/d/*", role = "download" }, { agent = "A/*", role = "check", rule = "v/p/b" }]
+source = "seen"
+verified = "2026-11-20"
+notes = "n"
+[[product.endpoint]]
+id = "b"
+patterns = []
+role = "check"
+examples = ["a.example.com / A/1"]
 "#;
 
 #[test]

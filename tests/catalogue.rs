@@ -34,7 +34,10 @@ fn told(catalogue: &Catalogue, contact: &str) -> Option<(String, Role)> {
 #[test]
 fn the_shipped_rules_are_reached_proven_and_free_of_contradictions() {
     let figures = audit(&embedded::files()).unwrap_or_else(|errors| panic!("{errors:#?}"));
-    assert!(figures.endpoints > 650 && figures.patterns > 1_100, "{figures:?}");
+    assert!(
+        figures.endpoints > 650 && figures.patterns > 1_100,
+        "{figures:?}"
+    );
 }
 
 #[test]
@@ -82,7 +85,10 @@ fn what_several_products_share_is_unknown_until_a_path_tells() {
         let id = catalogue.find(name).unwrap();
         let endpoint = catalogue.endpoint(id).unwrap();
         assert_eq!(catalogue.product_of(id).unwrap().id, "unknown", "{name}");
-        assert!(endpoint.shared_host && !endpoint.alternatives.is_empty(), "{name}");
+        assert!(
+            endpoint.shared_host && !endpoint.alternatives.is_empty(),
+            "{name}"
+        );
     }
 }
 
@@ -154,16 +160,29 @@ fn check_tells_every_error_with_its_place_and_it_is_3() {
     let directory = good.0.to_str().unwrap();
     let (code, out, err) = patchspan(&["check", directory], "");
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("1 files, 1 products, 1 rules with 2 patterns"), "{out}");
+    assert!(
+        out.contains("1 files, 1 products, 1 rules with 2 patterns"),
+        "{out}"
+    );
 
-    let text = OWN.replace("examples = [\"tool.example.org\"]\n", "").replace("2026-11-20", "soon");
+    let text = OWN
+        .replace("examples = [\"tool.example.org\"]\n", "")
+        .replace("2026-11-20", "soon");
     let bad = Scratch::new("bad", &text);
     let directory = bad.0.to_str().unwrap();
     let (code, out, err) = patchspan(&["check", directory], "");
     assert_eq!((code, out.as_str()), (3, ""));
     let file = format!("{directory}/own.toml");
-    assert!(err.contains(&format!("{file}:9:6: no `examples` line")), "{err}");
-    assert!(err.contains(&format!("{file}:14:12: verified \"soon\"; accepted is a day")), "{err}");
+    assert!(
+        err.contains(&format!("{file}:9:6: no `examples` line")),
+        "{err}"
+    );
+    assert!(
+        err.contains(&format!(
+            "{file}:14:12: verified \"soon\"; accepted is a day"
+        )),
+        "{err}"
+    );
     let (code, _, err) = patchspan(&["check", "/nonexistent"], "");
     assert_eq!(code, 3);
     assert!(err.contains("/nonexistent: cannot be read"), "{err}");
@@ -177,7 +196,10 @@ fn match_tells_the_rule_and_why() {
         out.starts_with("ctldl.windowsupdate.com: microsoft/windows-update/revocation, revocation\n  by the exact name ctldl.windowsupdate.com of "),
         "{out}"
     );
-    assert!(out.contains("before the suffix *.windowsupdate.com of microsoft/windows-update/download"), "{out}");
+    assert!(
+        out.contains("before the suffix *.windowsupdate.com of microsoft/windows-update/download"),
+        "{out}"
+    );
     let list = "# names\nedgedl.me.gvt1.com /edgedl/chromeos/x.bin\n\nwww.example.org\n";
     let (code, out, _) = patchspan(&["match", "-", "--json"], list);
     assert_eq!(code, 0);
@@ -206,21 +228,36 @@ fn a_local_directory_adds_and_overrides() {
     let own = Scratch::new("local", OWN);
     let directory = own.0.to_str().unwrap();
     let (code, out, _) = patchspan(
-        &["match", "--catalogue", directory, "aus5.mozilla.org", "aus2.mozilla.org"],
+        &[
+            "match",
+            "--catalogue",
+            directory,
+            "aus5.mozilla.org",
+            "aus2.mozilla.org",
+        ],
         "",
     );
     assert_eq!(code, 0);
     assert!(out.contains("aus5.mozilla.org: own/tool/check"), "{out}");
-    assert!(out.contains("aus2.mozilla.org: mozilla/firefox/check"), "{out}");
+    assert!(
+        out.contains("aus2.mozilla.org: mozilla/firefox/check"),
+        "{out}"
+    );
     let (_, out, _) = patchspan(&["show", "own", "--catalogue", directory], "");
-    assert!(out.starts_with("own/tool  Tool (cross, security: yes); asks every 12h\n"), "{out}");
+    assert!(
+        out.starts_with("own/tool  Tool (cross, security: yes); asks every 12h\n"),
+        "{out}"
+    );
 }
 
 #[test]
 fn show_lists_rules_and_those_that_nobody_saw_of_late() {
     let (code, out, err) = patchspan(&["show", "mozilla"], "");
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("mozilla/firefox  Firefox (cross, security: yes); asks every 6h"), "{out}");
+    assert!(
+        out.contains("mozilla/firefox  Firefox (cross, security: yes); asks every 6h"),
+        "{out}"
+    );
     let (_, all, _) = patchspan(&["show", "--json"], "");
     let (_, stale, _) = patchspan(&["show", "--json", "--stale", "30"], "");
     assert!(all.lines().count() >= stale.lines().count() && stale.lines().count() > 0);
@@ -229,5 +266,8 @@ fn show_lists_rules_and_those_that_nobody_saw_of_late() {
         assert!(rule["catalogue_rule"]["source"].is_string(), "{line}");
     }
     let (code, _, err) = patchspan(&["show", "nobody"], "");
-    assert_eq!((code, err.as_str()), (2, "patchspan: the catalogue has no nobody\n"));
+    assert_eq!(
+        (code, err.as_str()),
+        (2, "patchspan: the catalogue has no nobody\n")
+    );
 }

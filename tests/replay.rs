@@ -170,17 +170,17 @@ const UPDATES: &[(&str, &[&str])] = &[
     (
         "chromium-ipv6",
         &[
-            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by quic",
-            "chrome-omaha-updater download: resolved edgedl.me.gvt1.com by dns",
             "firefox download: checked download.mozilla.org by tls",
             "firefox download: resolved download.mozilla.org by dns",
+            "unknown download: checked edgedl.me.gvt1.com by quic",
+            "unknown download: resolved edgedl.me.gvt1.com by dns",
         ],
     ),
     (
         "chromium-quic",
         &[
             "chrome-omaha-updater check: checked update.googleapis.com by quic",
-            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by quic",
+            "unknown download: checked edgedl.me.gvt1.com by quic",
         ],
     ),
     (
@@ -188,7 +188,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         &[
             "chrome-omaha-updater check: checked clients2.google.com by tls",
             "chrome-omaha-updater check: checked update.googleapis.com by tls",
-            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by tls",
+            "unknown download: checked edgedl.me.gvt1.com by tls",
         ],
     ),
     (
@@ -225,7 +225,7 @@ const UPDATES: &[(&str, &[&str])] = &[
     ),
     (
         "delivery-optimization",
-        &["windows-update download: downloaded tlu.dl.delivery.mp.microsoft.com by http"],
+        &["unknown download: downloaded tlu.dl.delivery.mp.microsoft.com by http"],
     ),
     (
         "dns-fragments",

@@ -283,10 +283,16 @@ fn catalogue(c: &mut Criterion) {
     }
     let large = large_catalogue();
     for (what, name) in [
-        ("an exact name of 5,000 patterns", "host4001.update.example.org"),
+        (
+            "an exact name of 5,000 patterns",
+            "host4001.update.example.org",
+        ),
         ("a glob of 5,000 patterns", "cdn7-x.vendor1200.example"),
         ("a suffix of 5,000 patterns", "a.b.dl2503.example.net"),
-        ("a name that is none of 5,000 patterns", "www.a.b.c.example.net"),
+        (
+            "a name that is none of 5,000 patterns",
+            "www.a.b.c.example.net",
+        ),
     ] {
         assert_eq!(large.find(name).is_none(), what.contains("none"), "{what}");
         group.bench_function(what, |b| b.iter(|| large.find(black_box(name))));

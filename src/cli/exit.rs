@@ -59,7 +59,9 @@ impl Exit {
             Self::Done => "done; nothing was lost",
             Self::Internal => "internal error",
             Self::Usage => "the command line makes no sense",
-            Self::Config => "a configuration, a list of hosts or a catalogue is wrong; nothing was read",
+            Self::Config => {
+                "a configuration, a list of hosts or a catalogue is wrong; nothing was read"
+            }
             Self::Input => {
                 "some input is missing, no capture (for diff, erase: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened; erase: a file is in use"
             }

@@ -9,6 +9,7 @@ use super::EndReason;
 use super::kept::Standing;
 use super::options::FlowOptions;
 use super::tcp::Tcp;
+use super::victims::Worth;
 use crate::types::flow_key::Side;
 use crate::types::packet::{TcpFlags, Transport};
 use crate::types::{
@@ -94,6 +95,12 @@ pub struct Flow<A> {
     icmp: Option<(u8, u8)>,
     pub(super) datagram_interest: bool,
     watched: bool,
+    /// The observer has said whether it watches the flow.
+    is_decided: bool,
+    /// The queue that it waits in for the day when the table is full.
+    pub(super) worth: Worth,
+    /// Something came for it since a full table last looked at it.
+    pub(super) touched: bool,
     pub(super) alarm: Option<Timestamp>,
     /// It ends for this reason as soon as its alarm has come.
     pub(super) leaving: Option<EndReason>,
@@ -130,6 +137,9 @@ impl<A: Default> Flow<A> {
             },
             datagram_interest: true,
             watched: true,
+            is_decided: false,
+            worth: Worth::default(),
+            touched: false,
             alarm: None,
             leaving: None,
             armed: Timestamp::MAX,
@@ -191,6 +201,7 @@ impl<A> Flow<A> {
     /// Whether [`super::Observer::delivered`] is wanted.
     pub const fn set_watched(&mut self, watched: bool) {
         self.watched = watched;
+        self.is_decided = true;
     }
 
     /// See [`Flow::set_watched`].
@@ -337,6 +348,17 @@ impl<A> Flow<A> {
             Some(_) => "new",
             None if both_ways => "established",
             None => "new",
+        }
+    }
+
+    /// What would be lost if a full table gave it up now.
+    pub(super) fn worth_now(&self) -> Worth {
+        let is_one_way = self.sides.iter().any(|side| side.packets == 0);
+        match (self.is_decided, self.goes_on()) {
+            (true, true) if self.watched => Worth::Watched,
+            _ if is_one_way => Worth::OneWay,
+            (false, true) => Worth::Undecided,
+            _ => Worth::Spent,
         }
     }
 

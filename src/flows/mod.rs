@@ -8,6 +8,7 @@
 //! * [`flow`]: one flow's figures
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
+//! * [`victims`]: whom a full table gives up
 //! * [`duplicates`]: packets that a mirror shows twice
 //! * [`kept`]: a flow as it stands, for the next run of the sensor
 //! * [`options`]: timeouts and ceilings
@@ -19,6 +20,7 @@ pub mod options;
 pub mod table;
 pub mod tcp;
 pub mod timers;
+mod victims;
 
 pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
 pub use options::FlowOptions;

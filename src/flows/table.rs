@@ -13,6 +13,7 @@ use super::kept::Standing;
 use super::options::FlowOptions;
 use super::tcp::stream::{Chunk, Piece, Streams};
 use super::timers::{Timer, Timers};
+use super::victims::{Victims, Worth};
 use super::{EndReason, Interest, Observer};
 use crate::counters;
 use crate::types::flow_key::Side;
@@ -23,10 +24,8 @@ use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
 /// Memory of an ended flow that is remembered, beside what the observer keeps of it.
 pub(super) const REMEMBERED_BYTES: usize = 160;
-/// Flows among which a full table chooses those to give up.
-const LOOKED_AT: usize = 32;
-/// Flows that it gives up then: looking at so many for each new flow would cost more than all else in a flood.
-const GIVEN_UP: usize = 8;
+/// Flows that a full table passes over, at most, because something came for them since it last looked.
+const PASSED_OVER: usize = 32;
 /// Flows whose 5-tuple is in use again and that wait for their alarm; beyond, they end without it.
 const MAX_LEAVING: usize = 1 << 12;
 /// Timers a flow: with more, those of flows that ended are swept out. They would go when they are due, but time may stand still.
@@ -93,6 +92,7 @@ pub struct FlowTable<A, M> {
     leaving: usize,
     waiting: Waiting,
     pub(super) timers: Timers,
+    victims: Victims,
     duplicates: Duplicates,
     pub(super) remembered: HashMap<FlowKey, Remembered<M>, FixedState>,
     /// In the order of their ends, with what each takes.
@@ -114,6 +114,7 @@ impl<A: Default, M> FlowTable<A, M> {
                 max: options.max_waiting,
             },
             timers: Timers::default(),
+            victims: Victims::default(),
             duplicates: Duplicates::new(options.seed),
             remembered: HashMap::with_hasher(FixedState::with_seed(options.seed)),
             remembered_order: VecDeque::new(),
@@ -134,7 +135,12 @@ impl<A: Default, M> FlowTable<A, M> {
                 self.leave(slot, EndReason::Reuse, packet.timestamp, observer);
                 self.open(key, side, packet, observer)
             }
-            Some(slot) => slot,
+            Some(slot) => {
+                if let Some(flow) = self.slab.flow(slot) {
+                    flow.touched = true;
+                }
+                slot
+            }
             None => self.open(key, side, packet, observer),
         };
         let Some(flow) = self.slab.flow(slot) else {
@@ -159,6 +165,7 @@ impl<A: Default, M> FlowTable<A, M> {
                 _ => {}
             }
         }
+        self.weigh(slot);
         self.arm(slot);
     }
 
@@ -289,7 +296,7 @@ impl<A: Default, M> FlowTable<A, M> {
         observer: &mut impl Observer<A, Memory = M>,
     ) -> u32 {
         if self.index.len() >= self.options.max_flows {
-            self.give_up_some(packet.timestamp, observer);
+            self.give_up_one(packet.timestamp, observer);
         }
         self.counters.total += 1;
         match packet.transport {
@@ -308,6 +315,7 @@ impl<A: Default, M> FlowTable<A, M> {
         });
         observer.opened(&mut flow, packet, earlier);
         let slot = self.slab.insert(flow);
+        self.victims.push(slot, Worth::default());
         let (hash, hasher, slab) = (self.hash(&key), &self.hasher, &self.slab);
         self.index.insert_unique(hash, slot, |slot| {
             let mut state = hasher.build_hasher();
@@ -388,6 +396,19 @@ impl<A: Default, M> FlowTable<A, M> {
             && (!is_answer || tcp.is_closed(&flow.sides))
     }
 
+    /// What would be lost with a flow may have changed.
+    fn weigh(&mut self, slot: u32) {
+        let Some(flow) = self.slab.flow(slot) else {
+            return;
+        };
+        let now = flow.worth_now();
+        let before = std::mem::replace(&mut flow.worth, now);
+        if now != before {
+            self.victims.remove(slot, before);
+            self.victims.push(slot, now);
+        }
+    }
+
     fn arm(&mut self, slot: u32) {
         let Some(flow) = self.slab.flow(slot) else {
             return;
@@ -438,40 +459,29 @@ impl<A: Default, M> FlowTable<A, M> {
         } else if flow.deadline(&self.options) <= timer.due {
             self.end(timer.slot, EndReason::Timeout, timer.due, observer);
         } else {
+            self.weigh(timer.slot);
             self.arm(timer.slot);
         }
     }
 
-    /// The table is full: of the flows whose timers come up next, those that would end first go, and a watched one only where all are.
-    fn give_up_some(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
-        let mut looked_at = Vec::with_capacity(LOOKED_AT);
-        while looked_at.len() < LOOKED_AT
-            && let Some(timer) = self.timers.pop()
-        {
-            let is_current =
-                |flow: &&mut Flow<A>| flow.id() == timer.flow_id && flow.armed == timer.due;
-            let Some(flow) = self.slab.flow(timer.slot).filter(is_current) else {
-                continue;
+    /// The table is full: of the flows of the least worth the one that waits longest goes, unless something came for it lately.
+    fn give_up_one(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
+        for _ in 0..PASSED_OVER {
+            let next = self.victims.first();
+            let Some((slot, flow)) = next.and_then(|slot| Some((slot, self.slab.flow(slot)?)))
+            else {
+                return;
             };
-            flow.armed = Timestamp::MAX;
-            if flow.leaving.is_none() {
-                let deadline = flow.deadline(&self.options);
-                let place = (flow.is_watched(), deadline, flow.first().number, flow.id());
-                looked_at.push((place, timer.slot));
-                continue;
+            if !std::mem::take(&mut flow.touched) {
+                break;
             }
-            // It has no place in the index any more: its end makes no room.
-            looked_at.push(((true, Timestamp::MAX, u64::MAX, flow.id()), timer.slot));
+            let worth = flow.worth;
+            self.victims.remove(slot, worth);
+            self.victims.push(slot, worth);
         }
-        looked_at.sort_unstable();
-        for (index, ((is_watched, deadline, ..), slot)) in looked_at.into_iter().enumerate() {
-            let is_wanted = index == 0 || (index < GIVEN_UP && !is_watched);
-            if is_wanted && deadline < Timestamp::MAX {
-                self.counters.forced += 1;
-                self.end(slot, EndReason::Forced, now, observer);
-            } else {
-                self.arm(slot);
-            }
+        if let Some(slot) = self.victims.first() {
+            self.counters.forced += 1;
+            self.end(slot, EndReason::Forced, now, observer);
         }
     }
 
@@ -492,7 +502,8 @@ impl<A: Default, M> FlowTable<A, M> {
             return self.end(slot, reason, at, observer);
         }
         flow.leaving = Some(reason);
-        let key = *flow.key();
+        let (key, worth) = (*flow.key(), flow.worth);
+        self.victims.remove(slot, worth);
         self.forget_key(&key, slot);
         self.leaving += 1;
         self.arm(slot);
@@ -517,7 +528,10 @@ impl<A: Default, M> FlowTable<A, M> {
         };
         match flow.leaving {
             Some(_) => self.leaving -= 1,
-            None => self.forget_key(flow.key(), slot),
+            None => {
+                self.victims.remove(slot, flow.worth);
+                self.forget_key(flow.key(), slot);
+            }
         }
         observer.ending(&mut flow, reason, at);
         let stamp = Stamp {

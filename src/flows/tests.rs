@@ -441,32 +441,115 @@ fn probes_and_keep_alives_are_no_new_bytes() {
     assert!(bench.end().last().unwrap().ends_with(" 0/7"));
 }
 
-#[test]
-fn a_full_table_gives_up_what_would_end_first() {
+/// A table for so many flows.
+fn small(max_flows: usize) -> Bench {
     let options = FlowOptions {
-        max_flows: 100,
+        max_flows,
         ..FlowOptions::default()
     };
-    let mut bench = Bench {
+    Bench {
         table: FlowTable::new(options),
         ..Bench::new()
+    }
+}
+
+/// A segment without payload of the connection from `port`.
+fn segment(bench: &mut Bench, port: u16, from_client: bool, flags: u8) {
+    let (source_port, destination_port) = if from_client {
+        (port, SERVER.1)
+    } else {
+        (SERVER.1, port)
     };
-    for port in 0..1_000_u16 {
-        let segment = TcpSegment {
-            source_port: 10_000 + port,
-            destination_port: 443,
-            sequence: 1,
-            acknowledgement: 0,
-            flags: TcpFlags(SYN),
-            window: 0,
-            options: &[],
-            payload: &[],
-            payload_length: 0,
-        };
-        bench.packet(true, Transport::Tcp(segment), 0);
+    let segment = TcpSegment {
+        source_port,
+        destination_port,
+        sequence: 1,
+        acknowledgement: 2,
+        flags: TcpFlags(flags),
+        window: 0,
+        options: &[],
+        payload: &[],
+        payload_length: 0,
+    };
+    let identification = bench.number as u32;
+    bench.packet(from_client, Transport::Tcp(segment), identification);
+}
+
+fn shake_hands(bench: &mut Bench, port: u16) {
+    segment(bench, port, true, SYN);
+    segment(bench, port, false, SYN | ACK);
+    segment(bench, port, true, ACK);
+}
+
+fn flow(bench: &mut Bench, port: u16) -> Option<&mut Flow<()>> {
+    let ends = [(CLIENT.0, port), SERVER].map(|(address, port)| crate::types::Endpoint {
+        address: address.into(),
+        port,
+    });
+    let (key, _) = crate::types::FlowKey::new(ends[0], ends[1], crate::types::Protocol::TCP, None);
+    bench.table.flow(&key)
+}
+
+#[test]
+fn in_a_flood_what_nobody_answered_goes_before_connections() {
+    let mut bench = small(100);
+    shake_hands(&mut bench, 9_000);
+    for port in 10_000..11_000 {
+        segment(&mut bench, port, true, SYN);
         assert!(bench.table.len() <= 100);
     }
-    assert_eq!(bench.table.counters().forced, 900);
+    assert_eq!(bench.table.counters().forced, 901);
+    assert!(flow(&mut bench, 9_000).is_some());
+    assert!(flow(&mut bench, 10_900).is_none() && flow(&mut bench, 10_901).is_some());
+}
+
+#[test]
+fn a_full_table_gives_up_what_is_least_wanted_and_waited_longest() {
+    let mut bench = small(5);
+    for port in 1_001..=1_005 {
+        shake_hands(&mut bench, port);
+    }
+    // Everything but the first is decided: two flows are of no interest, two are watched, of which one is over.
+    for (port, is_watched) in [(1_002, false), (1_003, false), (1_004, true), (1_005, true)] {
+        flow(&mut bench, port).unwrap().set_watched(is_watched);
+        segment(
+            &mut bench,
+            port,
+            true,
+            if port == 1_005 { RST } else { ACK },
+        );
+    }
+    let mut order = Vec::new();
+    for port in 2_001..=2_005 {
+        segment(&mut bench, port, true, SYN);
+        // Only while it is answered does it take the place of something that is wanted more.
+        segment(&mut bench, port, false, SYN | ACK);
+        flow(&mut bench, port).unwrap().set_watched(true);
+        segment(&mut bench, port, true, ACK);
+        let gone = (1_001..=1_005).filter(|port| flow(&mut bench, *port).is_none());
+        order.push(gone.collect::<Vec<u16>>());
+    }
+    let of_no_interest = [1_002, 1_003, 1_005];
+    assert!(
+        order[0].len() == 1 && order[2] == of_no_interest,
+        "{order:?}"
+    );
+    assert_eq!(order[3], [1_001, 1_002, 1_003, 1_005]);
+    assert_eq!(order[4], [1_001, 1_002, 1_003, 1_004, 1_005]);
+}
+
+#[test]
+fn a_full_table_passes_over_what_something_came_for() {
+    let mut bench = small(3);
+    for port in 1..=3 {
+        segment(&mut bench, port, true, SYN);
+    }
+    segment(&mut bench, 1, true, SYN);
+    segment(&mut bench, 4, true, SYN);
+    assert!(flow(&mut bench, 1).is_some() && flow(&mut bench, 2).is_none());
+    segment(&mut bench, 5, true, SYN);
+    segment(&mut bench, 6, true, SYN);
+    assert!(flow(&mut bench, 1).is_none() && flow(&mut bench, 4).is_some());
 }
 
 #[test]

@@ -592,7 +592,9 @@ fn follow_segment<A, O: Observer<A>>(
     let tcp = flow.tcp.get_or_insert_default();
     let change = tcp.segment(side, segment);
     let acknowledged = tcp.acknowledged(side.reversed());
-    let streams = tcp.streams.take();
+    let is_last = segment.flags.has(TcpFlags::FIN);
+    let begins = change.position.is_some() && (segment.payload_length > 0 || is_last);
+    let streams = tcp.take_streams(begins);
     if change.position.is_none() && segment.payload_length > 0 {
         counters.unbelieved += 1;
     }
@@ -601,7 +603,7 @@ fn follow_segment<A, O: Observer<A>>(
             position,
             bytes: segment.payload,
             wire: segment.payload_length.into(),
-            is_last: segment.flags.has(TcpFlags::FIN),
+            is_last,
         });
         let before = streams.memory();
         follow_streams(
@@ -620,8 +622,9 @@ fn follow_segment<A, O: Observer<A>>(
         }
         if streams.is_stopped() {
             waiting.bytes -= streams.memory();
-        } else if let Some(tcp) = &mut flow.tcp {
-            tcp.streams = Some(streams);
+        }
+        if let Some(tcp) = &mut flow.tcp {
+            tcp.put_streams(streams);
         }
     }
     if flow.is_watched() {
@@ -691,7 +694,7 @@ fn finish_streams<A>(
     waiting: &mut Waiting,
     observer: &mut impl Observer<A>,
 ) {
-    let Some(mut streams) = flow.tcp.as_mut().and_then(|tcp| tcp.streams.take()) else {
+    let Some(mut streams) = flow.tcp.as_mut().and_then(|tcp| tcp.end_streams()) else {
         return;
     };
     waiting.bytes -= streams.memory();

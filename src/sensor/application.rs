@@ -19,7 +19,7 @@ pub(super) enum Application {
     #[default]
     Unknown,
     /// TCP: the first bytes of both sides.
-    Probing(Box<[Vec<u8>; 2]>),
+    Probing(Heads),
     /// TCP: something else, in which TLS or HTTP may begin; bytes of both sides that were searched.
     Searching([usize; 2]),
     /// DNS over TCP.
@@ -49,7 +49,7 @@ impl Application {
     /// Bytes that wait for more.
     pub fn memory(&self) -> usize {
         match self {
-            Self::Probing(heads) => heads.iter().map(Vec::capacity).sum(),
+            Self::Probing(heads) => heads.memory(),
             Self::DnsStream(framers) => framers.iter().map(dns::Framer::memory).sum(),
             Self::Tls(session) => session.memory(),
             Self::Http(connection) => connection.memory(),
@@ -84,11 +84,55 @@ pub(super) enum Told {
     Other,
 }
 
-/// Gathers the first bytes of `side` and tells the protocol by them.
-pub(super) fn probe(heads: &mut [Vec<u8>; 2], side: Side, bytes: &[u8]) -> Told {
-    let [low, high] = heads;
-    let head = if side == Side::LowToHigh { low } else { high };
-    head.extend_from_slice(bytes);
+/// The first bytes of both sides, while they do not tell the protocol.
+#[derive(Debug, Default)]
+pub(super) struct Heads(Option<Box<[Vec<u8>; 2]>>);
+
+impl Heads {
+    /// Forgets those of a side.
+    pub fn clear(&mut self, side: Side) {
+        if let Some(head) = self.head(side) {
+            head.clear();
+        }
+    }
+
+    /// Takes those of a side out.
+    pub fn take(&mut self, side: Side) -> Vec<u8> {
+        self.head(side).map(std::mem::take).unwrap_or_default()
+    }
+
+    fn head(&mut self, side: Side) -> Option<&mut Vec<u8>> {
+        let [low, high] = self.0.as_deref_mut()?;
+        Some(if side == Side::LowToHigh { low } else { high })
+    }
+
+    fn memory(&self) -> usize {
+        self.0
+            .iter()
+            .flat_map(|heads| heads.iter())
+            .map(Vec::capacity)
+            .sum()
+    }
+}
+
+/// Tells the protocol by the first bytes of `side`, of which `bytes` are the next. They are kept where they do not tell it, or where
+/// earlier ones were.
+pub(super) fn probe(heads: &mut Heads, side: Side, bytes: &[u8]) -> Told {
+    if let Some(head) = heads.head(side).filter(|head| !head.is_empty()) {
+        head.extend_from_slice(bytes);
+        return told_by(head);
+    }
+    let told = told_by(bytes);
+    if told == Told::Nothing {
+        heads.0.get_or_insert_default();
+        if let Some(head) = heads.head(side) {
+            head.extend_from_slice(bytes);
+        }
+    }
+    told
+}
+
+fn told_by(head: &[u8]) -> Told {
     match (tls::probe(head), http::probe(head)) {
         (Probe::Yes, _) => Told::Tls(if head.get(5) == Some(&2) {
             Direction::ToClient
@@ -136,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_the_protocol_and_the_client() {
-        let told = |bytes: &[u8]| probe(&mut [Vec::new(), Vec::new()], Side::LowToHigh, bytes);
+        let told = |bytes: &[u8]| probe(&mut Heads::default(), Side::LowToHigh, bytes);
         assert_eq!(
             told(b"\x16\x03\x01\x02\x00\x01"),
             Told::Tls(Direction::ToServer)
@@ -152,6 +196,16 @@ mod tests {
         );
         assert_eq!(told(b"220 mail.example ESMTP\r\n"), Told::Other);
         assert_eq!(told(b"G"), Told::Nothing);
+        let mut heads = Heads::default();
+        let mut more = |side, bytes: &[u8]| probe(&mut heads, side, bytes);
+        assert_eq!(more(Side::LowToHigh, b"GE"), Told::Nothing);
+        assert_eq!(more(Side::HighToLow, b"HT"), Told::Nothing);
+        assert_eq!(
+            more(Side::LowToHigh, b"T / HTTP/1.1\r\n"),
+            Told::Http(Direction::ToServer)
+        );
+        assert_eq!(heads.take(Side::LowToHigh), b"GET / HTTP/1.1\r\n");
+        assert_eq!(heads.take(Side::HighToLow), b"HT");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::annotation::{Annotation, Claimed};
 use super::application::{
-    AppProtocol, Application, Found, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
+    AppProtocol, Application, Found, Heads, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
 };
 use super::worker::{Core, Way};
 use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
@@ -26,7 +26,7 @@ impl Core {
         let protocol = flow.key().protocol();
         flow.annotation.application = match protocol {
             Protocol::TCP if is_dns => Application::DnsStream(Box::default()),
-            Protocol::TCP => Application::Probing(Box::default()),
+            Protocol::TCP => Application::Probing(Heads::default()),
             Protocol::UDP if is_dns => Application::Done,
             Protocol::UDP => Application::ProbingDatagrams(0),
             _ => Application::Done,
@@ -62,12 +62,12 @@ impl Core {
                 self.probe_stream(flow, heads, side, bytes, stamp)
             }
             (Application::Probing(mut heads), Chunk::Restart) => {
-                heads[side.index()].clear();
+                heads.clear(side);
                 Application::Probing(heads)
             }
             (Application::Probing(mut heads), Chunk::Gap(_)) => {
                 // What comes behind the gap may well begin a message.
-                heads[side.index()].clear();
+                heads.clear(side);
                 Application::Probing(heads)
             }
             (Application::Searching(searched), Chunk::Bytes(bytes)) => {
@@ -99,7 +99,7 @@ impl Core {
     fn probe_stream(
         &mut self,
         flow: &mut Flow<Annotation>,
-        mut heads: Box<[Vec<u8>; 2]>,
+        mut heads: Heads,
         side: Side,
         bytes: &[u8],
         stamp: Stamp,
@@ -118,14 +118,12 @@ impl Core {
         };
         flow.set_client(client, ClientEvidence::Protocol);
         // What the other side said first is of the same conversation.
-        let order = [side.reversed(), side];
-        order.into_iter().fold(application, |application, side| {
-            let head = std::mem::take(&mut heads[side.index()]);
-            if head.is_empty() {
-                application
-            } else {
-                self.feed(flow, application, side, &head, stamp)
-            }
+        let (other, own) = (heads.take(side.reversed()), heads.take(side));
+        let own = if own.is_empty() { bytes } else { &own };
+        let order = [(side.reversed(), other.as_slice()), (side, own)];
+        let order = order.into_iter().filter(|(_, head)| !head.is_empty());
+        order.fold(application, |application, (side, head)| {
+            self.feed(flow, application, side, head, stamp)
         })
     }
 
@@ -319,7 +317,7 @@ impl Core {
             self.transaction(flow, transaction, stamp);
         }
         if connection.is_tunnel() {
-            let inside = Application::Probing(Box::default());
+            let inside = Application::Probing(Heads::default());
             return if rest.is_empty() {
                 inside
             } else {

@@ -19,8 +19,10 @@ const MOST_LATE: u32 = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Tcp {
     sequences: [Sequence; 2],
-    /// `None` once nobody wants the streams.
-    pub streams: Option<Box<Streams>>,
+    /// `None` until they have something to hold: most connections of a flood never carry a byte.
+    streams: Option<Box<Streams>>,
+    /// Nobody wants the streams any more.
+    are_streams_unwanted: bool,
     /// An ICMP error quoted the SYN.
     icmp_refused: bool,
     begun: bool,
@@ -40,10 +42,7 @@ pub(super) struct Change {
 impl Tcp {
     /// Takes in a segment that is no mirror duplicate.
     pub fn segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
-        if !self.begun {
-            self.begun = true;
-            self.streams = Some(Box::default());
-        }
+        self.begun = true;
         let flags = segment.flags;
         let mut change = Change::default();
         if flags.has(TcpFlags::RST) {
@@ -117,8 +116,30 @@ impl Tcp {
         let passed = self.passed(side);
         match &mut self.streams {
             Some(streams) => streams.side(side).position().unwrap_or(passed).min(passed),
+            None if self.begun && !self.are_streams_unwanted => 0,
             None => passed,
         }
+    }
+
+    /// The streams, where somebody wants them and they hold something, or will: `begins` says that a segment brings it.
+    pub fn take_streams(&mut self, begins: bool) -> Option<Box<Streams>> {
+        let is_first = begins && self.begun && !self.are_streams_unwanted;
+        self.streams.take().or_else(|| is_first.then(Box::default))
+    }
+
+    /// Gives back what [`Self::take_streams`] gave, as far as somebody still wants it.
+    pub fn put_streams(&mut self, streams: Box<Streams>) {
+        self.are_streams_unwanted = streams.is_stopped();
+        if !self.are_streams_unwanted {
+            self.streams = Some(streams);
+        }
+    }
+
+    /// The streams at the end, of a connection without a byte as well; `None` where nobody wants them.
+    pub fn end_streams(&mut self) -> Option<Streams> {
+        let are_wanted = self.begun && !self.are_streams_unwanted;
+        let streams = self.streams.take().map(|streams| *streams);
+        streams.or_else(|| are_wanted.then(Streams::default))
     }
 
     /// Whether a SYN with this sequence number begins another connection.

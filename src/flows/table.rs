@@ -129,11 +129,12 @@ impl<A: Default, M> FlowTable<A, M> {
     pub fn packet(&mut self, packet: &Packet<'_>, observer: &mut impl Observer<A, Memory = M>) {
         let (key, side) = packet.flow_key(self.options.key_vlan);
         let is_duplicate = self.duplicates.is_duplicate(&key, packet);
-        let slot = match self.find(&key) {
+        let hash = self.hash(&key);
+        let slot = match self.find(hash, &key) {
             Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
                 self.counters.reused += 1;
                 self.leave(slot, EndReason::Reuse, packet.timestamp, observer);
-                self.open(key, side, packet, observer)
+                self.open((hash, key), side, packet, observer)
             }
             Some(slot) => {
                 if let Some(flow) = self.slab.flow(slot) {
@@ -141,7 +142,7 @@ impl<A: Default, M> FlowTable<A, M> {
                 }
                 slot
             }
-            None => self.open(key, side, packet, observer),
+            None => self.open((hash, key), side, packet, observer),
         };
         let Some(flow) = self.slab.flow(slot) else {
             return;
@@ -171,7 +172,7 @@ impl<A: Default, M> FlowTable<A, M> {
 
     /// An ICMP error quoted a packet of a flow: gives the flow, where it is one of this table.
     pub fn quoted(&mut self, key: &FlowKey) -> Option<&mut Flow<A>> {
-        let slot = self.find(key)?;
+        let slot = self.find(self.hash(key), key)?;
         let flow = self.slab.flow(slot)?;
         if let Some(tcp) = &mut flow.tcp {
             tcp.refuse();
@@ -240,7 +241,7 @@ impl<A: Default, M> FlowTable<A, M> {
 
     /// The flow of a key.
     pub fn flow(&mut self, key: &FlowKey) -> Option<&mut Flow<A>> {
-        let slot = self.find(key)?;
+        let slot = self.find(self.hash(key), key)?;
         self.slab.flow(slot)
     }
 
@@ -281,16 +282,15 @@ impl<A: Default, M> FlowTable<A, M> {
         self.hasher.hash_one(key)
     }
 
-    fn find(&self, key: &FlowKey) -> Option<u32> {
+    fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
         let slab = &self.slab;
-        self.index
-            .find(self.hash(key), |slot| slab.key(*slot) == Some(key))
-            .copied()
+        let is_it = |slot: &u32| slab.key(*slot) == Some(key);
+        self.index.find(hash, is_it).copied()
     }
 
     fn open(
         &mut self,
-        key: FlowKey,
+        (hash, key): (u64, FlowKey),
         side: Side,
         packet: &Packet<'_>,
         observer: &mut impl Observer<A, Memory = M>,
@@ -316,7 +316,7 @@ impl<A: Default, M> FlowTable<A, M> {
         observer.opened(&mut flow, packet, earlier);
         let slot = self.slab.insert(flow);
         self.victims.push(slot, Worth::default());
-        let (hash, hasher, slab) = (self.hash(&key), &self.hasher, &self.slab);
+        let (hasher, slab) = (&self.hasher, &self.slab);
         self.index.insert_unique(hash, slot, |slot| {
             let mut state = hasher.build_hasher();
             // The key itself is hashed, as in every look-up: an `Option` of it would hash otherwise.
@@ -330,6 +330,9 @@ impl<A: Default, M> FlowTable<A, M> {
 
     /// What is remembered of the flow that this one continues: the 5-tuple is the same, and nothing says that it is new.
     fn recall(&mut self, key: &FlowKey, packet: &Packet<'_>) -> Option<(M, Option<Standing>)> {
+        if self.remembered.is_empty() {
+            return None;
+        }
         let Remembered {
             ended,
             memory,

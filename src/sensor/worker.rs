@@ -498,7 +498,9 @@ impl Observer<Annotation> for Core {
         reason: EndReason,
         _: Timestamp,
     ) -> Option<Box<Earlier>> {
-        self.contacts.remove(flow.key());
+        if !self.contacts.is_empty() {
+            self.contacts.remove(flow.key());
+        }
         self.buffered -= std::mem::take(&mut flow.annotation.weight);
         if let Some(watch) = &mut self.watch {
             watch.ended(flow);

@@ -55,9 +55,9 @@ pub struct Hello {
 /// What is known of the QUIC connections on one UDP flow.
 #[derive(Debug, Default)]
 pub struct Connection {
-    attempt: Option<Attempt>,
+    attempt: Option<Box<Attempt>>,
     /// The connection whose hello is whole.
-    finished: Option<InitialKeys>,
+    finished: Option<Box<InitialKeys>>,
     hello: Option<Box<Hello>>,
     /// Of the bytes of that hello.
     hello_hash: Option<u64>,
@@ -68,7 +68,7 @@ pub struct Connection {
 /// A hello that is being put together.
 #[derive(Debug)]
 struct Attempt {
-    keys: InitialKeys,
+    keys: Box<InitialKeys>,
     version: u32,
     crypto: Crypto,
 }
@@ -113,7 +113,9 @@ impl Connection {
     /// Bytes that wait for more of a handshake, and of the hello that is whole.
     pub fn memory(&self) -> usize {
         let attempt = self.attempt.as_ref();
-        let attempt = attempt.map_or(0, |attempt| size_of::<Attempt>() + attempt.crypto.memory());
+        let attempt = attempt.map_or(0, |attempt| {
+            size_of::<Attempt>() + size_of::<InitialKeys>() + attempt.crypto.memory()
+        });
         let hello = self.hello.as_ref();
         attempt + hello.map_or(0, |hello| hello.client_hello.memory())
     }
@@ -160,11 +162,11 @@ impl Connection {
             self.derivations += 1;
             let keys = InitialKeys::derive(family, &initial.destination)?;
             if let Some(payload) = keys.open(initial) {
-                self.attempt = Some(Attempt {
-                    keys,
+                self.attempt = Some(Box::new(Attempt {
+                    keys: Box::new(keys),
                     version: initial.version,
                     crypto: Crypto::default(),
-                });
+                }));
                 return Some(payload);
             }
         }

@@ -128,8 +128,8 @@ impl<A: Default, M> FlowTable<A, M> {
     /// Counts a packet for its flow and follows its stream.
     pub fn packet(&mut self, packet: &Packet<'_>, observer: &mut impl Observer<A, Memory = M>) {
         let (key, side) = packet.flow_key(self.options.key_vlan);
-        let is_duplicate = self.duplicates.is_duplicate(&key, packet);
         let hash = self.hash(&key);
+        let is_duplicate = self.duplicates.is_duplicate((hash, side), packet);
         let slot = match self.find(hash, &key) {
             Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
                 self.counters.reused += 1;

@@ -41,7 +41,7 @@ const MAX_NAMES_OF_A_SERVER: usize = 4;
 /// Sizes and times of the names table.
 #[derive(Clone, Copy, Debug)]
 pub struct NamesOptions {
-    /// Most entries; one takes [`table::ENTRY_BYTES`] and a bucket of 8 bytes.
+    /// Most entries; one takes [`table::ENTRY_BYTES`], and a bucket 8 bytes and a bit.
     pub entries: usize,
     /// Bytes for the text of names.
     pub text_bytes: usize,

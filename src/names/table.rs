@@ -11,6 +11,9 @@
 //! behind is older and gone as well: a reader simply stops. Reads are wait-free: at most [`MAX_HOPS`] entries, each read once.
 //! Inserts are lock-free: a reservation, and a compare-and-swap of the bucket's head that fails only when another insert won.
 //!
+//! A bucket that never held an entry is known by a bit, which is set before its first entry is published. A reader that comes after
+//! that entry, by whatever orders threads, sees the bit too; one that does not may miss both.
+//!
 //! Memory order: as in [`super::texts`]; the seal is stored with release after the words, loaded with acquire before them, and
 //! looked at again after an acquire fence.
 
@@ -27,6 +30,8 @@ pub const MAX_HOPS: usize = 64;
 pub const ENTRY_BYTES: usize = WORDS * 8;
 
 const WORDS: usize = 15;
+/// Bits of a word that tell which buckets were used.
+const BUCKETS_A_WORD: usize = u64::BITS as usize;
 const SEAL: usize = 0;
 const KEY: usize = 1;
 const NAME: usize = 5;
@@ -140,6 +145,9 @@ pub struct Table {
     words: Box<[AtomicU64]>,
     /// Position of the newest entry of a bucket, plus one; 0 is none.
     heads: Box<[AtomicU64]>,
+    /// A bit for each bucket that ever held an entry. They lie in a core's own cache, where the heads of many buckets do not: most
+    /// look-ups find nothing, and in a flood of addresses that nobody asked for nearly all.
+    used: Box<[AtomicU64]>,
     /// Next free position.
     head: AtomicU64,
     /// Entries that were overwritten although their last answer was younger than the retention: the ceiling took them.
@@ -155,6 +163,7 @@ impl Table {
         Self {
             words: zeroed(capacity * WORDS),
             heads: zeroed(capacity),
+            used: zeroed(capacity.div_ceil(BUCKETS_A_WORD)),
             head: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             retention,
@@ -249,7 +258,11 @@ impl Table {
     }
 
     fn walk(&self, hash: u64) -> impl Iterator<Item = Node> + use<'_> {
-        let mut next = self.bucket(hash).load(Ordering::Acquire);
+        let (used, bit) = self.used(hash);
+        let mut next = match used.load(Ordering::Relaxed) & bit {
+            0 => 0,
+            _ => self.bucket(hash).load(Ordering::Acquire),
+        };
         std::iter::from_fn(move || {
             let node = self.read(next.checked_sub(1)?)?;
             next = node.next;
@@ -322,6 +335,10 @@ impl Table {
     }
 
     fn publish(&self, hash: u64, position: u64) {
+        let (used, bit) = self.used(hash);
+        if used.load(Ordering::Relaxed) & bit == 0 {
+            used.fetch_or(bit, Ordering::Relaxed);
+        }
         let bucket = self.bucket(hash);
         let mut newest = bucket.load(Ordering::Acquire);
         loop {
@@ -366,6 +383,14 @@ impl Table {
     #[allow(clippy::indexing_slicing)] // The capacity is a power of two, and the mask keeps the entry below it.
     fn word(&self, position: u64, index: usize) -> &AtomicU64 {
         &self.words[(position & (self.capacity - 1)) as usize * WORDS + index]
+    }
+
+    /// The word and the bit that tell whether a bucket was ever used.
+    #[allow(clippy::indexing_slicing)] // As above: there are as many bits as buckets.
+    fn used(&self, hash: u64) -> (&AtomicU64, u64) {
+        let bucket = (hash & (self.capacity - 1)) as usize;
+        let bit = 1 << (bucket % BUCKETS_A_WORD);
+        (&self.used[bucket / BUCKETS_A_WORD], bit)
     }
 
     #[allow(clippy::indexing_slicing)] // As above.

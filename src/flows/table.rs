@@ -526,17 +526,22 @@ impl<A: Default, M> FlowTable<A, M> {
         at: Timestamp,
         observer: &mut impl Observer<A, Memory = M>,
     ) {
-        let Some(mut flow) = self.slab.remove(slot) else {
+        let Some(flow) = self.slab.flow(slot) else {
             return;
         };
+        let (key, worth) = (*flow.key(), flow.worth);
         match flow.leaving {
             Some(_) => self.leaving -= 1,
             None => {
-                self.victims.remove(slot, flow.worth);
-                self.forget_key(flow.key(), slot);
+                self.victims.remove(slot, worth);
+                self.forget_key(&key, slot);
             }
         }
-        observer.ending(&mut flow, reason, at);
+        // It ends where it lies: it is large.
+        let Some(flow) = self.slab.flow(slot) else {
+            return;
+        };
+        observer.ending(flow, reason, at);
         let stamp = Stamp {
             timestamp: flow.last(),
             recorded: flow.last_recorded(),
@@ -545,10 +550,12 @@ impl<A: Default, M> FlowTable<A, M> {
         if let Some(tcp) = &mut flow.tcp {
             tcp.settle(&flow.sides);
         }
-        finish_streams(&mut flow, stamp, &mut self.waiting, observer);
-        if let Some(memory) = observer.ended(&mut flow, reason, at) {
+        finish_streams(flow, stamp, &mut self.waiting, observer);
+        let memory = observer.ended(flow, reason, at);
+        self.slab.free(slot);
+        if let Some(memory) = memory {
             let bytes = observer.weight(&memory);
-            self.remember(*flow.key(), at, memory, None, bytes);
+            self.remember(key, at, memory, None, bytes);
         }
     }
 }
@@ -754,10 +761,11 @@ impl<A> Slab<A> {
         chunk.get(slot as usize % CHUNK)?.as_ref().map(Flow::key)
     }
 
-    fn remove(&mut self, slot: u32) -> Option<Flow<A>> {
-        let flow = self.place(slot)?.take()?;
-        self.free.push(slot);
-        Some(flow)
+    fn free(&mut self, slot: u32) {
+        if let Some(place) = self.place(slot) {
+            *place = None;
+            self.free.push(slot);
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = (u32, &Flow<A>)> {

@@ -34,6 +34,8 @@ pub(super) struct Timers {
 }
 
 impl Timers {
+    // Not inlined, it would read from the stack what was just put there in other portions, and wait for all stores before them.
+    #[inline]
     pub fn set(&mut self, timer: Timer) {
         self.len += 1;
         if self.horizon.is_some_and(|horizon| timer.due <= horizon) {

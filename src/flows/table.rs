@@ -467,10 +467,11 @@ impl<A: Default, M> FlowTable<A, M> {
         }
     }
 
-    /// The table is full: of the flows of the least worth the one that waits longest goes, unless something came for it lately.
+    /// The table is full: of the flows of the least worth the one that waits longest goes, unless something came for it lately; see
+    /// [`Victims`].
     fn give_up_one(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
         for _ in 0..PASSED_OVER {
-            let next = self.victims.first();
+            let next = self.victims.first(self.options.max_flows);
             let Some((slot, flow)) = next.and_then(|slot| Some((slot, self.slab.flow(slot)?)))
             else {
                 return;
@@ -482,7 +483,7 @@ impl<A: Default, M> FlowTable<A, M> {
             self.victims.remove(slot, worth);
             self.victims.push(slot, worth);
         }
-        if let Some(slot) = self.victims.first() {
+        if let Some(slot) = self.victims.first(self.options.max_flows) {
             self.counters.forced += 1;
             self.end(slot, EndReason::Forced, now, observer);
         }

@@ -504,6 +504,20 @@ fn in_a_flood_what_nobody_answered_goes_before_connections() {
 }
 
 #[test]
+fn in_a_flood_of_connections_a_host_still_gets_its_answer() {
+    let mut bench = small(100);
+    for port in 10_000..11_000 {
+        shake_hands(&mut bench, port);
+        if port == 10_500 {
+            segment(&mut bench, 9_000, true, SYN);
+        }
+        assert!(bench.table.len() <= 100);
+    }
+    assert!(flow(&mut bench, 9_000).is_some());
+    assert!(flow(&mut bench, 10_800).is_none() && flow(&mut bench, 10_999).is_some());
+}
+
+#[test]
 fn a_full_table_gives_up_what_is_least_wanted_and_waited_longest() {
     let mut bench = small(5);
     for port in 1_001..=1_005 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{Catalogue, Endpoint, EndpointId, Role, RoleOf};
+use super::catalogue::{Catalogue, Endpoint, EndpointId, Product, Role, RoleOf};
 use super::fact::{Activity, Contact, Exchange, NameSource};
 use super::options::UpdateOptions;
 use super::output::Access;
@@ -530,7 +530,9 @@ impl OpenAccess {
         const MOST: usize = 3;
         let own = catalogue.endpoint(self.endpoint);
         let by_catalogue = own
-            .filter(|_| !self.by_path && self.decided.is_none())
+            .filter(|own| {
+                self.decided.is_none() && !(self.by_path && is_one_product(own, catalogue))
+            })
             .map(|own| own.alternatives.clone())
             .unwrap_or_default();
         let differs = |other: &&Endpoint| own.is_none_or(|own| own.product != other.product);
@@ -556,6 +558,12 @@ impl OpenAccess {
             self.flow_ids.push(flow_id);
         }
     }
+}
+
+/// Whether an endpoint's product is told: it stands for no others.
+fn is_one_product(endpoint: &Endpoint, catalogue: &Catalogue) -> bool {
+    let product = catalogue.product(endpoint.product);
+    !product.is_some_and(Product::is_unknown)
 }
 
 /// Whether a contact is one with an own source.

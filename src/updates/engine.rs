@@ -176,7 +176,7 @@ impl Engine {
         if is_apart {
             self.close_access(key, Cause::Fact, activity.time, out);
         }
-        self.open(key, &activity.contact, activity.start, role);
+        self.open(key, &activity.contact, activity.start);
         let part = activity.exchange.as_ref().and_then(|exchange| {
             self.file_part(
                 key,
@@ -228,7 +228,7 @@ impl Engine {
             self.weigh_access(&key);
             return;
         }
-        self.open(key, &activity.contact, activity.start, role);
+        self.open(key, &activity.contact, activity.start);
         let is_supported = self.is_supported(&key);
         let Some(open) = self.accesses.get_mut(&key) else {
             return;
@@ -337,7 +337,7 @@ impl Engine {
     }
 
     /// Opens an access where there is none.
-    fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp, role: RoleOf) {
+    fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp) {
         if self.accesses.contains_key(&key) {
             return;
         }
@@ -352,9 +352,7 @@ impl Engine {
             .endpoint(key.endpoint)
             .map(|endpoint| endpoint.rule.as_str())
             .unwrap_or_default();
-        let decided = self
-            .decide(key.client, key.endpoint)
-            .filter(|_| !role.by_path);
+        let decided = self.decide(key.client, key.endpoint);
         let mut open = OpenAccess::new(
             hash(&(key.client, rule, key.role.as_str(), key.is_guess, start)),
             contact,

@@ -26,7 +26,10 @@ role = "download"
 patterns = ["dl.example.com"]
 alternatives = ["v/one", "v/two"]
 shared_host = true
-paths = [{ path = "/one/*", role = "download", rule = "v/one/files" }]
+paths = [
+  { path = "/one/*", role = "download", rule = "v/one/files" },
+  { path = "/any/*", role = "download" },
+]
 examples = ["dl.example.com"]
 source = "unsourced"
 verified = "never"
@@ -128,6 +131,11 @@ fn another_access_of_the_client_decides_between_products() {
         shared(&[(files, 0.0, Some("/one/setup.exe"))]),
         ["one downloaded high 0"],
         "a path decides by itself"
+    );
+    assert_eq!(
+        shared(&[(files, 0.0, Some("/any/setup.exe"))]),
+        ["unknown downloaded low 2"],
+        "a path may tell the role alone"
     );
 }
 

@@ -89,6 +89,13 @@ enum What {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
+    /// Nothing is lost while the sensor reloads twice a second, every other time a configuration that is broken
+    Reloads {
+        #[arg(long, default_value_t = 100_000)]
+        rate: u64,
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Memory, life, and the updates of watched hosts in a flood
     Flood {
         /// syn, flows, names, answers or quic
@@ -144,6 +151,7 @@ impl Bench {
             } => self.rates(rates, *seconds, programs),
             What::Slowed { rate, seconds } => self.slowed(*rate, *seconds),
             What::Delays { rate, seconds } => self.delays(*rate, *seconds),
+            What::Reloads { rate, seconds } => self.reloads(*rate, *seconds),
             What::Flood {
                 kind,
                 rate,
@@ -236,6 +244,35 @@ impl Bench {
                 delays.len()
             );
         }
+        self.tell_found(&visits, CAPTURES);
+    }
+
+    fn reloads(&self, rate: u64, seconds: u64) {
+        let mut visits = Visits::new(CAPTURES, AT_ONCE);
+        let running = self.start(Program::Sensor, Duration::from_secs(seconds));
+        let config = self.folder.join("sensor.toml");
+        let good = std::fs::read_to_string(&config).unwrap();
+        let broken = format!("{good}\nmemory =\n");
+        let before = received();
+        let start = Instant::now();
+        let mut sender = Sender::new();
+        for text in [&broken, &good].into_iter().cycle() {
+            sender.send(&mut visits, Some(rate), Duration::from_millis(500));
+            if start.elapsed() >= Duration::from_secs(seconds) {
+                break;
+            }
+            std::fs::write(&config, text).unwrap();
+            running.signal(Signal::SIGHUP);
+        }
+        std::thread::sleep(AFTERGLOW);
+        let said = running.said();
+        tell_accounts(before, running.stop());
+        let told = |word: &str| said.lines().filter(|line| line.contains(word)).count();
+        println!(
+            "reloads: {} taken, {} refused",
+            told("reloaded"),
+            told("sensor.toml:")
+        );
         self.tell_found(&visits, CAPTURES);
     }
 

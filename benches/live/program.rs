@@ -170,7 +170,8 @@ impl Running {
         }
     }
 
-    fn said(&self) -> String {
+    /// What it wrote to standard output and error.
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.folder.join("said")).unwrap()
     }
 

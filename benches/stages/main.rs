@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 mod samples;
+mod updates;
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -301,7 +302,7 @@ fn catalogue(c: &mut Criterion) {
 }
 
 /// A catalogue of 5,000 patterns: exact names and suffixes that share an ending, and globs below several endings.
-fn large_catalogue() -> Catalogue {
+pub(crate) fn large_catalogue() -> Catalogue {
     let patterns = (0..5_000).map(|number| match number % 4 {
         0 => format!("\"cdn*-x.vendor{number}.example\""),
         1 => format!("\"host{number}.update.example.org\""),
@@ -412,6 +413,6 @@ fn flow_record<'a>(name: &'a records::flow::Name<'a>) -> records::flow::Flow<'a>
 criterion_group!(
     name = stages;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = decode, under_pseudonyms, protocols, flows, names, catalogue, records
+    targets = decode, under_pseudonyms, protocols, flows, names, catalogue, updates::engine, records
 );
 criterion_main!(stages);

@@ -77,6 +77,8 @@ const STAGES: &[(&str, &[&str])] = &[
         &[
             "types",
             "source",
+            // Commands that look into the catalogue.
+            "updates",
             "records",
             "sinks",
             "pseudonyms",

@@ -352,7 +352,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         &[
             "chrome-omaha-updater check: resolved update.googleapis.com by dns",
             "firefox check: checked aus5.mozilla.org by tls",
-            "firefox download: checked ciscobinary.openh264.org by tls",
+            "openh264 download: checked ciscobinary.openh264.org by tls",
         ],
     ),
     (
@@ -436,8 +436,8 @@ const UPDATES: &[(&str, &[&str])] = &[
     (
         "late-use",
         &[
-            "firefox download: checked addons.mozilla.org by dns",
-            "firefox download: resolved addons.mozilla.org by dns",
+            "firefox metadata: checked addons.mozilla.org by dns",
+            "firefox metadata: resolved addons.mozilla.org by dns",
         ],
     ),
     (
@@ -733,8 +733,7 @@ fn contact_with_an_own_source_is_an_update_and_what_the_catalogue_knows_keeps_it
             "internal/wsus download downloaded http high internal",
         ]
     );
-    let optimization =
-        "microsoft/windows-update/download-2 download downloaded http medium internal";
+    let optimization = "microsoft/unknown/delivery download downloaded http high internal";
     assert_eq!(told("delivery-optimization"), [optimization]);
     std::fs::remove_file(&config).unwrap();
 }

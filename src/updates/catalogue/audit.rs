@@ -45,18 +45,15 @@ pub fn audit_local(local: &[SourceFile]) -> Result<Figures, Vec<CatalogueError>>
 }
 
 fn judge(mut builder: Builder<'_>, files: usize) -> Result<Figures, Vec<CatalogueError>> {
-    let said = Vec::new().into_iter();
-    let said = said
-        .chain(unreachable_entries(&builder))
+    let said = unreachable_entries(&builder)
+        .into_iter()
         .chain(shadowed_globs(&builder))
         .chain(unknown_alternatives(&builder))
         .chain(disagreeing_claims(&builder))
         .chain(unproven(&builder))
         .collect::<Vec<_>>();
     for (place, what) in said {
-        if builder.is_local(place.file) {
-            builder.error_at(&place, what);
-        }
+        builder.error_at(&place, what);
     }
     if builder.errors.is_empty() {
         return Ok(figures(&builder, files));

@@ -170,11 +170,11 @@ role = "download"
         let errors = read(&MIRROR.replace("rule = \"v/apt/packages\"", "rule = \"v/apt/none\""))
             .unwrap_err();
         assert!(
-            errors[0].starts_with("v.toml:11:62: no endpoint v/apt/none"),
+            errors[0].starts_with("v.toml:12:56: no endpoint v/apt/none"),
             "{errors:?}"
         );
         assert!(
-            errors[1].starts_with("v.toml:20:6: no pattern and no rule leads"),
+            errors[1].starts_with("v.toml:21:6: unreachable: no pattern"),
             "{errors:?}"
         );
         let errors = read(&MIRROR.replace("{ agent = \"APT/*\", role", "{ role")).unwrap_err();

@@ -74,10 +74,11 @@ fn every_error_has_its_place() {
         "{texts:?}"
     );
     assert!(
-        texts[1].contains("role \"chek\"") && texts[1].contains("accepted are check"),
+        texts[1].contains("role \"chek\"") && texts[1].contains("accepted is check, "),
         "{texts:?}"
     );
     assert!(texts[2].contains("stands in v/p/b already"), "{texts:?}");
+    assert_eq!(texts.len(), 3, "{texts:?}");
 }
 
 #[test]

@@ -50,7 +50,12 @@ fn main() -> io::Result<()> {
     let pages: Vec<String> = command.get_subcommands().map(page_name).collect();
     write(&command, &pages, &folder)?;
     for subcommand in command.get_subcommands() {
-        write(subcommand, &[NAME.to_owned()], &folder)?;
+        let mut related = vec![NAME.to_owned()];
+        for action in subcommand.get_subcommands() {
+            write(action, &[NAME.to_owned(), page_name(subcommand)], &folder)?;
+            related.push(page_name(action));
+        }
+        write(subcommand, &related, &folder)?;
     }
     documents::write(Path::new("."), &folder.join("documents"))
 }

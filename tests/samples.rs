@@ -98,15 +98,9 @@ const NOT_SHOWN: &[Exception] = &[
         "update_session.offered_evidence=usual_size",
         "no client checks for days",
     ),
-    ("update", "update.role=metadata", "none is fetched"),
-    (
-        "update",
-        "update.security=mixed",
-        "no such product is fetched",
-    ),
     (
         "update_session",
-        "update_session.security=mixed",
+        "update_session.security=no",
         "no such product is fetched",
     ),
     (

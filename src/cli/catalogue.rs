@@ -27,6 +27,7 @@ const MAX_LINE: u64 = 16 * 1024;
 
 /// Look into the catalogue of update servers: what it holds, which rule a name leads to, and whether own files of it are right.
 #[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
 pub struct Flags {
     #[command(subcommand)]
     command: Action,

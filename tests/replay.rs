@@ -180,7 +180,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         "chromium-quic",
         &[
             "chrome-omaha-updater check: checked update.googleapis.com by quic",
-            "unknown download: checked edgedl.me.gvt1.com by quic",
+            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by quic",
         ],
     ),
     (
@@ -188,7 +188,7 @@ const UPDATES: &[(&str, &[&str])] = &[
         &[
             "chrome-omaha-updater check: checked clients2.google.com by tls",
             "chrome-omaha-updater check: checked update.googleapis.com by tls",
-            "unknown download: checked edgedl.me.gvt1.com by tls",
+            "chrome-omaha-updater download: checked edgedl.me.gvt1.com by tls",
         ],
     ),
     (
@@ -733,7 +733,7 @@ fn contact_with_an_own_source_is_an_update_and_what_the_catalogue_knows_keeps_it
             "internal/wsus download downloaded http high internal",
         ]
     );
-    let optimization = "microsoft/unknown/delivery download downloaded http high internal";
+    let optimization = "microsoft/unknown/delivery download downloaded http low internal";
     assert_eq!(told("delivery-optimization"), [optimization]);
     std::fs::remove_file(&config).unwrap();
 }

@@ -80,6 +80,16 @@ const NOT_SHOWN: &[Exception] = &[
     ),
     (
         "update",
+        "update.payload_id.from_version",
+        "no partial archive is fetched",
+    ),
+    (
+        "update_session",
+        "update_session.payload_ids[].from_version",
+        "no partial archive is fetched",
+    ),
+    (
+        "update",
         "update.payload_id.kind=*",
         "packages, installers and archives are fetched, of few vendors",
     ),

@@ -438,7 +438,7 @@ impl OpenAccess {
             count: role.is_hourly().then_some(self.count),
             session: self.session,
             flow_ids: self.flow_ids.clone(),
-            alternatives: self.alternatives(catalogue),
+            alternatives: self.alternatives(role, catalogue),
             is_internal: self.is_internal || is_own(contact, catalogue, has_port),
         }
     }
@@ -509,43 +509,74 @@ impl OpenAccess {
         }
         let own = catalogue.endpoint(self.endpoint);
         let is_shared = own.is_some_and(|own| own.shared_host) && !self.by_path;
-        let differs = self.is_doubtful || !self.alternatives(catalogue).is_empty();
+        let differs = self.is_doubtful || !self.others(catalogue).is_empty();
         // What such servers give may be anything; a client that asked for updates elsewhere most likely got one.
         let is_vague = role == Role::Download
             && self.payloads.is_empty()
             && (is_shared || self.has_unnamed)
             && !self.is_supported;
+        let is_weak = is_shared || self.has_unnamed || self.by_volume;
         match self.source {
             NameSource::DnsShared => Confidence::Low,
             _ if differs || is_vague => Confidence::Low,
             NameSource::Dns | NameSource::Address => Confidence::Medium,
-            _ if !self.corroborated || self.decided.is_some() => Confidence::Medium,
-            _ if is_shared || self.has_unnamed || self.by_volume => Confidence::Medium,
+            _ if !self.corroborated || is_weak => Confidence::Medium,
+            _ if self.is_another(catalogue) || !self.beside(role, catalogue).is_empty() => {
+                Confidence::Medium
+            }
             _ => Confidence::High,
         }
     }
 
-    /// Other products: of other live names of the server, and those that the catalogue names where nothing told.
-    fn alternatives(&self, catalogue: &Catalogue) -> Vec<(String, String)> {
-        const MOST: usize = 3;
+    /// Whether another access of the client made it one of another product.
+    fn is_another(&self, catalogue: &Catalogue) -> bool {
+        let product = |id| catalogue.endpoint(id).map(|endpoint| endpoint.product);
+        self.decided
+            .is_some_and(|decided| product(decided) != product(self.endpoint))
+    }
+
+    /// Whether a path told that it is of the endpoint's own product.
+    pub fn is_told(&self, catalogue: &Catalogue) -> bool {
         let own = catalogue.endpoint(self.endpoint);
-        let by_catalogue = own
-            .filter(|own| {
-                self.decided.is_none() && !(self.by_path && is_one_product(own, catalogue))
-            })
-            .map(|own| own.alternatives.clone())
-            .unwrap_or_default();
+        self.by_path && own.is_some_and(|own| is_one_product(own, catalogue))
+    }
+
+    /// Other products that it may be of: of other live names of the server, and those that the catalogue names.
+    fn others(&self, catalogue: &Catalogue) -> Vec<Named> {
+        let own = catalogue.endpoint(self.endpoint);
         let differs = |other: &&Endpoint| own.is_none_or(|own| own.product != other.product);
-        let others = self
-            .contact
-            .alternatives
-            .iter()
-            .filter_map(|id| catalogue.endpoint(*id))
-            .filter(differs);
-        let by_name = others.filter_map(|other| catalogue.product(other.product));
-        let named = by_name.map(|product| (product.vendor.clone(), product.id.clone()));
+        let names = self.contact.alternatives.iter();
+        let names = names.filter_map(|id| catalogue.endpoint(*id));
+        let by_name = names
+            .filter(differs)
+            .filter_map(|other| named(other, catalogue));
+        let is_open = self.decided.is_none() && !self.is_told(catalogue);
+        let by_catalogue = own.filter(|_| is_open).map(|own| own.alternatives.clone());
+        by_name.chain(by_catalogue.into_iter().flatten()).collect()
+    }
+
+    /// Products whose files the server gives too, which a path would have told.
+    fn beside(&self, role: Role, catalogue: &Catalogue) -> Vec<Named> {
+        let is_open = role == Role::Download && self.decided.is_none() && !self.by_path;
+        let own = catalogue.endpoint(self.endpoint).filter(|_| is_open);
+        let paths = own.into_iter().flat_map(|own| &own.paths);
+        let files = paths.filter(|rule| rule.role == Role::Download);
+        let led = files.filter_map(|rule| catalogue.endpoint(rule.leads_to?));
+        let differs = |other: &&Endpoint| own.is_some_and(|own| own.product != other.product);
+        led.filter(differs)
+            .filter_map(|other| named(other, catalogue))
+            .collect()
+    }
+
+    /// The first few of all of them.
+    fn alternatives(&self, role: Role, catalogue: &Catalogue) -> Vec<Named> {
+        const MOST: usize = 3;
         let mut all = Vec::new();
-        for other in named.chain(by_catalogue) {
+        for other in self
+            .others(catalogue)
+            .into_iter()
+            .chain(self.beside(role, catalogue))
+        {
             if all.len() < MOST && !all.contains(&other) {
                 all.push(other);
             }
@@ -558,6 +589,14 @@ impl OpenAccess {
             self.flow_ids.push(flow_id);
         }
     }
+}
+
+/// A vendor's id and a product's.
+type Named = (String, String);
+
+fn named(endpoint: &Endpoint, catalogue: &Catalogue) -> Option<Named> {
+    let product = catalogue.product(endpoint.product)?;
+    Some((product.vendor.clone(), product.id.clone()))
 }
 
 /// Whether an endpoint's product is told: it stands for no others.

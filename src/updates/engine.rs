@@ -24,7 +24,7 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 
 use super::access::{AccessKey, Asked, KnownFile, OpenAccess};
-use super::catalogue::{Catalogue, EndpointId, ProductId, Role, RoleOf};
+use super::catalogue::{Catalogue, EndpointId, Product, ProductId, Role, RoleOf};
 use super::fact::{Activity, Contact, Ended, Exchange, Fact};
 use super::options::UpdateOptions;
 use super::output::{Access, Output};
@@ -176,7 +176,7 @@ impl Engine {
         if is_apart {
             self.close_access(key, Cause::Fact, activity.time, out);
         }
-        self.open(key, &activity.contact, activity.start);
+        self.open(key, &activity.contact, activity.start, role);
         let part = activity.exchange.as_ref().and_then(|exchange| {
             self.file_part(
                 key,
@@ -228,8 +228,9 @@ impl Engine {
             self.weigh_access(&key);
             return;
         }
-        self.open(key, &activity.contact, activity.start);
-        let is_supported = self.is_supported(&key);
+        self.open(key, &activity.contact, activity.start, role);
+        let decided = self.accesses.get(&key).and_then(|open| open.decided);
+        let is_supported = self.is_supported(&key, decided);
         let Some(open) = self.accesses.get_mut(&key) else {
             return;
         };
@@ -337,7 +338,7 @@ impl Engine {
     }
 
     /// Opens an access where there is none.
-    fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp) {
+    fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp, role: RoleOf) {
         if self.accesses.contains_key(&key) {
             return;
         }
@@ -352,7 +353,9 @@ impl Engine {
             .endpoint(key.endpoint)
             .map(|endpoint| endpoint.rule.as_str())
             .unwrap_or_default();
-        let decided = self.decide(key.client, key.endpoint);
+        let product = self.catalogue.product_of(key.endpoint);
+        let is_told = role.by_path && !product.is_some_and(Product::is_unknown);
+        let decided = self.decide(&key, None).filter(|_| !is_told);
         let mut open = OpenAccess::new(
             hash(&(key.client, rule, key.role.as_str(), key.is_guess, start)),
             contact,
@@ -410,7 +413,9 @@ impl Engine {
     fn touch_session(&mut self, key: AccessKey, end: Timestamp) {
         let decided = self.accesses.get(&key).and_then(|open| open.decided);
         let own = self.catalogue.endpoint(key.endpoint);
-        let is_own_check = key.role == Role::Check && own.is_some_and(|own| !own.shared_host);
+        // Where one name gives checks and files, a small transfer proves nothing of a large one.
+        let is_own = own.is_some_and(|own| !own.shared_host && !own.by_volume);
+        let is_own_check = key.role == Role::Check && is_own;
         if let Some(session) = self
             .product(decided.unwrap_or(key.endpoint))
             .and_then(|product| self.sessions.get_mut(&(key.client, product)))
@@ -421,8 +426,7 @@ impl Engine {
     }
 
     /// Whether the client contacted, in this session, a check server of the product that serves nothing else.
-    fn is_supported(&self, key: &AccessKey) -> bool {
-        let decided = self.accesses.get(key).and_then(|open| open.decided);
+    fn is_supported(&self, key: &AccessKey, decided: Option<EndpointId>) -> bool {
         let product = self.product(decided.unwrap_or(key.endpoint));
         let session = product.and_then(|product| self.sessions.get(&(key.client, product)));
         session.is_some_and(|session| session.has_own_check)
@@ -457,11 +461,11 @@ impl Engine {
         at: Timestamp,
         out: &mut OutputSink<'_>,
     ) {
-        let is_supported = self.is_supported(&key);
         let Some(mut open) = self.accesses.remove(&key) else {
             return;
         };
-        open.is_supported = is_supported;
+        self.decide_late(key, &mut open);
+        open.is_supported = self.is_supported(&key, open.decided);
         self.bytes -= open.weight;
         self.timers.remove(&(open.armed, TimerKey::Access(key)));
         let access = open.close(key.role, &self.catalogue, at);

@@ -177,6 +177,16 @@ impl OpenSession {
         }
     }
 
+    /// Whether it has nothing but one access that goes on, in the session `own`.
+    pub fn is_only_of(&self, own: Option<u64>) -> bool {
+        own == Some(self.id) && self.open_accesses <= 1 && self.is_empty()
+    }
+
+    /// Whether no access was taken in.
+    pub fn is_empty(&self) -> bool {
+        self.flow_ids.is_empty() && self.checks == 0 && self.downloads == 0 && !self.has_fetched
+    }
+
     /// Payload of its largest check, where that was all that happened: nothing tells of an update.
     pub fn plain_check(&self) -> Option<u64> {
         let is_plain = self.has_checked && !self.has_fetched && self.download_touched.is_none();

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::catalogue::{Catalogue, EndpointId, ProductId, Role};
+use super::super::access::{AccessKey, OpenAccess};
+use super::super::catalogue::{Catalogue, Endpoint, EndpointId, ProductId, Role};
 use super::Engine;
+use super::timers::TimerKey;
 use crate::types::Timestamp;
 
 /// Checks of a client that make its usual one.
@@ -26,7 +28,10 @@ pub(super) struct Products {
     endpoints: HashMap<ProductId, Vec<EndpointId>>,
     /// Where requests to the names of an endpoint lead to others: those.
     links: HashMap<EndpointId, Vec<EndpointId>>,
-    by_name: HashMap<(String, String), ProductId>,
+    /// Where several products share an endpoint: those, its own first.
+    sharing: HashMap<EndpointId, Vec<ProductId>>,
+    /// Endpoints that give files of a product, shared ones too.
+    downloads: HashMap<ProductId, Vec<EndpointId>>,
 }
 
 /// Sizes of one client's last checks of one product, in payload bytes toward the client.
@@ -41,12 +46,15 @@ pub struct UsualCheck {
 impl Products {
     pub(super) fn of(catalogue: &Catalogue) -> Self {
         let mut all = Self::default();
-        for number in 0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX) {
-            let id = EndpointId(number);
-            let Some(endpoint) = catalogue.endpoint(id) else {
-                continue;
-            };
+        let mut by_name = HashMap::new();
+        for (id, endpoint) in every(catalogue) {
             all.endpoints.entry(endpoint.product).or_default().push(id);
+            if let Some(product) = catalogue.product(endpoint.product) {
+                let name = (product.vendor.clone(), product.id.clone());
+                by_name.insert(name, endpoint.product);
+            }
+        }
+        for (id, endpoint) in every(catalogue) {
             let mut links: Vec<EndpointId> = endpoint
                 .paths
                 .iter()
@@ -54,15 +62,26 @@ impl Products {
                 .collect();
             links.sort_unstable();
             links.dedup();
+            let products = sharing(catalogue, endpoint, &by_name);
+            if endpoint.role == Role::Download {
+                for product in &products {
+                    all.downloads.entry(*product).or_default().push(id);
+                }
+            }
+            if products.len() > 1 || !endpoint.alternatives.is_empty() {
+                all.sharing.insert(id, products);
+            }
             if !links.is_empty() {
                 all.links.insert(id, links);
             }
-            if let Some(product) = catalogue.product(endpoint.product) {
-                let name = (product.vendor.clone(), product.id.clone());
-                all.by_name.insert(name, endpoint.product);
-            }
         }
         all
+    }
+
+    /// The products that share an endpoint, its own first; none where it is of one alone.
+    pub(super) fn sharing(&self, endpoint: EndpointId) -> &[ProductId] {
+        let products = self.sharing.get(&endpoint);
+        products.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The endpoints of a product.
@@ -76,6 +95,39 @@ impl Products {
         let links = self.links.get(&endpoint).into_iter().flatten();
         std::iter::once(endpoint).chain(links.copied())
     }
+}
+
+/// Every endpoint of a catalogue.
+fn every(catalogue: &Catalogue) -> impl Iterator<Item = (EndpointId, &Endpoint)> {
+    let ids = (0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX)).map(EndpointId);
+    ids.filter_map(|id| Some((id, catalogue.endpoint(id)?)))
+}
+
+/// Products that a contact with an endpoint may be about where nothing more tells: its own, unless that stands for several, those that
+/// the catalogue names, and those whose files its paths lead to.
+fn sharing(
+    catalogue: &Catalogue,
+    endpoint: &Endpoint,
+    by_name: &HashMap<(String, String), ProductId>,
+) -> Vec<ProductId> {
+    let own = catalogue.product(endpoint.product);
+    let own = own
+        .filter(|own| !own.is_unknown())
+        .map(|_| endpoint.product);
+    let named = endpoint.alternatives.iter();
+    let named = named.filter_map(|name| by_name.get(name).copied());
+    let files = endpoint
+        .paths
+        .iter()
+        .filter(|rule| rule.role == Role::Download);
+    let files = files.filter_map(|rule| catalogue.endpoint(rule.leads_to?).map(|led| led.product));
+    let mut products = Vec::new();
+    for product in own.into_iter().chain(named).chain(files) {
+        if !products.contains(&product) {
+            products.push(product);
+        }
+    }
+    products
 }
 
 impl UsualCheck {
@@ -158,40 +210,88 @@ impl Engine {
         }
     }
 
-    /// Whether the client asked for the name of a download server of the product at `since` or later.
+    /// Whether the client asked for the name of a server with files of the product at `since` or later.
     pub(super) fn was_download_asked(
         &self,
         client: IpAddr,
         product: ProductId,
         since: Timestamp,
     ) -> bool {
-        let endpoints = self.products.endpoints(product).iter();
-        let mut downloads = endpoints.filter(|id| {
-            let endpoint = self.catalogue.endpoint(**id);
-            endpoint.is_some_and(|endpoint| endpoint.role == Role::Download)
-        });
-        downloads.any(|id| {
+        let downloads = self.products.downloads.get(&product);
+        downloads.into_iter().flatten().any(|id| {
             let window = self.windows.get(&(client, *id));
             window.is_some_and(|window| window.last >= since)
         })
     }
 
-    /// Where several products share an entry: an endpoint of the only one of them that the client has to do with now.
-    pub(super) fn decide(&self, client: IpAddr, endpoint: EndpointId) -> Option<EndpointId> {
-        let shared = self.catalogue.endpoint(endpoint)?;
-        if shared.alternatives.is_empty() || !self.catalogue.product_of(endpoint)?.is_unknown() {
+    /// The client asked for the name of `endpoint`: sessions of the products whose files it gives know that.
+    pub(super) fn note_download_asked(&mut self, client: IpAddr, endpoint: EndpointId) {
+        let own = self.product(endpoint);
+        let shared = self.products.sharing(endpoint).iter().copied();
+        for product in own.into_iter().chain(shared) {
+            if let Some(session) = self.sessions.get_mut(&(client, product)) {
+                session.download_asked();
+            }
+        }
+    }
+
+    /// Where several products share an entry: an endpoint of the only one of them that the client has to do with now, beside the access
+    /// in question, whose session is `own`.
+    pub(super) fn decide(&self, key: &AccessKey, own: Option<u64>) -> Option<EndpointId> {
+        let is_unknown = self.catalogue.product_of(key.endpoint)?.is_unknown();
+        if key.role != Role::Download && !is_unknown {
             return None;
         }
-        let others = shared.alternatives.iter();
-        let products = others.filter_map(|name| self.products.by_name.get(name).copied());
-        let mut active = products.filter_map(|product| {
-            let mut own = self.products.endpoints(product).iter();
-            let is_met = self.sessions.contains_key(&(client, product));
-            own.find(|id| is_met || self.windows.contains_key(&(client, **id)))
-                .copied()
-        });
+        let sharing = self.products.sharing(key.endpoint).iter();
+        let mut active = sharing.filter_map(|product| self.met(key, *product, own));
         let first = active.next()?;
         active.next().is_none().then_some(first)
+    }
+
+    /// An endpoint of `product`, if the client of `key` has to do with it: a session goes on, or one of its names was asked. A question for
+    /// the shared name itself says nothing.
+    fn met(&self, key: &AccessKey, product: ProductId, own: Option<u64>) -> Option<EndpointId> {
+        let session = self.sessions.get(&(key.client, product));
+        let is_met = session.is_some_and(|session| !session.is_only_of(own));
+        let endpoints = self.products.endpoints(product);
+        let mut others = endpoints.iter().filter(|id| **id != key.endpoint);
+        let asked = others.find(|id| self.windows.contains_key(&(key.client, **id)));
+        asked
+            .or_else(|| endpoints.first().filter(|_| is_met))
+            .copied()
+    }
+
+    /// By the end of an access more is known: it may belong to another product, and so to another session.
+    pub(super) fn decide_late(&mut self, key: AccessKey, open: &mut OpenAccess) {
+        if open.decided.is_some() || open.is_told(&self.catalogue) {
+            return;
+        }
+        let Some(decided) = self.decide(&key, open.session) else {
+            return;
+        };
+        open.decided = Some(decided);
+        let (was, is) = (self.product(key.endpoint), self.product(decided));
+        if was == is || open.session.is_none() {
+            return;
+        }
+        if let Some(was) = was {
+            self.leave_session(key.client, was);
+        }
+        open.session = self.join_session(key.client, decided, open.start);
+    }
+
+    /// An access turned out to be none of a session's; one that has no other is not told.
+    fn leave_session(&mut self, client: IpAddr, product: ProductId) {
+        let Some(session) = self.sessions.get_mut(&(client, product)) else {
+            return;
+        };
+        session.open_accesses = session.open_accesses.saturating_sub(1);
+        if session.open_accesses == 0 && session.is_empty() {
+            self.bytes -= session.weight;
+            let timer = TimerKey::Session(client, product);
+            self.timers.remove(&(session.armed, timer));
+            self.sessions.remove(&(client, product));
+        }
     }
 }
 

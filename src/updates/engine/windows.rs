@@ -105,12 +105,8 @@ impl Engine {
         };
         let client = question.client.address;
         let key = (client, question.endpoint);
-        if role == Role::Download
-            && let Some(session) = self
-                .product(question.endpoint)
-                .and_then(|product| self.sessions.get_mut(&(client, product)))
-        {
-            session.download_asked();
+        if role == Role::Download {
+            self.note_download_asked(client, question.endpoint);
         }
         if let Some(window) = self.windows.get_mut(&key) {
             window.last = window.last.max(question.time);

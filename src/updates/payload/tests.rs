@@ -31,7 +31,7 @@ fn real_paths_tell_what_was_fetched() {
     let guid = "1d2c3b4a-0000-4000-8000-00000000000a";
     for (path, told) in [
         (format!("/c/msdownload/update/software/secu/2018/08/windows10.0-kb4343899-x64_{HASH}.cab"), format!("kb KB4343899 for x64 hash {HASH}")),
-        (format!("/d/msdownload/update/software/updt/2023/10/Windows11.0-KB5031354-arm64.msu?x=1"), "kb KB5031354 for arm64".to_owned()),
+        ("/d/msdownload/update/software/updt/2023/10/Windows11.0-KB5031354-arm64.msu?x=1".to_owned(), "kb KB5031354 for arm64".to_owned()),
         ("/msdownload/update/software/secu/2009/05/ndp20-kb974417-x86.exe".to_owned(), "kb KB974417 for x86".to_owned()),
         (format!("/d/upgr/msdownload/update/software/upgr/2018/09/17763.1_clientconsumer_ret_x64fre_ja-jp_{HASH}.esd"), format!("windows_package 17763.1_clientconsumer_ret_x64fre_ja-jp for x64 hash {HASH}")),
         (format!("/c/msdownload/update/software/defu/2018/08/am_delta_patch_1.273.1234.0_{HASH}.exe"), format!("defender am_delta_patch_1.273.1234.0 version 1.273.1234.0 hash {HASH}")),

@@ -1,6 +1,6 @@
 //! How far an access can be trusted, and to which product it belongs.
 
-use super::{CAB, CHECK, DOWNLOAD, at, burst, exchange, get, range, run, verdicts};
+use super::{CAB, CHECK, DOWNLOAD, at, burst, catalogue, exchange, get, range, run, verdicts};
 use crate::updates::Catalogue;
 use crate::updates::Engine;
 use crate::updates::Fact;
@@ -205,4 +205,44 @@ fn a_file_that_names_itself_is_one_over_several_servers() {
         .map(|access| access.verdict.as_str())
         .collect();
     assert_eq!(told, ["partial", "downloaded"]);
+}
+
+#[test]
+fn what_is_known_at_the_end_may_move_a_file_to_another_session() {
+    // The check's burst is told at its pause, after the large file has begun.
+    let told = shared(&[
+        ("dl.example.com", 3.0, None),
+        ("one.example.com", 0.0, None),
+    ]);
+    assert!(
+        told.contains(&"one downloaded medium 0".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_host_whose_paths_lead_to_files_of_others_may_give_theirs() {
+    let (file, check) = ("download.cdn.mozilla.net", "aus.thunderbird.net");
+    let product = |access: &Access| {
+        let catalogue = catalogue();
+        let product = catalogue.product_of(access.product_endpoint()).unwrap();
+        format!("{} {}", product.id, access.confidence.as_str())
+    };
+    let last = |facts: &[Fact]| {
+        let accesses = run(facts).0;
+        product(
+            accesses
+                .iter()
+                .rfind(|access| access.verdict == Verdict::Downloaded)
+                .unwrap(),
+        )
+    };
+    let large = || burst(file, 2, 10.0, 12.0, 9_000_000);
+    assert_eq!(last(&[large()]), "firefox medium");
+    assert_eq!(
+        last(&[burst(check, 1, 0.0, 1.0, 9_000), large()]),
+        "thunderbird medium"
+    );
+    let firefox = burst("aus5.mozilla.org", 1, 0.0, 1.0, 9_000);
+    assert_eq!(last(&[firefox, large()]), "firefox high");
 }

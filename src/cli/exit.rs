@@ -31,11 +31,13 @@ pub enum Exit {
     Degraded = 8,
     /// A mirror shows nothing that could be judged.
     Blind = 9,
+    /// A score is below what was asked for.
+    Short = 10,
 }
 
 impl Exit {
     /// Every reason, by its code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Internal,
         Self::Usage,
@@ -46,6 +48,7 @@ impl Exit {
         Self::Differ,
         Self::Degraded,
         Self::Blind,
+        Self::Short,
     ];
 
     /// The process's exit code.
@@ -63,13 +66,14 @@ impl Exit {
                 "a configuration, a list of hosts or a catalogue is wrong; nothing was read"
             }
             Self::Input => {
-                "some input is missing, no capture (for diff, erase: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened; erase: a file is in use"
+                "some input is missing, no capture (for diff, score, erase: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened; erase: a file is in use"
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",
             Self::Differ => "diff: the runs differ",
             Self::Degraded => "doctor: degraded; some of the traffic is missing, or less is in it",
             Self::Blind => "doctor: blind; nothing can be told from what comes",
+            Self::Short => "score: less than what was asked for",
         }
     }
 
@@ -77,9 +81,9 @@ impl Exit {
     pub fn table() -> String {
         let mut table = "Exit codes:\n".to_owned();
         for exit in Self::ALL {
-            let _ = writeln!(table, "  {}  {}", exit.code(), exit.meaning());
+            let _ = writeln!(table, "{:>3}  {}", exit.code(), exit.meaning());
         }
-        table.push_str("Where several apply: 6 before 4 before 5, 7, 8 or 9.");
+        table.push_str("Where several apply: 6 before 4 before 5, 7, 8, 9 or 10.");
         table
     }
 }
@@ -144,7 +148,7 @@ mod tests {
     fn a_code_is_its_place_in_the_table() {
         for (code, exit) in Exit::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(exit.code()), code);
-            assert!(Exit::table().contains(&format!("\n  {code}  {}\n", exit.meaning())));
+            assert!(Exit::table().contains(&format!("\n{code:>3}  {}\n", exit.meaning())));
         }
     }
 

@@ -18,6 +18,7 @@ pub mod pseudonym;
 pub mod replay;
 pub mod run;
 pub mod schema;
+mod score;
 mod values;
 
 use std::ffi::OsString;
@@ -51,6 +52,7 @@ enum Command {
     Pseudonym(pseudonym::Flags),
     Schema(schema::Flags),
     Diff(diff::Flags),
+    Score(score::Flags),
     Erase(erase::Flags),
 }
 
@@ -67,6 +69,7 @@ Examples:
   patchspan pseudonym --config sensor.toml 192.0.2.20    what stands for a client in records
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
+  patchspan score truth.jsonl records.jsonl              how right records are, against what clients did
   patchspan erase 192.0.2.20 /var/log/patchspan          one client's lines out of all files there
 ";
 
@@ -113,6 +116,7 @@ impl Command {
             Self::Pseudonym(flags) => pseudonym::run(&flags),
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),
+            Self::Score(flags) => score::run(&flags),
             Self::Erase(flags) => erase::run(&flags),
         }
     }

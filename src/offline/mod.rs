@@ -1,7 +1,11 @@
 //! Commands that read records back.
 //!
+//! * [`lines`]: lines of a file, none longer than a limit
 //! * [`diff`]: what changed between two runs
+//! * [`score`]: how right records are, against what clients did
 //! * [`erase`]: takes the lines of one client out of files
 
 pub mod diff;
 pub mod erase;
+pub mod lines;
+pub mod score;

@@ -54,6 +54,14 @@ pub fn text(moment: Timestamp) -> String {
         .to_owned()
 }
 
+/// The moment that a time in a record means; `None` where the text is none.
+pub fn parsed(text: &str) -> Option<Timestamp> {
+    let moment = jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()?;
+    i64::try_from(moment.as_nanosecond())
+        .ok()
+        .map(Timestamp::from_nanos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +77,21 @@ mod tests {
             "1969-12-31T23:59:59.999999+0000"
         );
         assert_eq!(text(Timestamp::MAX), "2262-04-11T23:47:16.854775+0000");
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_written() {
+        let moment = Timestamp::from_seconds(1_534_277_865, 678_901_000);
+        assert_eq!(parsed(&text(moment)), Some(moment));
+        assert_eq!(parsed("2018-08-15T05:17:45.678901+0900"), Some(moment));
+        for wrong in [
+            "",
+            "2018-08-14",
+            "2018-08-14T20:17:45",
+            "9999-12-31T23:59:59.0+0000",
+            "x",
+        ] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
     }
 }

@@ -116,7 +116,7 @@ fn written(value: Option<&Value>) -> String {
 }
 
 /// Whatever stands in a file must not reach a terminal as it is.
-pub(super) fn ascii(text: &str) -> String {
+pub(in crate::offline) fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -1,6 +1,11 @@
 # `make` tells what there is. A fresh Debian machine needs Rust and make; the rest is installed where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help install-deps build demo test check bench bench-live fuzz deb deb-test
+.PHONY: help install-deps build demo test check bench bench-live accuracy ordinary fuzz deb deb-test
+
+# What `make accuracy` and `make ordinary` draw from.
+SEED ?= 1
+# Connections of `make ordinary`.
+FLOWS ?= 300000
 
 # Seconds that `make fuzz` gives each target.
 SECONDS_EACH ?= 60
@@ -35,6 +40,15 @@ bench: ## one benchmark a stage, compared with the last run
 bench-live: ## the whole sensor on a mirror port, beside tcpdump and ndpiReader (as root; 20 minutes)
 	@tools/needs build bench
 	@tools/bench-live
+
+accuracy: build ## how right the program is, on scenarios drawn from SEED (1; several in quotes) (as root; six minutes a seed)
+	@tools/needs lab
+	@tools/accuracy $(SEED)
+
+ordinary: build ## what it wrongly calls a download in FLOWS (300000) ordinary connections (as root; 20 minutes)
+	@tools/needs lab
+	@mkdir -p target/ordinary
+	@python3 pcaps/lab/accuracy/ordinary.py --program target/release/patchspan --out target/ordinary --seed $(SEED) --flows $(FLOWS)
 
 fuzz: ## every fuzz target for SECONDS_EACH (60) seconds
 	@tools/needs build fuzz

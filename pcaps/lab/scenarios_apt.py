@@ -118,7 +118,8 @@ class AptSystem:
         check([*gpg, "--output", self.directory / "archive.gpg", "--export"])
         # gpg starts an agent of its own for this key ring.
         subprocess.run(["gpgconf", "--homedir", str(key_ring), "--kill", "gpg-agent"], timeout=20, capture_output=True)
-        shutil.rmtree(key_ring)
+        # The agent may still be taking its sockets away.
+        shutil.rmtree(key_ring, ignore_errors=True)
 
     def _configure(self):
         for folder in ("state/lists/partial", "cache/archives/partial", "etc/parts", "log"):

@@ -669,7 +669,7 @@ fn a_later_revision_replaces_the_earlier_one() {
     script.facts.push(begun);
     assert_eq!(
         lines(vec![script], options(Form::Summary)),
-        ["192.0.2.20 firefox  03:04:05 downloaded 9.0 MB  high"]
+        ["192.0.2.20 firefox  03:04:05 downloaded 9.0 MB  medium"]
     );
 }
 

@@ -73,6 +73,8 @@ pub struct Engine {
     accesses: HashMap<AccessKey, OpenAccess>,
     windows: HashMap<(IpAddr, EndpointId), Window>,
     failures: HashMap<(IpAddr, EndpointId), PendingFailure>,
+    /// When an entry was last contacted by a client that had not asked for its name.
+    unasked: HashMap<EndpointId, Timestamp>,
     sessions: HashMap<(IpAddr, ProductId), OpenSession>,
     files: HashMap<u64, KnownFile>,
     file_order: VecDeque<(Timestamp, u64)>,
@@ -107,6 +109,7 @@ impl Engine {
             accesses: HashMap::new(),
             windows: HashMap::new(),
             failures: HashMap::new(),
+            unasked: HashMap::new(),
             sessions: HashMap::new(),
             files: HashMap::new(),
             file_order: VecDeque::new(),
@@ -343,11 +346,17 @@ impl Engine {
             return;
         }
         let window = self.windows.get_mut(&(key.client, contact.endpoint));
-        let asked = window.map_or_else(Asked::default, |window| {
-            window.was_contacted = true;
-            window.reached = Some(start);
-            window.asked.clone()
-        });
+        let asked = match window {
+            Some(window) => {
+                window.was_contacted = true;
+                window.reached = Some(start);
+                window.asked.clone()
+            }
+            None => {
+                self.unasked.insert(contact.endpoint, start);
+                Asked::default()
+            }
+        };
         let rule = self
             .catalogue
             .endpoint(key.endpoint)

@@ -240,6 +240,12 @@ impl Engine {
         self.give_uncontacted(uncontacted, closing, out);
     }
 
+    /// Whether a client that had not asked contacted an entry since `asked`: hosts have several addresses, and ask over one of them.
+    fn may_be_reached_elsewhere(&self, endpoint: EndpointId, asked: Timestamp) -> bool {
+        let contacted = self.unasked.get(&endpoint);
+        contacted.is_some_and(|contacted| *contacted >= asked)
+    }
+
     /// No other way led to the name.
     pub(super) fn close_failure(
         &mut self,
@@ -294,7 +300,14 @@ impl Engine {
             .for_each(|evidence| open.note(*evidence));
         let mut access = open.record(role, &self.catalogue, what.verdict, true, closing.at);
         access.flow_ids.push(contact.flow_id);
-        access.confidence = access.confidence.min(Confidence::Medium);
+        let is_resolved = what.verdict == Verdict::Resolved;
+        let is_open = is_resolved && self.may_be_reached_elsewhere(contact.endpoint, start);
+        let most = if is_open {
+            Confidence::Low
+        } else {
+            Confidence::Medium
+        };
+        access.confidence = access.confidence.min(most);
         self.give(closing.cause, access, out);
     }
 }

@@ -1,6 +1,8 @@
 //! How far an access can be trusted, and to which product it belongs.
 
-use super::{CAB, CHECK, DOWNLOAD, at, burst, catalogue, exchange, get, range, run, verdicts};
+use super::{
+    CAB, CHECK, DOWNLOAD, at, burst, catalogue, exchange, get, question, range, run, verdicts,
+};
 use crate::updates::Catalogue;
 use crate::updates::Engine;
 use crate::updates::Fact;
@@ -245,4 +247,23 @@ fn a_host_whose_paths_lead_to_files_of_others_may_give_theirs() {
     );
     let firefox = burst("aus5.mozilla.org", 1, 0.0, 1.0, 9_000);
     assert_eq!(last(&[firefox, large()]), "firefox high");
+}
+
+#[test]
+fn what_another_address_may_have_reached_is_hardly_only_resolved() {
+    let asked = || Fact::Asked(question(DOWNLOAD, 0.0));
+    let resolved = |facts: &[Fact]| {
+        let accesses = run(facts).0;
+        let told = accesses
+            .iter()
+            .find(|access| access.verdict == Verdict::Resolved);
+        told.unwrap().confidence.as_str()
+    };
+    let elsewhere = |start| {
+        changed(burst(DOWNLOAD, 7, start, start + 1.0, 900_000), |contact| {
+            contact.client.address = "2001:db8::20".parse().unwrap();
+        })
+    };
+    assert_eq!(resolved(&[asked()]), "medium");
+    assert_eq!(resolved(&[asked(), elsewhere(1.0)]), "low");
 }

@@ -2,12 +2,14 @@
 //!
 //! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`erase`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
+//! * `crash`: what a panic says
 //! * [`values`]: what a flag's value may look like
 //!
 //! Standard output carries what was asked for and nothing else; messages go to standard error.
 
 pub mod catalogue;
 pub mod check;
+mod crash;
 pub mod diff;
 pub mod doctor;
 pub mod erase;

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::progress::Progress;
-use super::{Exit, complain, inputs, tell_errors, values};
+use super::{Exit, complain, crash, inputs, tell_errors, values};
 use crate::config::job::{Format, ReplayJob};
 use crate::records::Kinds;
 use crate::sensor::replay::{self, Event};
@@ -102,7 +102,12 @@ pub(super) fn run(flags: Flags) -> Exit {
         return Exit::Usage;
     }
     match flags.into_job() {
-        Ok(job) => engine(job),
+        Ok(job) => {
+            if job.config.pseudonyms.is_some() {
+                crash::tell_place_only(complain);
+            }
+            engine(job)
+        }
         Err(errors) => {
             tell_errors(&errors);
             Exit::Config

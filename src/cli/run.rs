@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sd_notify::NotifyState;
 
-use super::{Exit, complain, inputs, tell_errors, values};
+use super::{Exit, complain, crash, inputs, tell_errors, values};
 use crate::config::job::RunJob;
 use crate::sensor::live::{self, Event};
 use crate::source::live::interfaces;
@@ -41,7 +41,12 @@ pub(super) fn run(flags: Flags) -> Exit {
     match flags.job() {
         Ok(job) => match &flags.config {
             Some(path) if job.config.capture.interfaces.is_empty() => nameless(path),
-            _ => engine(&job, &flags),
+            _ => {
+                if job.config.pseudonyms.is_some() {
+                    crash::tell_place_only(complain);
+                }
+                engine(&job, &flags)
+            }
         },
         Err(errors) => {
             tell_errors(&errors);

@@ -13,8 +13,8 @@ use crate::types::flow_key::Side;
 use crate::types::{Direction, Stamp, Timestamp};
 use crate::updates::fact::{Exchange, Fact, MAX_AGENT};
 
-/// Activities of a flow that wait for its name.
-const MAX_PENDING: usize = 64;
+/// Activities of a flow that wait for its name, a tick or two.
+const MAX_PENDING: usize = 1_024;
 
 impl Core {
     /// New payload on a watched flow.

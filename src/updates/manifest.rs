@@ -26,19 +26,22 @@ fn is_empty_list(body: &[u8]) -> bool {
 
 /// Every application that was asked for has no update.
 fn is_omaha_without_update(body: &[u8]) -> bool {
-    let none = [
-        b"status=\"noupdate\"".as_slice(),
-        b"\"status\":\"noupdate\"",
-    ];
-    let offers = [
-        b"<updatecheck status=\"ok\"".as_slice(),
-        b"<manifest",
-        b"\"manifest\"",
-        b"\"nextversion\"",
-        b"\"pipelines\"",
-    ];
-    let holds = |marks: &[&[u8]]| marks.iter().any(|mark| find(body, mark).is_some());
-    holds(&none) && !holds(&offers)
+    let in_xml = is_each_without(body, b"<updatecheck", b'>');
+    let in_json = is_each_without(body, b"\"updatecheck\"", b'}');
+    in_xml.or(in_json).unwrap_or(false)
+}
+
+/// Whether `noupdate` stands between each `mark` and the next `end`; `None` without a mark.
+fn is_each_without(body: &[u8], mark: &[u8], end: u8) -> Option<bool> {
+    let mut rest = body;
+    let mut all = None;
+    while let Some(at) = find(rest, mark) {
+        rest = rest.get(at + mark.len()..).unwrap_or_default();
+        let length = memchr::memchr(end, rest).unwrap_or(rest.len());
+        let says_none = find(rest.get(..length).unwrap_or_default(), b"noupdate").is_some();
+        all = Some(all.unwrap_or(true) && says_none);
+    }
+    all
 }
 
 #[cfg(test)]
@@ -68,7 +71,7 @@ mod tests {
                 true,
             ),
             (
-                "{\"app\":[{\"status\":\"noupdate\"},{\"status\":\"ok\",\"manifest\":{}}]}",
+                "{\"app\":[{\"updatecheck\":{\"status\":\"noupdate\"}},{\"updatecheck\":{\"status\":\"ok\",\"manifest\":{}}}]}",
                 false,
             ),
             ("", false),

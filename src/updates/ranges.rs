@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Most disjoint ranges of one file; with more, further ones do not count.
-const MAX_RANGES: usize = 256;
+const MAX_RANGES: usize = 4_096;
 
 /// Disjoint ranges of bytes, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,18 @@
 //! client at that time are paired with accesses that need not be told, and then with such as were told under another role or product:
 //! those pairs are wrong, but say how.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::told::Told;
 use super::truth::{Expect, Truth};
+use crate::types::Timestamp;
+
+/// Most records that one access is compared with: thousands that began at once are of no real client.
+const MOST_NEAR: usize = 1_000;
+
+/// Records that no access has yet, by their start.
+type Free = BTreeSet<(Timestamp, usize)>;
 
 /// What two sides have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +80,14 @@ impl Pairing<'_> {
         truth_key: impl Fn(&Truth) -> String,
         told_key: impl Fn(&Told) -> String,
     ) {
-        let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_key: HashMap<String, Free> = HashMap::new();
         for (at, told) in self.told.iter().enumerate() {
             if self.free_told.get(at) == Some(&true) {
-                by_key.entry(told_key(told)).or_default().push(at);
+                by_key
+                    .entry(told_key(told))
+                    .or_default()
+                    .insert((told.start, at));
             }
-        }
-        for near in by_key.values_mut() {
-            near.sort_by_key(|at| self.told.get(*at).map(|told| told.start));
         }
         let mut waiting: Vec<(usize, &Truth)> = std::mem::take(&mut self.free_truths)
             .into_iter()
@@ -88,9 +95,13 @@ impl Pairing<'_> {
             .collect();
         waiting.sort_by_key(|(_, truth)| (truth.expect, truth.start));
         for (at, truth) in waiting {
-            let near = by_key.get(&truth_key(truth)).filter(|_| takes(truth));
-            match near.and_then(|near| self.nearest(truth, near)) {
-                Some(told) => {
+            let mut near = by_key.get_mut(&truth_key(truth)).filter(|_| takes(truth));
+            let nearest = near.as_ref().and_then(|near| self.nearest(truth, near));
+            match nearest {
+                Some((start, told)) => {
+                    if let Some(near) = &mut near {
+                        near.remove(&(start, told));
+                    }
                     if let Some(free) = self.free_told.get_mut(told) {
                         *free = false;
                     }
@@ -105,23 +116,17 @@ impl Pairing<'_> {
         }
     }
 
-    /// The free record that began nearest, one with the same server's name before others. `sorted` is by start.
-    fn nearest(&self, truth: &Truth, sorted: &[usize]) -> Option<usize> {
-        let earliest = truth.start.minus(self.tolerance);
-        let first = sorted
-            .partition_point(|at| self.told.get(*at).is_some_and(|told| told.start < earliest));
-        let near = sorted.get(first..)?.iter();
-        near.filter_map(|at| Some((*at, self.told.get(*at)?)))
-            .take_while(|(_, told)| told.start.since(truth.start) <= self.tolerance)
-            .filter(|(at, _)| self.free_told.get(*at) == Some(&true))
-            .min_by_key(|(at, told)| {
-                let away = told
-                    .start
-                    .since(truth.start)
-                    .max(truth.start.since(told.start));
-                (told.fqdn != truth.fqdn, away, *at)
-            })
-            .map(|(at, _)| at)
+    /// The free record that began nearest, one with the same server's name before others; of the first [`MOST_NEAR`].
+    fn nearest(&self, truth: &Truth, free: &Free) -> Option<(Timestamp, usize)> {
+        let first = (truth.start.minus(self.tolerance), 0);
+        let last = (truth.start.plus(self.tolerance), usize::MAX);
+        let near = free.range(first..=last).take(MOST_NEAR);
+        let near = near.min_by_key(|(start, at)| {
+            let away = start.since(truth.start).max(truth.start.since(*start));
+            let fqdn = self.told.get(*at).map(|told| &told.fqdn);
+            (fqdn != Some(&truth.fqdn), away, *at)
+        });
+        near.copied()
     }
 }
 

@@ -163,7 +163,9 @@ impl Response {
     /// Whether its body is worth keeping: an answer that programs read.
     fn is_small_text(&self) -> bool {
         let content_type = self.content_type.as_deref().unwrap_or_default();
-        let is_text = content_type.starts_with(b"text/")
+        let content_type = content_type.to_ascii_lowercase();
+        let is_text = content_type.is_empty()
+            || content_type.starts_with(b"text/")
             || [b"xml".as_slice(), b"json"]
                 .iter()
                 .any(|ending| content_type.ends_with(ending));

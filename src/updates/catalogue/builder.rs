@@ -105,8 +105,9 @@ impl<'f> Builder<'f> {
         let local = vendors.iter().filter(|(index, _)| *index >= shipped);
         builder.told_anew = local.flat_map(|(_, vendor)| vendor.rules()).collect();
         for (index, vendor) in vendors {
+            builder.check_id(index, &vendor.vendor.id);
             for product in vendor.product {
-                builder.product(index, &vendor.vendor.id, product);
+                builder.product(index, vendor.vendor.id.get_ref(), product);
             }
         }
         builder.link();
@@ -182,10 +183,30 @@ impl<'f> Builder<'f> {
             download_threshold: table.download_threshold,
             facts,
         };
+        self.check_id(file, &table.id);
         let prefix = format!("{vendor}/{}", product.id);
         let id = self.place_product(file, &table.id, product);
         for endpoint in table.endpoint {
             self.endpoint(file, id, &prefix, endpoint);
+        }
+    }
+
+    /// Ids stand in records, rules and commands.
+    fn check_id(&mut self, file: usize, id: &Spanned<String>) {
+        const LONGEST: usize = 64;
+        let text = id.get_ref();
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let fits = text.len() <= LONGEST
+            && text.bytes().next().is_some_and(is_plain)
+            && text
+                .bytes()
+                .all(|byte| is_plain(byte) || b"._-".contains(&byte));
+        if !fits {
+            let shown: String = text.escape_debug().take(LONGEST).collect();
+            let what = format!(
+                "id \"{shown}\"; accepted are up to {LONGEST} of a-z, 0-9, dot, dash and underscore, a letter or digit first"
+            );
+            self.error_at(&placed(file, id), what);
         }
     }
 
@@ -209,6 +230,7 @@ impl<'f> Builder<'f> {
     }
 
     fn endpoint(&mut self, file: usize, product: ProductId, prefix: &str, table: EndpointTable) {
+        self.check_id(file, &table.id);
         let rule = format!("{prefix}/{}", table.id.get_ref());
         if !self.is_local(file) && self.told_anew.contains(&rule) {
             return;

@@ -69,7 +69,7 @@ pub(super) struct VendorFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VendorTable {
-    pub id: String,
+    pub id: Spanned<String>,
     #[serde(default, rename = "title")]
     _title: Option<String>,
 }
@@ -130,7 +130,7 @@ impl VendorFile {
         self.product.iter().flat_map(|product| {
             let endpoints = product.endpoint.iter();
             endpoints.map(|endpoint| {
-                let (vendor, product) = (&self.vendor.id, product.id.get_ref());
+                let (vendor, product) = (self.vendor.id.get_ref(), product.id.get_ref());
                 format!("{vendor}/{product}/{}", endpoint.id.get_ref())
             })
         })

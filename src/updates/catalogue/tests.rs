@@ -259,3 +259,31 @@ fn every_prefix_and_every_changed_byte_is_harmless() {
         }
     }
 }
+
+#[test]
+fn an_id_is_what_records_and_rules_can_hold() {
+    let with = |vendor: &str| {
+        let file = SourceFile {
+            name: "v.toml".to_owned(),
+            text: format!("[vendor]\nid = \"{vendor}\"\n"),
+        };
+        Catalogue::from_files("test", &[file])
+    };
+    assert!(with("7-zip_x.y").is_ok());
+    for wrong in [
+        "",
+        "-a",
+        "A",
+        "a b",
+        "a\\nb",
+        "a/b",
+        "\u{e9}",
+        &"a".repeat(65),
+    ] {
+        let errors = with(wrong).unwrap_err();
+        assert!(
+            errors[0].to_string().starts_with("v.toml:2:6: id "),
+            "{errors:?}"
+        );
+    }
+}

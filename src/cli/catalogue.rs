@@ -1,7 +1,6 @@
 //! `patchspan catalogue`: looks into the catalogue of update servers, and checks files of one.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use jiff::civil::Date;
 use super::diff::print;
 use super::{Exit, complain, harmless, tell_errors};
 use crate::config::Config;
+use crate::offline::lines::Lines;
 use crate::records::catalogue::{Found, write_endpoint, write_found};
 use crate::sensor::setup;
 use crate::source::clock::wall_time;
@@ -21,9 +21,6 @@ use crate::updates::catalogue::facts::in_words;
 use crate::updates::catalogue::file::read_directory;
 use crate::updates::catalogue::pattern::NamePattern;
 use crate::updates::catalogue::{Endpoint, EndpointId, Product, embedded};
-
-/// Longest line of a list of names.
-const MAX_LINE: u64 = 16 * 1024;
 
 /// Look into the catalogue of update servers: what it holds, which rule a name leads to, and whether own files of it are right.
 #[derive(Debug, Args)]
@@ -280,31 +277,50 @@ fn head(product: &Product) -> String {
 
 fn find(flags: &MatchFlags) -> Result<(), Exit> {
     let catalogue = flags.source.load()?;
-    let agent = flags.agent.as_deref();
-    let mut worst = Ok(());
+    let mut first = Ok(());
     for typed in &flags.names {
-        if typed == "-" {
-            for line in std::io::stdin().lock().lines_of() {
-                let (name, path) = line.split_once([' ', '\t']).unwrap_or((&line, ""));
-                let path = Some(path.trim()).filter(|path| !path.is_empty());
-                let path = path.or(flags.path.as_deref());
-                worst = worst.and(one(&catalogue, flags.json, name, path, agent));
-            }
-        } else {
-            let path = flags.path.as_deref();
-            worst = worst.and(one(&catalogue, flags.json, typed, path, agent));
-        }
+        let told = match typed.as_str() {
+            "-" => find_all(&catalogue, flags),
+            name => one(&catalogue, flags, name, None),
+        };
+        first = first.and(told);
     }
-    worst
+    first
 }
 
-/// Tells of one name.
+/// Tells of every name of the list on standard input; empty lines and comments are passed over.
+fn find_all(catalogue: &Catalogue, flags: &MatchFlags) -> Result<(), Exit> {
+    let mut lines = Lines::new(std::io::stdin().lock());
+    let mut first = Ok(());
+    loop {
+        let line = lines.read().map_err(|error| {
+            complain(format_args!("standard input cannot be read: {error}"));
+            Exit::Input
+        })?;
+        let Some(line) = line else {
+            return first;
+        };
+        let Some(bytes) = line.bytes else {
+            complain(format_args!("line {}: is no name", line.number));
+            first = first.and(Err(Exit::Usage));
+            continue;
+        };
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim();
+        if !text.is_empty() && !text.starts_with('#') {
+            let (name, path) = text.split_once([' ', '\t']).unzip();
+            let path = path.map(str::trim);
+            first = first.and(one(catalogue, flags, name.unwrap_or(text), path));
+        }
+    }
+}
+
+/// Tells of one name; `path` is the one that stands behind it in a list.
 fn one(
     catalogue: &Catalogue,
-    json: bool,
+    flags: &MatchFlags,
     typed: &str,
     path: Option<&str>,
-    agent: Option<&str>,
 ) -> Result<(), Exit> {
     let Some(name) = Fqdn::from_presentation(typed.trim()) else {
         complain(format_args!("{typed}: is no name"));
@@ -312,12 +328,12 @@ fn one(
     };
     let found = Found {
         name: name.as_str(),
-        path,
-        agent,
+        path: path.or(flags.path.as_deref()),
+        agent: flags.agent.as_deref(),
         matching: catalogue.matching(name.as_str()),
         endpoint: catalogue.find(name.as_str()),
     };
-    if json {
+    if flags.json {
         let mut buffer = Vec::new();
         write_found(&mut buffer, catalogue, &found);
         return print(&String::from_utf8_lossy(&buffer));
@@ -357,11 +373,8 @@ fn told(catalogue: &Catalogue, found: &Found<'_>) -> String {
             rule(*beaten)
         );
     }
-    let matched = |at: &usize| {
-        let entry = named.paths.get(*at);
-        entry.is_some_and(|entry| entry.matches(path, agent))
-    };
-    if let Some(at) = (0..named.paths.len()).find(matched) {
+    let mut entries = named.paths.iter();
+    if let Some(at) = entries.position(|entry| entry.matches(path, agent)) {
         text += &format!("  entry {} of its paths tells the role\n", at + 1);
     } else if !named.paths.is_empty() {
         text += &format!("  none of its {} paths matches\n", named.paths.len());
@@ -379,23 +392,3 @@ fn told(catalogue: &Catalogue, found: &Found<'_>) -> String {
     }
     text
 }
-
-/// Lines of a list, each of no more than [`MAX_LINE`] bytes, without empty ones and comments.
-trait Lines: BufRead {
-    fn lines_of(mut self) -> impl Iterator<Item = String>
-    where
-        Self: Sized,
-    {
-        std::iter::from_fn(move || {
-            let mut line = Vec::new();
-            let read = self.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-            match read {
-                Ok(1..) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
-                _ => None,
-            }
-        })
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    }
-}
-
-impl<R: BufRead> Lines for R {}

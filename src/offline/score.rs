@@ -175,12 +175,21 @@ impl Score {
         }
     }
 
-    /// The counts of a cell; what a full table has no place for is counted together.
+    /// The counts of a cell.
     fn cell(&mut self, cell: Cell) -> &mut Counts {
-        let has_room = self.cells.len() < MOST_CELLS || self.cells.contains_key(&cell);
-        let cell = if has_room { cell } else { Cell::other() };
-        self.cells.entry(cell).or_default()
+        place(&mut self.cells, cell, Cell::other)
     }
+}
+
+/// The place of `key` in a table, or that of `other` where a full one has none for it.
+fn place<K: Ord, V: Default>(
+    table: &mut BTreeMap<K, V>,
+    key: K,
+    other: impl FnOnce() -> K,
+) -> &mut V {
+    let has_room = table.len() < MOST_CELLS || table.contains_key(&key);
+    let key = if has_room { key } else { other() };
+    table.entry(key).or_default()
 }
 
 #[cfg(test)]

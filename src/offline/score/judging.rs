@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::pairing::{Match, Pair, pairs};
-use super::tally::{Cell, Counts};
+use super::tally::Cell;
 use super::told::{Records, Told};
 use super::truth::{Expect, Truth, Truths};
-use super::{Case, MOST_CELLS, OTHER, Score, Side};
+use super::{Case, MOST_CELLS, OTHER, Score, Side, place};
 use crate::records::time;
 
 /// Stands in the tables for an access without a record, and for a record without an access.
@@ -146,9 +146,8 @@ impl Score {
     }
 
     fn count_unfounded(&mut self, told: &Told) {
-        let has_room = self.unfounded.len() < MOST_CELLS;
-        let word = if has_room { &told.confidence } else { OTHER };
-        *self.unfounded.entry(word.to_owned()).or_default() += 1;
+        let word = told.confidence.clone();
+        *place(&mut self.unfounded, word, || OTHER.to_owned()) += 1;
     }
 
     /// Ids are compared over a session, because its accesses may be told in other pieces; without one, over the access.
@@ -299,18 +298,5 @@ fn first(words: &[String]) -> &String {
 
 fn note_word(table: &mut BTreeMap<(String, String), u64>, truth: &str, told: &str) {
     let key = (truth.to_owned(), told.to_owned());
-    let has_room = table.len() < MOST_CELLS || table.contains_key(&key);
-    let key = if has_room {
-        key
-    } else {
-        (OTHER.to_owned(), OTHER.to_owned())
-    };
-    *table.entry(key).or_default() += 1;
-}
-
-impl Counts {
-    /// Whether nothing was counted.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+    *place(table, key, || (OTHER.to_owned(), OTHER.to_owned())) += 1;
 }

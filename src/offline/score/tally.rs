@@ -58,6 +58,11 @@ impl Counts {
         self.excused += other.excused;
     }
 
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Records that were judged and are wrong.
     pub const fn wrong(&self) -> u64 {
         self.told.saturating_sub(self.right)

@@ -161,29 +161,19 @@ impl Score {
                 .and_then(|pair| run.records.all.get(pair.told));
             let fetched = truth.payloads.iter().map(String::as_str);
             let Some(told) = told else {
-                let is_expected = truth.expect == Expect::Must;
-                self.payloads.fetched += if is_expected {
-                    fetched.count() as u64
-                } else {
-                    0
-                };
+                if truth.expect == Expect::Must {
+                    self.payloads.fetched += fetched.count() as u64;
+                }
                 continue;
             };
-            let alone = if told.session.is_empty() {
-                told.line.to_string()
-            } else {
-                String::new()
-            };
-            if !alone.is_empty() {
-                self.compare(
-                    &fetched.collect(),
-                    &told.payload.as_deref().into_iter().collect(),
-                );
+            let said = told.payload.as_deref();
+            if told.session.is_empty() {
+                self.compare(&fetched.collect(), &said.into_iter().collect());
                 continue;
             }
-            let [known, said] = sessions.entry(&told.session).or_default();
+            let [known, told] = sessions.entry(&told.session).or_default();
             known.extend(fetched);
-            said.extend(told.payload.as_deref());
+            told.extend(said);
         }
         for (id, [known, mut said]) in sessions {
             let session = run.records.sessions.get(id);

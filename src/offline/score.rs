@@ -48,6 +48,14 @@ pub struct Options {
     pub most_cases: usize,
 }
 
+impl Options {
+    /// Whether accesses of this role and transport are judged.
+    fn wants(&self, role: &str, transport: &str) -> bool {
+        self.roles.contains(role)
+            && (self.transports.is_empty() || self.transports.contains(transport))
+    }
+}
+
 /// What was counted so far.
 #[derive(Debug)]
 pub struct Score {

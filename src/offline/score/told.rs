@@ -98,7 +98,7 @@ impl Records {
                 let Some((id, told)) = Told::of(line, value) else {
                     return self.reading.note(line, "an update record lacks something");
                 };
-                if !told.is_wanted(options) {
+                if !options.wants(&told.role, told.transport) {
                     return;
                 }
                 match accesses.entry(id) {
@@ -161,11 +161,6 @@ impl Told {
             revision: update.get("rev")?.as_u64()?,
         };
         Some((text("id")?.to_owned(), told))
-    }
-
-    fn is_wanted(&self, options: &Options) -> bool {
-        options.roles.contains(&self.role)
-            && (options.transports.is_empty() || options.transports.contains(self.transport))
     }
 }
 

@@ -144,7 +144,7 @@ impl Truths {
                 continue;
             }
             match Truth::parse(text.number, bytes) {
-                Ok(truth) if !truth.is_wanted(options) => {}
+                Ok(truth) if !options.wants(&truth.role, &truth.transport) => {}
                 Ok(_) if truths.all.len() >= MOST_LINES => truths.reading.refused += 1,
                 Ok(truth) => truths.all.push(truth),
                 Err(reason) => truths.reading.note(text.number, &reason),
@@ -193,11 +193,6 @@ impl Truth {
             return Err("a text or a list is too long".to_owned());
         }
         Ok(truth)
-    }
-
-    fn is_wanted(&self, options: &Options) -> bool {
-        options.roles.contains(&self.role)
-            && (options.transports.is_empty() || options.transports.contains(&self.transport))
     }
 }
 

@@ -93,7 +93,7 @@ impl Records {
         options: &Options,
     ) {
         let has_room = accesses.len() + self.sessions.len() < MOST_LINES;
-        match value.get("event_type").and_then(Value::as_str) {
+        let is_refused = match value.get("event_type").and_then(Value::as_str) {
             Some("update") => {
                 let Some((id, told)) = Told::of(line, value) else {
                     return self.reading.note(line, "an update record lacks something");
@@ -101,35 +101,19 @@ impl Records {
                 if !options.wants(&told.role, told.transport) {
                     return;
                 }
-                match accesses.entry(id) {
-                    Entry::Occupied(mut known) if known.get().revision < told.revision => {
-                        known.insert(told);
-                    }
-                    Entry::Vacant(place) if has_room => {
-                        place.insert(told);
-                    }
-                    Entry::Vacant(_) => self.reading.refused += 1,
-                    Entry::Occupied(_) => {}
-                }
+                !keep_newest(accesses, id, told, |told| told.revision, has_room)
             }
             Some("update_session") => {
                 let Some((id, session)) = Session::of(value) else {
                     return self.reading.note(line, "a session lacks something");
                 };
-                match self.sessions.entry(id) {
-                    Entry::Occupied(mut known) if known.get().revision < session.revision => {
-                        known.insert(session);
-                    }
-                    Entry::Vacant(place) if has_room => {
-                        place.insert(session);
-                    }
-                    Entry::Vacant(_) => self.reading.refused += 1,
-                    Entry::Occupied(_) => {}
-                }
+                let sessions = &mut self.sessions;
+                !keep_newest(sessions, id, session, |told| told.revision, has_room)
             }
-            Some(_) => {}
-            None => self.reading.note(line, "no record: it has no event_type"),
-        }
+            Some(_) => false,
+            None => return self.reading.note(line, "no record: it has no event_type"),
+        };
+        self.reading.refused += u64::from(is_refused);
     }
 
     /// What is said of whether an update was offered to whom `told` tells of; `-` where nothing is.
@@ -177,6 +161,28 @@ impl Session {
         };
         Some((session.get("id")?.as_str()?.to_owned(), told))
     }
+}
+
+/// Of the revisions of one thing the highest is kept. Whether there was room.
+fn keep_newest<T>(
+    all: &mut HashMap<String, T>,
+    id: String,
+    told: T,
+    revision: impl Fn(&T) -> u64,
+    has_room: bool,
+) -> bool {
+    match all.entry(id) {
+        Entry::Occupied(mut known) => {
+            if revision(known.get()) < revision(&told) {
+                known.insert(told);
+            }
+        }
+        Entry::Vacant(_) if !has_room => return false,
+        Entry::Vacant(place) => {
+            place.insert(told);
+        }
+    }
+    true
 }
 
 /// Where nothing was contacted, nothing names the server but the question.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::tally::{Cell, Counts, Share};
 use super::{Case, Score, Side};
+use crate::offline::diff::fields::ascii;
 
 /// What the table is cut by: a title, and what of a cell.
 type Cut = (&'static str, fn(&Cell) -> String);
@@ -80,7 +81,7 @@ impl Score {
         cut
     }
 
-    /// The table for people; text of the files is printed in ASCII.
+    /// The table for people; text of the files is printed in ASCII, because it must not reach a terminal as it is.
     pub fn text(&self, demand: &Demand) -> String {
         let mut text = String::new();
         for (title, by) in CUTS {
@@ -169,7 +170,7 @@ fn write_cut(text: &mut String, title: &str, rows: &BTreeMap<String, Counts>, le
     let width = widest.unwrap_or(0).max(24);
     let _ = writeln!(
         text,
-        "{title:width$} expected  found missed   told  right  wrong excused  precision (at least)    recall (at least)"
+        "{title:width$} expected  found missed   told  right  wrong excused  precision (at least)     recall (at least)"
     );
     for (name, counts) in rows {
         let _ = writeln!(
@@ -193,14 +194,11 @@ fn write_cut(text: &mut String, title: &str, rows: &BTreeMap<String, Counts>, le
 /// A share and its lower bound, marked where the sample is small; nothing without a sample.
 fn share(share: Share, of: u64, least: u64) -> String {
     if of == 0 {
-        return format!("{:>19}", "-");
+        return format!("{:>20}", "-");
     }
     let mark = if of < least { '*' } else { ' ' };
-    format!(
-        "{:>7}{mark} ({:>7})",
-        percent(share.percent),
-        percent(share.at_least)
-    ) + "  "
+    let (found, at_least) = (percent(share.percent), percent(share.at_least));
+    format!("{found:>9}{mark} ({at_least:>7})")
 }
 
 /// Rounded down: 99.997 is not 100.
@@ -239,9 +237,4 @@ fn write_cases(text: &mut String, cases: &[Case], more: u64) {
     if more > 0 {
         let _ = writeln!(text, "  and {more} more");
     }
-}
-
-/// Whatever stands in a file must not reach a terminal as it is.
-fn ascii(text: &str) -> String {
-    crate::offline::diff::fields::ascii(text)
 }

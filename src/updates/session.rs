@@ -69,7 +69,7 @@ pub struct OpenSession {
 }
 
 /// What told that there was an update.
-const TOUCHES: [&str; 2] = ["download_asked", "download_contact"];
+const TOUCHES: [Word; 2] = ["download_asked", "download_contact"];
 
 /// What told that there was none.
 pub const DENIALS: [Word; 3] = ["not_modified", "empty_answer", "usual_size"];
@@ -81,15 +81,19 @@ fn is_no_larger((size, usual): (u64, u64)) -> bool {
     (usual / 4 * 3..=usual + PLAY + usual / 100).contains(&size)
 }
 
-fn denial<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
-    let word = Option::<String>::deserialize(from)?;
-    let known = |word: String| DENIALS.into_iter().find(|denial| *denial == word);
-    let missing = || D::Error::custom("no word of a session");
-    word.map(|word| known(word).ok_or_else(missing)).transpose()
+fn denial<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Word>, D::Error> {
+    one_of(&DENIALS, from)
 }
 
-fn touch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
-    let known = |word: String| TOUCHES.into_iter().find(|touch| *touch == word);
+fn touch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Word>, D::Error> {
+    one_of(&TOUCHES, from)
+}
+
+fn one_of<'de, D>(words: &[Word], from: D) -> Result<Option<Word>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let known = |word: String| words.iter().copied().find(|known| *known == word);
     let word = Option::<String>::deserialize(from)?;
     let missing = || D::Error::custom("no word of a session");
     word.map(|word| known(word).ok_or_else(missing)).transpose()

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::facts::{self, EndpointFacts, Platform, ProductFacts, Transport, Word};
+use super::facts::{self, EndpointFacts, Platform, ProductFacts, Transport, Worded};
 use super::file::{EndpointTable, PathTable, ProductTable, SourceFile, VendorFile, error_at};
 use super::lookup::Lookup;
 use super::pattern::{AgentPattern, NamePattern, PathPattern};

@@ -72,10 +72,16 @@ pub struct EndpointFacts {
     pub notes: Option<String>,
 }
 
-/// A closed list of words.
-pub(super) trait Word: Copy + 'static {
+/// What files call by one of a closed list of words.
+pub(super) trait Worded: Copy + PartialEq + 'static {
     /// Every value with its word.
     const WORDS: &'static [(Self, &'static str)];
+
+    /// The word of a value.
+    fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(value, _)| *value == self);
+        found.map_or("", |(_, word)| word)
+    }
 
     /// The value of a word; the error lists what is accepted.
     fn parse(text: &str) -> Result<Self, String> {
@@ -87,7 +93,7 @@ pub(super) trait Word: Copy + 'static {
     }
 }
 
-impl Word for Platform {
+impl Worded for Platform {
     const WORDS: &'static [(Self, &'static str)] = &[
         (Self::Cross, "cross"),
         (Self::Windows, "windows"),
@@ -101,7 +107,7 @@ impl Word for Platform {
     ];
 }
 
-impl Word for Transport {
+impl Worded for Transport {
     const WORDS: &'static [(Self, &'static str)] = &[
         (Self::Any, "any"),
         (Self::Http, "http"),
@@ -113,16 +119,14 @@ impl Word for Transport {
 impl Platform {
     /// Its word.
     pub fn as_str(self) -> &'static str {
-        let found = Self::WORDS.iter().find(|(value, _)| *value == self);
-        found.map_or("", |(_, word)| word)
+        self.word()
     }
 }
 
 impl Transport {
     /// Its word.
     pub fn as_str(self) -> &'static str {
-        let found = Self::WORDS.iter().find(|(value, _)| *value == self);
-        found.map_or("", |(_, word)| word)
+        self.word()
     }
 }
 

@@ -27,7 +27,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use facts::{EndpointFacts, ProductFacts, Word};
+use facts::{EndpointFacts, ProductFacts, Worded};
 pub use file::{CatalogueError, SourceFile};
 use lookup::Lookup;
 use pattern::NamePattern;
@@ -51,7 +51,7 @@ pub enum Role {
     Ignore,
 }
 
-impl Word for Role {
+impl Worded for Role {
     const WORDS: &'static [(Self, &'static str)] = &Self::WORDS;
 }
 
@@ -68,10 +68,7 @@ impl Role {
 
     /// Its word.
     pub fn as_str(self) -> &'static str {
-        Self::WORDS
-            .iter()
-            .find(|(role, _)| *role == self)
-            .map_or("", |(_, word)| word)
+        self.word()
     }
 
     /// Whether contacts are told once an hour rather than one by one.
@@ -102,7 +99,7 @@ pub enum Security {
     Mixed,
 }
 
-impl Word for Security {
+impl Worded for Security {
     const WORDS: &'static [(Self, &'static str)] =
         &[(Self::Yes, "yes"), (Self::No, "no"), (Self::Mixed, "mixed")];
 }

@@ -4,7 +4,9 @@
 //! that of a shipped one. Within either, a pattern stands once.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::ops::Range;
+use std::time::Duration;
 
 use toml::Spanned;
 
@@ -162,9 +164,7 @@ impl<'f> Builder<'f> {
     }
 
     fn product(&mut self, file: usize, vendor: &str, table: ProductTable) {
-        let security = self.parse(file, &table.security, "security", |text| {
-            Security::parse(text)
-        });
+        let security = self.parse(file, &table.security, "security", Security::parse);
         let facts = ProductFacts {
             platform: self
                 .optional(file, &table.platform, "platform", Platform::parse)
@@ -241,9 +241,7 @@ impl<'f> Builder<'f> {
             self.error_at(&placed(file, &table.id), what);
         }
         let role = self.parse(file, &table.role, "role", Role::parse);
-        let verified = self.optional(file, &table.verified, "verified", |text| {
-            facts::verified(text).map_err(str::to_owned)
-        });
+        let verified = self.optional(file, &table.verified, "verified", facts::verified);
         let transport = self.optional(file, &table.transport, "transport", Transport::parse);
         let endpoint = Endpoint {
             rule,
@@ -292,10 +290,7 @@ impl<'f> Builder<'f> {
     ) -> Vec<(NamePattern, Placed)> {
         let mut patterns = Vec::new();
         for text in texts {
-            let parsed = self.parse(file, text, "pattern", |text| {
-                NamePattern::parse(text).map_err(str::to_owned)
-            });
-            let Some(pattern) = parsed else {
+            let Some(pattern) = self.parse(file, text, "pattern", NamePattern::parse) else {
                 continue;
             };
             let earlier = self.lookup.insert(pattern.clone(), id);
@@ -334,12 +329,8 @@ impl<'f> Builder<'f> {
     fn paths(&mut self, file: usize, id: EndpointId, tables: &[PathTable]) -> Vec<RequestRule> {
         let mut rules = Vec::new();
         for table in tables {
-            let path = self.optional(file, &table.path, "path", |text| {
-                PathPattern::parse(text).map_err(str::to_owned)
-            });
-            let agent = self.optional(file, &table.agent, "agent", |text| {
-                AgentPattern::parse(text).map_err(str::to_owned)
-            });
+            let path = self.optional(file, &table.path, "path", PathPattern::parse);
+            let agent = self.optional(file, &table.agent, "agent", AgentPattern::parse);
             let first = table.path.as_ref().or(table.agent.as_ref());
             if first.is_none() {
                 let what = "an entry of paths has a path, an agent, or both".to_owned();
@@ -367,7 +358,7 @@ impl<'f> Builder<'f> {
         for text in texts {
             let parsed = self.parse(file, text, "alternative", |text| {
                 let (vendor, product) = text.split_once('/').ok_or("vendor/product")?;
-                Ok((vendor.to_owned(), product.to_owned()))
+                Ok::<_, &str>((vendor.to_owned(), product.to_owned()))
             });
             alternatives.extend(parsed);
         }
@@ -434,29 +425,27 @@ impl<'f> Builder<'f> {
         file: usize,
         text: &Option<Spanned<String>>,
         key: &str,
-    ) -> Option<std::time::Duration> {
-        self.optional(file, text, key, |text| {
-            facts::interval(text).map_err(str::to_owned)
-        })
+    ) -> Option<Duration> {
+        self.optional(file, text, key, facts::interval)
     }
 
-    fn optional<T>(
+    fn optional<T, E: Display>(
         &mut self,
         file: usize,
         text: &Option<Spanned<String>>,
         key: &str,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         self.parse(file, text.as_ref()?, key, read)
     }
 
     /// Makes sense of a value, or tells what is accepted.
-    fn parse<T>(
+    fn parse<T, E: Display>(
         &mut self,
         file: usize,
         text: &Spanned<String>,
         key: &str,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         let read = read(text.get_ref());
         if let Err(accepted) = &read {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::builder::{Builder, Placed};
 use super::embedded;
 use super::pattern::NamePattern;
-use super::{CatalogueError, Endpoint, EndpointId, RequestRule, SourceFile};
+use super::{CatalogueError, Endpoint, EndpointId, SourceFile};
 
 /// What files hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,19 +69,6 @@ type Said = (Placed, String);
 
 /// Entries of `paths` behind one that catches all that they would.
 fn unreachable_entries(builder: &Builder<'_>) -> Vec<Said> {
-    let covers = |earlier: &RequestRule, later: &RequestRule| {
-        let path = match (&earlier.path, &later.path) {
-            (None, _) => true,
-            (Some(earlier), Some(later)) => earlier.covers(later),
-            (Some(_), None) => false,
-        };
-        let agent = match (&earlier.agent, &later.agent) {
-            (None, _) => true,
-            (Some(earlier), Some(later)) => earlier.covers(later),
-            (Some(_), None) => false,
-        };
-        path && agent
-    };
     let mut said = Vec::new();
     for entry in &builder.entries {
         let Some(endpoint) = builder.endpoints.get(entry.endpoint.0 as usize) else {
@@ -91,7 +78,7 @@ fn unreachable_entries(builder: &Builder<'_>) -> Vec<Said> {
             continue;
         };
         let mut earlier = endpoint.paths.iter().take(entry.number);
-        if let Some(at) = earlier.position(|earlier| covers(earlier, rule)) {
+        if let Some(at) = earlier.position(|earlier| earlier.covers(rule)) {
             let what = format!(
                 "unreachable: entry {} of these paths catches all of it",
                 at + 1
@@ -104,31 +91,22 @@ fn unreachable_entries(builder: &Builder<'_>) -> Vec<Said> {
 
 /// Globs of which another that wins matches every name.
 fn shadowed_globs(builder: &Builder<'_>) -> Vec<Said> {
-    let all: Vec<(NamePattern, EndpointId)> = builder.lookup.patterns().collect();
     let is_glob = |pattern: &NamePattern| matches!(pattern, NamePattern::Glob(_));
+    let globs = builder.lookup.patterns();
+    let mut globs: Vec<_> = globs.filter(|(pattern, _)| is_glob(pattern)).collect();
+    // The lookup has no order, and a message shall be the same each time.
+    globs.sort_by_cached_key(|(glob, _)| glob.to_string());
     let mut said = Vec::new();
-    for (place, id) in builder
-        .places
-        .iter()
-        .zip(0..)
-        .map(|(place, id)| (place, EndpointId(id)))
-    {
-        for (pattern, at) in place
-            .patterns
-            .iter()
-            .filter(|(pattern, _)| is_glob(pattern))
-        {
-            let winner = all.iter().find(|(other, _)| {
-                other != pattern
-                    && is_glob(other)
-                    && other.covers(pattern)
-                    && wins(builder, other, pattern)
+    for (place, id) in builder.places.iter().zip(0..) {
+        let own = place.patterns.iter();
+        for (glob, at) in own.filter(|(pattern, _)| is_glob(pattern)) {
+            let winner = globs.iter().find(|(other, _)| {
+                other != glob && other.covers(glob) && wins(builder, other, glob)
             });
             if let Some((other, by)) = winner {
-                let rule = builder.rule(Some(*by));
+                let [rule, winner] = [EndpointId(id), *by].map(|id| builder.rule(Some(id)));
                 let what = format!(
-                    "shadowed: \"{pattern}\" of {} never wins over \"{other}\" of {rule}",
-                    builder.rule(Some(id))
+                    "shadowed: \"{glob}\" of {rule} never wins over \"{other}\" of {winner}"
                 );
                 said.push((at.clone(), what));
             }

@@ -42,6 +42,20 @@ impl RequestRule {
             .is_none_or(|pattern| agent.is_some_and(|agent| pattern.matches(agent)));
         path_fits && agent_fits
     }
+
+    /// Whether it matches every request that `other` matches.
+    pub fn covers(&self, other: &Self) -> bool {
+        let (path, agent) = (other.path.as_ref(), other.agent.as_ref());
+        let paths_fit = self
+            .path
+            .as_ref()
+            .is_none_or(|own| path.is_some_and(|path| own.covers(path)));
+        let agents_fit = self
+            .agent
+            .as_ref()
+            .is_none_or(|own| agent.is_some_and(|agent| own.covers(agent)));
+        paths_fit && agents_fit
+    }
 }
 
 impl Endpoint {

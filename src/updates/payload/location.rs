@@ -59,12 +59,19 @@ impl Location {
     }
 }
 
+/// Digits, one at least.
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit())
+}
+
 /// Numbers with dots between them, two at least.
 pub(super) fn is_version(text: &str) -> bool {
-    let mut numbers = text.split('.');
-    text.contains('.')
-        && numbers
-            .all(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
+    text.contains('.') && text.split('.').all(is_number)
+}
+
+/// Whether it may be a version in the words of some packager.
+pub(super) fn begins_with_digit(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Hex digits of MD5, SHA-1 or SHA-256.

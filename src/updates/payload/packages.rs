@@ -1,7 +1,7 @@
 //! Package managers of Linux: names, versions and architectures stand in the file's name.
 
 use super::PayloadId;
-use super::location::Location;
+use super::location::{Location, begins_with_digit};
 
 /// `curl_7.88.1-10+deb12u5_amd64.deb` (Debian Policy section 5.6.12 has the form of a version).
 pub(super) fn deb(at: &Location) -> Option<PayloadId> {
@@ -58,12 +58,6 @@ pub(super) fn snap(at: &Location) -> Option<PayloadId> {
         version: Some(revision.to_owned()),
         ..PayloadId::of(stem)
     })
-}
-
-fn begins_with_digit(text: &str) -> bool {
-    text.bytes()
-        .next()
-        .is_some_and(|first| first.is_ascii_digit())
 }
 
 /// The last two parts of `text`, with what stands between them, if there is one before: version and release.

@@ -1,7 +1,7 @@
 //! Vendors with one form each: Apple, Adobe, Java, antivirus definitions.
 
 use super::PayloadId;
-use super::location::{Location, is_hash, is_version};
+use super::location::{Location, begins_with_digit, is_hash, is_number, is_version};
 
 /// `/content/downloads/../061-12345/../SecUpd2020-001Mojave.pkg`, `../com_apple_MobileAsset_SoftwareUpdate/<hash>.zip`,
 /// `iPhone11,2_16.1_20B82_Restore.ipsw`.
@@ -53,14 +53,10 @@ fn build(stem: &str) -> Option<String> {
 
 /// `jre-8u361-windows-i586-iftw.exe`.
 pub(super) fn java(at: &Location) -> Option<PayloadId> {
-    let stem = at.stem(&[".exe", ".msi", ".dmg", ".rpm", ".tar.gz", ".xml"])?;
+    let stem = at.stem(&[".exe", ".msi", ".dmg", ".rpm", ".tar.gz"])?;
     let version = stem.strip_prefix("jre-").or(stem.strip_prefix("jdk-"))?;
     let version = version.split(['-', '_']).next()?;
-    let begins = version
-        .bytes()
-        .next()
-        .is_some_and(|first| first.is_ascii_digit());
-    (begins && at.stem(&[".xml"]).is_none()).then(|| PayloadId {
+    begins_with_digit(version).then(|| PayloadId {
         version: Some(version.to_owned()),
         ..PayloadId::of(stem)
     })
@@ -88,8 +84,7 @@ pub(super) fn mcafee(at: &Location) -> Option<PayloadId> {
     let number = lowered
         .strip_prefix("avvdat-")
         .or_else(|| lowered.strip_prefix("v3_")?.strip_suffix("dat"))?;
-    let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
-    is_number.then(|| PayloadId {
+    is_number(number).then(|| PayloadId {
         version: Some(number.to_owned()),
         ..PayloadId::of(stem)
     })

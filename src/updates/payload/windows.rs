@@ -1,7 +1,7 @@
 //! Windows Update, Delivery Optimization, Defender, Office.
 
 use super::PayloadId;
-use super::location::{Location, is_guid, is_hash, is_version};
+use super::location::{Location, is_guid, is_hash, is_number, is_version};
 
 /// Endings of packages.
 const PACKAGES: [&str; 11] = [
@@ -97,8 +97,7 @@ fn is_locale(word: &str) -> bool {
 /// `kb4343899` gives the number.
 fn article(word: &str) -> Option<&str> {
     let digits = word.strip_prefix("kb")?;
-    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
-    ((6..=8).contains(&digits.len()) && is_number).then_some(digits)
+    ((6..=8).contains(&digits.len()) && is_number(digits)).then_some(digits)
 }
 
 /// Splits off the hash with which Windows Update ends a name.

@@ -266,11 +266,8 @@ impl Engine {
             used.note(window.question.endpoint);
         }
         for (_, product) in self.usual.keys() {
-            self.products
-                .endpoints(*product)
-                .first()
-                .iter()
-                .for_each(|id| used.note(**id));
+            let first = self.products.endpoints(*product).first();
+            first.iter().for_each(|id| used.note(**id));
         }
         for pending in self.failures.values() {
             used.note_contact(&pending.failure.contact);
@@ -390,9 +387,7 @@ impl Engine {
         self.files.insert(hash, known);
         true
     }
-}
 
-impl Engine {
     fn take_up_usual(
         &mut self,
         client: IpAddr,

@@ -17,7 +17,7 @@ pub enum Exit {
     Internal = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// A configuration or a list of hosts is wrong; nothing was read.
+    /// A configuration, a list of hosts or a catalogue is wrong; nothing was read.
     Config = 3,
     /// Some input could not be read, or not to its end; all else was.
     Input = 4,

@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`erase`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`score`], [`erase`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * `crash`: what a panic says
 //! * [`values`]: what a flag's value may look like
@@ -20,7 +20,7 @@ pub mod pseudonym;
 pub mod replay;
 pub mod run;
 pub mod schema;
-mod score;
+pub mod score;
 mod values;
 
 use std::ffi::OsString;

@@ -7,7 +7,7 @@
 //! * [`file`]: the files, and how local ones add to those of the program; `builder`: what can be wrong in them
 //! * [`audit`]: what is readable in files, and yet makes no sense
 //! * [`facts`]: what is told of products and endpoints beyond what verdicts need
-//! * [`pattern`]: patterns of names and paths
+//! * [`pattern`]: patterns of names, paths and User-Agents
 //! * [`request`]: what a path and a User-Agent tell beyond the name
 //! * [`lookup`]: from a name to an endpoint
 //! * [`sources`]: own caches and mirrors, which the configuration names
@@ -163,7 +163,8 @@ pub struct Endpoint {
     pub facts: EndpointFacts,
 }
 
-/// A catalogue that is whole: every pattern can be reached, no two contradict.
+/// A catalogue that is whole: no pattern stands twice, every link leads to an endpoint, and every example of its files holds. What is
+/// readable and makes no sense is for [`audit`] to tell.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     version: String,

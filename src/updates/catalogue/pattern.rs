@@ -1,4 +1,4 @@
-//! Patterns of names and paths.
+//! Patterns of names, paths and User-Agents.
 
 use std::fmt;
 

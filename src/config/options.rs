@@ -68,7 +68,7 @@ impl Config {
         }
     }
 
-    /// The engine of accesses and sessions.
+    /// The engine of accesses and sessions: of its share, four ninths each for these and for files, one for usual checks.
     pub fn update_options(&self) -> UpdateOptions {
         let updates = Shares::of(self.memory).updates;
         UpdateOptions {
@@ -79,7 +79,7 @@ impl Config {
             longest: self.updates.longest,
             download_bytes: self.updates.download_bytes,
             max_open: count(updates / ACCESS_BYTES),
-            max_bytes: count(updates / 2),
+            max_bytes: count(updates / 9 * 4),
         }
     }
 }
@@ -113,6 +113,8 @@ mod tests {
             let flows = config.flow_options(4, 0);
             let taken = flows.max_flows as u64 * FLOW_BYTES + flows.max_remembered as u64;
             assert!(taken * 4 <= shares.flows);
+            let bytes = config.update_options().max_bytes as u64;
+            assert!(bytes + bytes + bytes / 4 <= shares.updates);
         }
     }
 }

@@ -21,7 +21,8 @@ pub struct UpdateOptions {
     pub download_bytes: u64,
     /// Most open accesses, windows, failures and sessions together.
     pub max_open: usize,
-    /// Most bytes that they take together, and as many again may the parts of files that are remembered.
+    /// Most bytes that they take together; as many again may the parts of files take that are remembered, and a quarter of it the sizes of
+    /// usual checks.
     pub max_bytes: usize,
 }
 

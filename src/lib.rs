@@ -14,8 +14,8 @@
 //!
 //! Where the configuration says so, [`pseudonyms`] stand for clients from the worker on: nothing behind it sees who they are.
 //!
-//! Around it: [`config`] (what an engine needs), [`cli`] (what a person types), [`offline`] (commands that read records back, and take some out).
-//! Every stage uses [`types`], which imports nothing of ours.
+//! Around it: [`config`] (what an engine needs), [`cli`] (what a person types), [`offline`] (commands that read records back,
+//! score them, and take some out). Every stage uses [`types`], which imports nothing of ours.
 
 pub mod types;
 

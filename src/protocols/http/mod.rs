@@ -1,7 +1,7 @@
 //! HTTP/1 transactions (RFC 9110, RFC 9112): requests and responses of one connection, paired in order.
 //!
-//! [`Connection`] takes the bytes of both directions in order, and is told of gaps. Bodies are counted, and only a small text is kept; a body of known
-//! length costs the same whatever its size.
+//! [`Connection`] takes the bytes of both directions in order, and is told of gaps. Bodies are counted, and only a small text is
+//! kept; a body of known length costs the same whatever its size.
 //!
 //! * [`head`]: start lines and header fields
 //! * [`body`]: how long a body is

@@ -288,18 +288,12 @@ impl Engine {
     /// The role of an activity: by its path, else by the endpoint, where check and payload share a name by volume.
     fn role_of(&self, activity: &Activity, threshold: u64) -> RoleOf {
         let contact = &activity.contact;
-        let path = activity
-            .exchange
-            .as_ref()
-            .map(|exchange| exchange.path.as_slice());
+        let exchange = activity.exchange.as_deref();
+        let path = exchange.map(|exchange| exchange.path.as_slice());
+        let agent = exchange.and_then(|exchange| exchange.agent.as_deref());
+        let role = self.role(contact, path, agent);
         let endpoint = self.catalogue.endpoint(contact.endpoint);
         let by_volume = endpoint.is_some_and(|endpoint| endpoint.by_volume);
-        let agent = activity
-            .exchange
-            .as_ref()
-            .and_then(|exchange| exchange.agent.as_deref());
-        let role = self.role(contact, path, agent);
-        let exchange = activity.exchange.as_deref();
         let body = exchange.map_or(0, |exchange| exchange.body_bytes);
         if !role.by_path && by_volume && activity.largest_burst.max(body) > threshold {
             return RoleOf {

@@ -275,11 +275,6 @@ impl Catalogue {
         &self.version
     }
 
-    /// Every product, in the order of their ids.
-    pub fn products(&self) -> impl Iterator<Item = &Product> {
-        self.products.iter()
-    }
-
     /// Every endpoint, in the order of their ids.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.iter()

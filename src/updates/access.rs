@@ -20,7 +20,7 @@ use super::payload::{self, PayloadId, Word};
 use super::verdict::{Evidence, Verdict};
 use crate::types::Timestamp;
 use crate::types::kept::figure;
-use files::File;
+use files::Files;
 pub use files::{FilePart, KnownFile};
 
 /// Most flows that an access names.
@@ -91,7 +91,7 @@ pub struct OpenAccess {
     #[serde(deserialize_with = "figure")]
     largest_burst: u64,
     evidence: Vec<Evidence>,
-    files: Vec<File>,
+    files: Files,
     by_path: bool,
     /// Something was fetched over plain HTTP that neither a rule nor its own name calls an update.
     has_unnamed: bool,
@@ -144,7 +144,7 @@ impl OpenAccess {
             + self.contact.memory()
             + self.asked.memory()
             + self.ongoing.len() * ONGOING
-            + self.files.capacity() * size_of::<File>()
+            + self.files.memory()
             + self.flow_ids.capacity() * size_of::<u64>()
             + payloads
     }
@@ -170,7 +170,7 @@ impl OpenAccess {
             delivered_toclient: 0,
             largest_burst: 0,
             evidence: Vec::new(),
-            files: Vec::new(),
+            files: Files::default(),
             by_path: false,
             has_unnamed: false,
             by_volume: false,
@@ -321,7 +321,7 @@ impl OpenAccess {
         let verdict = self.verdict(role);
         match verdict {
             Verdict::Partial => self.note(Evidence::Incomplete),
-            Verdict::Downloaded if self.files.iter().any(|file| file.size.is_some()) => {
+            Verdict::Downloaded if self.files.has_size() => {
                 self.note(if self.in_ranges {
                     Evidence::RangesCovered
                 } else {
@@ -410,10 +410,7 @@ impl OpenAccess {
         if role != Role::Download {
             return Verdict::Checked;
         }
-        match (
-            self.files.is_empty(),
-            self.files.iter().all(|file| file.is_complete),
-        ) {
+        match (self.files.is_empty(), self.files.are_complete()) {
             (false, true) => Verdict::Downloaded,
             // What is missing came with responses that were not seen.
             (false, false)

@@ -11,17 +11,33 @@ use crate::updates::payload;
 use crate::updates::ranges::Ranges;
 use crate::updates::verdict::Evidence;
 
-/// Most files that an access follows.
+/// Most files that an access follows at once, and most ids that it names.
 const MAX_FILES: usize = 64;
 
 /// A file that is being fetched.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct File {
+struct File {
     key: u64,
     #[serde(deserialize_with = "figure")]
     covered: u64,
-    pub(super) size: Option<u64>,
-    pub(super) is_complete: bool,
+    size: Option<u64>,
+    is_complete: bool,
+}
+
+/// The files of an access: each that goes on, and the sum of those that made room for others because they were whole.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Files {
+    followed: Vec<File>,
+    /// How many whole ones are only summed up.
+    #[serde(deserialize_with = "figure")]
+    whole: u64,
+    /// Their bytes.
+    #[serde(deserialize_with = "figure")]
+    whole_bytes: u64,
+    /// Of some whole one the size was never told.
+    has_sizeless: bool,
+    /// Too many went on at once: of some it is not known what came.
+    has_unfollowed: bool,
 }
 
 /// What an exchange brought of a file.
@@ -63,44 +79,100 @@ impl OpenAccess {
                 self.payloads.push(payload);
             }
         }
-        let is_complete = part.size.map_or(part.ended, |size| part.covered >= size);
-        if let Some(file) = self.files.iter_mut().find(|file| file.key == part.key) {
-            file.covered = file.covered.max(part.covered);
-            file.is_complete |= is_complete;
-        } else if self.files.len() < MAX_FILES {
-            self.files.push(File {
-                key: part.key,
-                covered: part.covered,
-                size: part.size,
-                is_complete,
-            });
-        }
+        self.files.take_in(part);
     }
 
     /// How much of the files did not come; `None` where that cannot be known.
     pub(super) fn missing(&self) -> Option<u64> {
-        let of = |file: &File| match (file.is_complete, file.size) {
-            (true, _) => Some(0),
-            (false, size) => size.map(|size| size.saturating_sub(file.covered)),
-        };
-        let mut files = self.files.iter().map(of);
-        files.try_fold(0_u64, |sum, missing| Some(sum.saturating_add(missing?)))
+        self.files.missing()
     }
 
     /// Size of all files together, and how much of that came, in percent; `None` where it is not known of each.
     pub(super) fn completeness(&self) -> (Option<u64>, Option<u8>) {
-        let mut sizes = self.files.iter().map(|file| file.size);
-        let expected = sizes.try_fold(0_u64, |sum, size| Some(sum.saturating_add(size?)));
-        let Some(expected) = expected.filter(|expected| *expected > 0) else {
+        let Some(expected) = self.files.expected().filter(|expected| *expected > 0) else {
             return (None, None);
         };
-        let covered: u64 = self
-            .files
-            .iter()
-            .map(|file| file.covered.min(file.size.unwrap_or(u64::MAX)))
-            .fold(0, u64::saturating_add);
-        let covered = covered.saturating_add(self.unplaced);
+        let covered = self.files.covered().saturating_add(self.unplaced);
         let percent = u128::from(covered) * 100 / u128::from(expected);
         (Some(expected), Some(percent.min(100) as u8))
+    }
+}
+
+impl Files {
+    fn take_in(&mut self, part: FilePart) {
+        let is_complete = part.size.map_or(part.ended, |size| part.covered >= size);
+        let mut followed = self.followed.iter_mut();
+        if let Some(file) = followed.find(|file| file.key == part.key) {
+            file.covered = file.covered.max(part.covered);
+            file.is_complete |= is_complete;
+            return;
+        }
+        if self.followed.len() >= MAX_FILES && !self.make_room() {
+            self.has_unfollowed = true;
+            return;
+        }
+        self.followed.push(File {
+            key: part.key,
+            covered: part.covered,
+            size: part.size,
+            is_complete,
+        });
+    }
+
+    /// Sums a whole file up, the oldest; whether there was one.
+    fn make_room(&mut self) -> bool {
+        let Some(at) = self.followed.iter().position(|file| file.is_complete) else {
+            return false;
+        };
+        let file = self.followed.remove(at);
+        self.whole += 1;
+        self.whole_bytes = self
+            .whole_bytes
+            .saturating_add(file.size.unwrap_or(file.covered));
+        self.has_sizeless |= file.size.is_none();
+        true
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.followed.is_empty() && self.whole == 0
+    }
+
+    pub(super) fn are_complete(&self) -> bool {
+        !self.has_unfollowed && self.followed.iter().all(|file| file.is_complete)
+    }
+
+    /// Whether the size of some file is known.
+    pub(super) fn has_size(&self) -> bool {
+        let is_summed = self.whole > 0 && !self.has_sizeless;
+        is_summed || self.followed.iter().any(|file| file.size.is_some())
+    }
+
+    fn missing(&self) -> Option<u64> {
+        let of = |file: &File| match (file.is_complete, file.size) {
+            (true, _) => Some(0),
+            (false, size) => size.map(|size| size.saturating_sub(file.covered)),
+        };
+        let mut files = self.followed.iter().map(of);
+        let missing = files.try_fold(0_u64, |sum, missing| Some(sum.saturating_add(missing?)));
+        missing.filter(|_| !self.has_unfollowed)
+    }
+
+    fn expected(&self) -> Option<u64> {
+        let mut sizes = self.followed.iter().map(|file| file.size);
+        let expected = sizes.try_fold(self.whole_bytes, |sum, size| {
+            Some(sum.saturating_add(size?))
+        });
+        expected.filter(|_| !self.has_sizeless && !self.has_unfollowed)
+    }
+
+    fn covered(&self) -> u64 {
+        let followed = self.followed.iter();
+        let covered = followed.map(|file| file.covered.min(file.size.unwrap_or(u64::MAX)));
+        covered.fold(self.whole_bytes, u64::saturating_add)
+    }
+
+    /// Bytes that they take.
+    pub(super) const fn memory(&self) -> usize {
+        self.followed.capacity() * size_of::<File>()
     }
 }

@@ -1,7 +1,8 @@
 //! How far an access can be trusted, and to which product it belongs.
 
 use super::{
-    CAB, CHECK, DOWNLOAD, at, burst, catalogue, exchange, get, question, range, run, verdicts,
+    CAB, CHECK, DOWNLOAD, MIRROR, at, burst, catalogue, exchange, get, question, range, run,
+    verdicts,
 };
 use crate::updates::Catalogue;
 use crate::updates::Engine;
@@ -266,4 +267,28 @@ fn what_another_address_may_have_reached_is_hardly_only_resolved() {
     };
     assert_eq!(resolved(&[asked()]), "medium");
     assert_eq!(resolved(&[asked(), elsewhere(1.0)]), "low");
+}
+
+#[test]
+fn of_many_files_each_counts() {
+    let file = |number: u32, body: u64| {
+        let path = format!("/debian/pool/main/p/p{number}/p{number}_1_amd64.deb");
+        let time = f64::from(number) / 10.0;
+        exchange(
+            MIRROR,
+            u64::from(number),
+            time,
+            get(&path, 200, 1_000, body),
+        )
+    };
+    let told = |facts: Vec<Fact>| {
+        let access = run(&facts).0.remove(0);
+        (access.verdict.as_str(), access.bytes_expected)
+    };
+    let whole = || (0..200).map(|number| file(number, 1_000));
+    assert_eq!(told(whole().collect()), ("downloaded", Some(200_000)));
+    let broken = whole().chain([file(200, 10)]).collect();
+    assert_eq!(told(broken), ("partial", Some(201_000)));
+    let many = (0..100).map(|number| file(number, 10)).collect();
+    assert_eq!(told(many), ("partial", None), "too many at once to follow");
 }

@@ -270,8 +270,8 @@ impl Bench {
         let told = |word: &str| said.lines().filter(|line| line.contains(word)).count();
         println!(
             "reloads: {} taken, {} refused",
-            told("reloaded"),
-            told("sensor.toml:")
+            told("were read again"),
+            told("reload refused")
         );
         self.tell_found(&visits, CAPTURES);
     }

@@ -120,6 +120,8 @@ pub(super) struct Conclusions<'s, F> {
     keeping: Option<Keeping<'s>>,
     /// Facts of flows that end because the run does: see [`Report::ending`].
     ending: BTreeMap<(Key, usize), Fact>,
+    /// Capture is over.
+    is_ending: bool,
 }
 
 impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
@@ -154,6 +156,7 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
             counters: ConclusionCounters::default(),
             keeping,
             ending: BTreeMap::new(),
+            is_ending: false,
         }
     }
 
@@ -194,6 +197,10 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
         }
         if let Some(clients) = report.clients {
             self.census.take_in(report.worker, clients);
+        }
+        if !report.ending.is_empty() && !std::mem::replace(&mut self.is_ending, true) {
+            // Flows end because the run does, thousands at once: outputs are waited for from here on.
+            self.feeder.wait_for_readers(LAST_LINES);
         }
         let ending = match self.keeping {
             Some(_) => &mut self.ending,

@@ -325,7 +325,13 @@ fn a_reload_takes_effect_as_a_whole_or_says_why_not_as_root() {
     let records = bench.stop();
     assert_eq!(
         rules(&records),
-        ["lab/browser/download", "mozilla/firefox/download"]
+        [
+            "lab/browser/download",
+            "microsoft/windows-update/check",
+            "microsoft/windows-update/download",
+            "mozilla/firefox/download"
+        ],
+        "what is told anew, beside what the program knows"
     );
 }
 

@@ -14,7 +14,10 @@ use patchspan::source::capture::Input;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
-    let (truth, records) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (truth, records) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
     let mut score = Score::new(Options {
         tolerance: Duration::from_secs(5),
         roles: ROLES.map(str::to_owned).into(),

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "support/program.rs"]
+mod program;
+
+use std::path::Path;
 
 use patchspan::updates::Catalogue;
 use patchspan::updates::catalogue::audit::audit;
 use patchspan::updates::catalogue::{Role, embedded};
+use program::Scratch;
 
 /// Names that are no update servers; the file says where they come from.
 const NO_UPDATES: &str = include_str!("catalogue/no-updates.txt");
@@ -92,42 +94,15 @@ fn what_several_products_share_is_unknown_until_a_path_tells() {
     }
 }
 
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str, text: &str) -> Self {
-        let name = format!("patchspan-catalogue-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        std::fs::write(path.join("own.toml"), text).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A directory with one catalogue file.
+fn own(test: &str, text: &str) -> Scratch {
+    let scratch = Scratch::new(&format!("catalogue-{test}"));
+    scratch.file("own.toml", text);
+    scratch
 }
 
 fn patchspan(arguments: &[&str], input: &str) -> (i32, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_patchspan"))
-        .arg("catalogue")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that reads no input may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    program::patchspan(&[&["catalogue"], arguments].concat(), input.as_bytes())
 }
 
 const OWN: &str = r#"[vendor]
@@ -156,7 +131,7 @@ fn check_tells_every_error_with_its_place_and_it_is_3() {
     let (code, out, err) = patchspan(&["check", "--alone", sources.to_str().unwrap()], "");
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
 
-    let good = Scratch::new("good", OWN);
+    let good = own("good", OWN);
     let directory = good.0.to_str().unwrap();
     let (code, out, err) = patchspan(&["check", directory], "");
     assert_eq!((code, err.as_str()), (0, ""));
@@ -168,7 +143,7 @@ fn check_tells_every_error_with_its_place_and_it_is_3() {
     let text = OWN
         .replace("examples = [\"tool.example.org\"]\n", "")
         .replace("2026-11-20", "soon");
-    let bad = Scratch::new("bad", &text);
+    let bad = own("bad", &text);
     let directory = bad.0.to_str().unwrap();
     let (code, out, err) = patchspan(&["check", directory], "");
     assert_eq!((code, out.as_str()), (3, ""));
@@ -225,7 +200,7 @@ fn match_tells_the_rule_and_why() {
 
 #[test]
 fn a_local_directory_adds_and_overrides() {
-    let own = Scratch::new("local", OWN);
+    let own = own("local", OWN);
     let directory = own.0.to_str().unwrap();
     let (code, out, _) = patchspan(
         &[

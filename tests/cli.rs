@@ -2,42 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+#[path = "support/program.rs"]
+mod program;
 
-/// A directory that goes when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Self {
-        let name = format!("patchspan-cli-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use program::Scratch;
 
 fn patchspan(arguments: &[&str]) -> (i32, String, String) {
-    let program = env!("CARGO_BIN_EXE_patchspan");
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(program).args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
+    program::patchspan(arguments, b"")
 }
 
 /// A pcap file of one Ethernet frame that holds nothing.
@@ -92,7 +63,7 @@ fn version_is_the_packages() {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_2() {
-    let scratch = Scratch::new("usage");
+    let scratch = Scratch::new("cli-usage");
     let file = scratch.file("a.pcap", capture());
     for arguments in [
         vec![],
@@ -112,7 +83,7 @@ fn a_command_line_that_makes_no_sense_is_2() {
 
 #[test]
 fn every_error_of_a_wrong_configuration_is_told_and_it_is_3() {
-    let scratch = Scratch::new("config");
+    let scratch = Scratch::new("cli-config");
     let config = scratch.file("sensor.toml", "memroy = \"1GiB\"\n[dns]\nports = [0]\n");
     let file = scratch.file("a.pcap", capture());
     let hosts = scratch.file("hosts.csv", "id,address\nx,nowhere\n");
@@ -135,7 +106,7 @@ fn every_error_of_a_wrong_configuration_is_told_and_it_is_3() {
 
 #[test]
 fn a_filter_and_a_catalogue_that_a_run_would_refuse_are_told_by_their_keys() {
-    let scratch = Scratch::new("refused");
+    let scratch = Scratch::new("cli-refused");
     let config = scratch.file(
         "sensor.toml",
         "capture.filter = \"not prot 22\"\ncatalogue.directory = \"/nonexistent\"\n",
@@ -188,7 +159,7 @@ fn what_a_run_gives_up_is_told_part_by_part() {
 
 #[test]
 fn what_is_demanded_and_cannot_be_given_up_is_an_error_and_it_is_3() {
-    let folder = Scratch::new("sandbox");
+    let folder = Scratch::new("cli-sandbox");
     let config = folder.file(
         "sensor.toml",
         "sandbox = { enabled = false, required = true }",
@@ -207,7 +178,7 @@ fn what_is_demanded_and_cannot_be_given_up_is_an_error_and_it_is_3() {
 
 #[test]
 fn a_configuration_without_an_interface_is_told_by_file_and_key_and_it_is_3() {
-    let scratch = Scratch::new("nameless");
+    let scratch = Scratch::new("cli-nameless");
     let config = scratch.file("sensor.toml", "[capture]\ninterfaces = []\n");
     let (code, out, err) = patchspan(&["run", "--config", &config]);
     assert_eq!((code, out.as_str(), err.lines().count()), (3, "", 1));
@@ -217,7 +188,7 @@ fn a_configuration_without_an_interface_is_told_by_file_and_key_and_it_is_3() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_told_in_a_line_and_it_is_4() {
-    let scratch = Scratch::new("input");
+    let scratch = Scratch::new("cli-input");
     let good = scratch.file("good.pcap", capture());
     let none = scratch.file("none.pcap", "hello");
     let (code, _, err) = patchspan(&["replay", &good, &none, "/nonexistent.pcap"]);
@@ -231,7 +202,7 @@ fn a_file_that_cannot_be_read_is_told_in_a_line_and_it_is_4() {
 
 #[test]
 fn a_file_that_is_cut_is_5() {
-    let scratch = Scratch::new("cut");
+    let scratch = Scratch::new("cli-cut");
     let whole = capture();
     let cut = scratch.file(
         "cut.pcap",
@@ -247,7 +218,7 @@ fn a_file_that_is_cut_is_5() {
 
 #[test]
 fn frames_of_a_link_type_that_is_not_decoded_are_told_once_and_it_is_4() {
-    let scratch = Scratch::new("link-type");
+    let scratch = Scratch::new("cli-link-type");
     let mut strange = capture();
     strange[20] = 147;
     let (strange, known) = (
@@ -295,7 +266,7 @@ fn a_file_name_does_nothing_to_a_terminal() {
 
 #[test]
 fn an_input_is_never_overwritten_by_the_output() {
-    let scratch = Scratch::new("overwrite");
+    let scratch = Scratch::new("cli-overwrite");
     let file = scratch.file("a.pcap", capture());
     let other_name = scratch.0.join("same.pcap");
     std::os::unix::fs::symlink(&file, &other_name).unwrap();

@@ -2,52 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+#[path = "support/program.rs"]
+mod program;
 
-/// A directory that goes when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Self {
-        let name = format!("patchspan-diff-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use program::{Scratch, patchspan};
 
 fn diff(arguments: &[&str], input: &str) -> (i32, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_patchspan"))
-        .arg("diff")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A run that ends before it reads is no failure of the test.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
+    patchspan(&[&["diff"], arguments].concat(), input.as_bytes())
 }
 
 const BEFORE: &str = r#"{"event_type":"dns","timestamp":"1","flow_id":5,"dns":{"type":"request"}}
@@ -63,7 +24,7 @@ const AFTER: &str = r#"{"event_type":"dns","timestamp":"1","flow_id":5,"dns":{"t
 
 #[test]
 fn what_changed_is_grouped_by_kind_and_field_and_it_is_7() {
-    let scratch = Scratch::new("report");
+    let scratch = Scratch::new("diff-report");
     let (a, b) = (
         scratch.file("a.jsonl", BEFORE),
         scratch.file("b.jsonl", AFTER),
@@ -95,7 +56,7 @@ the runs differ
 
 #[test]
 fn equal_runs_are_0_also_from_standard_input() {
-    let scratch = Scratch::new("equal");
+    let scratch = Scratch::new("diff-equal");
     let a = scratch.file("a.jsonl", BEFORE);
     for arguments in [[a.as_str(), "-"], ["-", a.as_str()]] {
         let (code, out, err) = diff(&arguments, BEFORE);
@@ -106,7 +67,7 @@ fn equal_runs_are_0_also_from_standard_input() {
 
 #[test]
 fn broken_or_missing_input_is_4_and_is_told_with_its_line() {
-    let scratch = Scratch::new("broken");
+    let scratch = Scratch::new("diff-broken");
     let a = scratch.file("a.jsonl", BEFORE);
     let b = scratch.file("b.jsonl", format!("{BEFORE}{{\"event_type\":\"fl"));
     let (code, out, err) = diff(&[&a, &b], "");

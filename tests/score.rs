@@ -2,60 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+#[path = "support/program.rs"]
+mod program;
 
 use patchspan::offline::score::truth::{OFFERED, ROLES, VERDICTS};
 use patchspan::updates::catalogue::Role;
 use patchspan::updates::verdict::{Offered, Verdict};
+use program::{Scratch, patchspan};
 
 const TRUTH: &str = r#"{"scenario":"apt","client":"198.51.100.7","product":"debian/apt","role":"check","verdict":"checked","offered":"yes","fqdn":"ftp.jp.debian.org","transport":"http","start":START_CHECK}
 {"scenario":"apt","client":"198.51.100.7","product":"debian/apt","role":"download","verdict":"downloaded","offered":"yes","fqdn":"ftp.jp.debian.org","transport":"http","start":START_DOWNLOAD,"payloads":[{"kind":"deb","value":"sample-tool_1.0-1_amd64"},{"kind":"deb","value":"sample-library_1.0-1_amd64"}]}
 "#;
-
-/// A directory that goes when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Self {
-        let name = format!("patchspan-score-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn patchspan(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_patchspan"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A run that ends before it reads is no failure of the test.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
 
 /// Records of the stored capture of apt, and its truth by the server's log.
 fn apt() -> (String, String) {
@@ -87,7 +44,7 @@ fn apt() -> (String, String) {
 
 #[test]
 fn a_real_run_of_apt_is_told_rightly() {
-    let scratch = Scratch::new("apt");
+    let scratch = Scratch::new("score-apt");
     let (truth, records) = apt();
     let truth = scratch.file("truth.jsonl", truth);
     let flags = [
@@ -110,7 +67,7 @@ fn a_real_run_of_apt_is_told_rightly() {
 
 #[test]
 fn what_falls_short_is_10_and_is_named() {
-    let scratch = Scratch::new("short");
+    let scratch = Scratch::new("score-short");
     let (truth, records) = apt();
     let lied = truth.replacen("\"verdict\":\"checked\"", "\"verdict\":\"refused\"", 1);
     let truth = scratch.file("truth.jsonl", lied);
@@ -142,7 +99,7 @@ fn what_falls_short_is_10_and_is_named() {
 
 #[test]
 fn compressed_files_are_read_and_broken_lines_are_4() {
-    let scratch = Scratch::new("broken");
+    let scratch = Scratch::new("score-broken");
     let (truth, records) = apt();
     let packed = scratch.file(
         "records.jsonl.zst",

@@ -73,21 +73,24 @@ impl Engine {
 
     /// The end of input: everything that is open ends.
     pub fn finish(&mut self, at: Timestamp, out: &mut OutputSink<'_>) {
-        let mut keys: Vec<TimerKey> = self.timers.iter().map(|(_, key)| *key).collect();
-        keys.sort_unstable();
         let cause = Cause::Boundary(at);
-        for key in keys {
-            self.close(
-                key,
-                Closing {
-                    cause,
-                    at,
-                    is_end: true,
-                },
-                out,
-            );
+        // Again, where an access that ends turns out to belong to a session that is not there yet.
+        while !self.timers.is_empty() {
+            let timers = std::mem::take(&mut self.timers);
+            let mut keys: Vec<TimerKey> = timers.into_iter().map(|(_, key)| key).collect();
+            keys.sort_unstable();
+            for key in keys {
+                self.close(
+                    key,
+                    Closing {
+                        cause,
+                        at,
+                        is_end: true,
+                    },
+                    out,
+                );
+            }
         }
-        self.timers.clear();
     }
 
     /// Sets the timer of `key`.

@@ -292,3 +292,26 @@ fn of_many_files_each_counts() {
     let many = (0..100).map(|number| file(number, 10)).collect();
     assert_eq!(told(many), ("partial", None), "too many at once to follow");
 }
+
+#[test]
+fn a_session_that_begins_at_the_end_of_input_is_told() {
+    let mut engine = Engine::new(catalogue(), UpdateOptions::default());
+    let (mut of_access, mut told) = (None, Vec::new());
+    let mut sink = |_: Cause, output| match output {
+        Output::Access(access) if access.verdict == Verdict::Downloaded => {
+            of_access = access.session
+        }
+        Output::Access(_) => {}
+        Output::Session(session) => told.push(session.id),
+    };
+    let file = burst("download.cdn.mozilla.net", 2, 10.0, 12.0, 9_000_000);
+    let asked = Fact::Asked(question("aus.thunderbird.net", 18.0));
+    engine.fact(&file, &mut sink);
+    engine.fact(&asked, &mut sink);
+    engine.finish(at(19.0), &mut sink);
+    assert_eq!(
+        told,
+        [of_access.unwrap()],
+        "of Thunderbird, and none of Firefox"
+    );
+}

@@ -76,13 +76,22 @@ impl Body {
         }
     }
 
-    /// Takes body bytes from the start of `bytes`: how many were payload, and what follows.
-    pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> (u64, &'b [u8]) {
-        match &mut self.0 {
-            Kind::UntilClose => (bytes.len() as u64, &[]),
+    /// Takes body bytes from the start of `bytes`, and hands `payload` what of them is no framing: how many were payload, and what follows.
+    pub(super) fn take<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        payload: &mut dyn FnMut(&[u8]),
+    ) -> (u64, &'b [u8]) {
+        let (seen, after) = match &mut self.0 {
+            Kind::UntilClose => (
+                bytes.len() as u64,
+                bytes.get(bytes.len()..).unwrap_or_default(),
+            ),
             Kind::Length(left) => take_length(left, bytes),
-            Kind::Chunked(chunk) => chunk.take_all(bytes),
-        }
+            Kind::Chunked(chunk) => return chunk.take_all(bytes, payload),
+        };
+        payload(bytes.get(..bytes.len() - after.len()).unwrap_or_default());
+        (seen, after)
     }
 
     /// `length` bytes were lost; whether it is still known where the body ends.
@@ -125,11 +134,12 @@ fn take_length<'b>(left: &mut u64, bytes: &'b [u8]) -> (u64, &'b [u8]) {
 }
 
 impl Chunk {
-    fn take_all<'b>(&mut self, bytes: &'b [u8]) -> (u64, &'b [u8]) {
+    fn take_all<'b>(&mut self, bytes: &'b [u8], payload: &mut dyn FnMut(&[u8])) -> (u64, &'b [u8]) {
         let (mut seen, mut rest) = (0, bytes);
         while !rest.is_empty() && *self != Self::Over {
             if let Self::Data(left) = self {
                 let (taken, after) = take_length(left, rest);
+                payload(rest.get(..rest.len() - after.len()).unwrap_or_default());
                 seen += taken;
                 rest = after;
                 if *left == 0 {

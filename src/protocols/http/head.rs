@@ -64,7 +64,7 @@ pub struct Response {
     pub validator: Option<Vec<u8>>,
     /// Whether the body comes in chunks.
     pub is_chunked: bool,
-    /// What came of the body, framing included, where it is text of at most [`MAX_SMALL_BODY`] bytes; else `None`.
+    /// What came of the body, where it is text of at most [`MAX_SMALL_BODY`] bytes; else `None`.
     #[serde(skip)]
     pub small_body: Option<Vec<u8>>,
     /// The packet that completed the head.

@@ -149,6 +149,7 @@ impl Connection {
     ) -> usize {
         let mut rest = bytes;
         while !rest.is_empty() && !self.tunnel {
+            let is_kept = direction == Direction::ToClient && self.keeps_body();
             rest = match &mut self.side(direction).state {
                 State::Stopped => return bytes.len(),
                 State::Lost => {
@@ -160,15 +161,14 @@ impl Connection {
                 }
                 State::Head => self.head(direction, rest, stamp, out),
                 State::Body(body) => {
-                    let (seen, after) = body.take(rest);
+                    let mut kept = Vec::new();
+                    let (seen, after) = body.take(rest, &mut |payload| {
+                        if is_kept {
+                            kept.extend_from_slice(payload);
+                        }
+                    });
                     let is_over = body.is_over();
-                    let taken = rest.len() - after.len();
-                    self.count(
-                        direction,
-                        seen,
-                        rest.get(..taken).unwrap_or_default(),
-                        stamp,
-                    );
+                    self.count(direction, seen, &kept, stamp);
                     if is_over {
                         self.end_body(direction, true, stamp, out);
                     }
@@ -456,8 +456,15 @@ impl Connection {
         Some(AfterHead::Body(body))
     }
 
-    /// `seen` bytes of a body came, in `bytes` with their framing.
-    fn count(&mut self, direction: Direction, seen: u64, bytes: &[u8], stamp: Stamp) {
+    /// Whether the body that is coming is small text so far.
+    fn keeps_body(&self) -> bool {
+        let current = self.current.as_ref();
+        let response = current.and_then(|current| current.response.as_ref());
+        response.is_some_and(|response| response.small_body.is_some())
+    }
+
+    /// `seen` bytes of a body came; `kept` are they, where the body is kept.
+    fn count(&mut self, direction: Direction, seen: u64, kept: &[u8], stamp: Stamp) {
         if direction == Direction::ToServer || seen == 0 {
             return;
         }
@@ -467,7 +474,7 @@ impl Connection {
             .and_then(|current| current.response.as_mut())
         {
             response.body_bytes += seen;
-            response.note_small_body(bytes);
+            response.note_small_body(kept);
             response.last_body = stamp.timestamp;
         }
     }

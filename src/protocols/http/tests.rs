@@ -497,3 +497,24 @@ fn no_text_of_a_connection_is_left_as_it_was() {
     let connection = connection.reworded(&mut |text| text.fill(b'x'));
     assert_eq!(holds(&connection), 0);
 }
+
+#[test]
+fn a_small_text_is_kept_without_its_framing_however_it_is_cut() {
+    const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    const RESPONSE: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: Text/XML\r\nTransfer-Encoding: chunked\r\n\r\n\
+        4\r\n<upd\r\n6\r\nates/>\r\n0\r\n\r\n";
+    for size in [1, 2, 7, RESPONSE.len()] {
+        let mut connection = Connection::new();
+        let mut bodies = Vec::new();
+        let mut out = |transaction: Transaction, _: Stamp| {
+            bodies.push(transaction.response.unwrap().small_body.unwrap());
+        };
+        connection.data(Direction::ToServer, REQUEST, Stamp::default(), &mut out);
+        for piece in RESPONSE.chunks(size) {
+            connection.data(Direction::ToClient, piece, Stamp::default(), &mut out);
+        }
+        connection.finish(Stamp::default(), &mut out);
+        assert_eq!(bodies, [b"<updates/>"], "{size}");
+    }
+}

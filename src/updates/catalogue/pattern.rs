@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_glob_stays_within_its_label_and_a_suffix_does_not() {
         let glob = NamePattern::parse("deb*.debian.org").unwrap();
-        assert!(glob.matches("deb.debian.org") && glob.matches("deb-mirror.debian.org"));
+        assert!(glob.matches("deb2.debian.org") && glob.matches("deb-mirror.debian.org"));
         assert!(!glob.matches("deb.x.debian.org") && !glob.matches("ftp.debian.org"));
         let suffix = NamePattern::parse("*.example.com").unwrap();
         assert!(

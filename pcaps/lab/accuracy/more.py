@@ -80,6 +80,9 @@ def answered_otherwise(book, scale):
             "error": {"path": "/none" + step["path"]}, "head": {"method": "HEAD"}}[kind]}
         if kind == "redirect" and check is download:
             first["path"] = "/go/pool" + step["path"]
+        if kind == "redirect" and download.host:
+            # By that path it is another entry's, whatever comes of it.
+            first.update(rule=download.host.rule, expect="cannot_tell")
         session.steps.append(first)
         if fetches:
             session.steps.append({**step, "payloads": payloads})

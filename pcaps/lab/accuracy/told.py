@@ -35,11 +35,13 @@ def as_log(accesses, rows, scenario, offered=None):
         size = access["bytes_received"] if whole else access["bytes_received"] + 1
         first, size = span(access.get("range"), size)
         entry = row.entry_of(path)
-        hidden = entry and entry.get("rule", row.rule) != row.rule and access["transport"] != "http"
+        # Behind encryption the path does not tell that it is another product's, or nobody's.
+        hidden = entry and access["transport"] != "http" and (entry.get("rule", row.rule) != row.rule or entry["role"] == "ignore")
+        role = entry["role"] if entry and not (hidden and entry["role"] == "ignore") else row.role
         if entry and "rule" in entry:
             row = next(one for one in rows.endpoints if one.rule == entry["rule"])
         line = {"op": "get", "scenario": scenario, "family": row.family, "product": row.key, "rule": row.rule, "endpoint_role": row.role,
-                "role": entry["role"] if entry else row.role, "client": access["client"], "name": access["name"], "path": path, "size": size, "from": first,
+                "role": role, "client": access["client"], "name": access["name"], "path": path, "size": size, "from": first,
                 "transport": access["transport"], "status": access.get("status") or 0, "bytes": access["bytes_received"], "whole": whole,
                 "method": access.get("method", "GET"), "start": access["start"], "end": access["start"] + access.get("seconds", 0),
                 "payloads": payloads(path), "by_path": entry is not None}

@@ -61,13 +61,13 @@ impl OpenAccess {
         by_name.chain(by_catalogue.into_iter().flatten()).collect()
     }
 
-    /// Products whose files the server gives too, which a path would have told.
+    /// Products that ask the server too, or whose files it gives: a path would have told which.
     fn beside(&self, role: Role, catalogue: &Catalogue) -> Vec<Named> {
-        let is_open = role == Role::Download && self.decided.is_none() && !self.by_path;
+        let is_open = self.decided.is_none() && !self.by_path;
         let own = catalogue.endpoint(self.endpoint).filter(|_| is_open);
         let paths = own.into_iter().flat_map(|own| &own.paths);
-        let files = paths.filter(|rule| rule.role == Role::Download);
-        let led = files.filter_map(|rule| catalogue.endpoint(rule.leads_to?));
+        let alike = paths.filter(|rule| rule.role == role);
+        let led = alike.filter_map(|rule| catalogue.endpoint(rule.leads_to?));
         let differs = |other: &&Endpoint| own.is_some_and(|own| own.product != other.product);
         led.filter(differs)
             .filter_map(|other| named(other, catalogue))

@@ -49,10 +49,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether accesses of this role and transport are judged.
-    fn wants(&self, role: &str, transport: &str) -> bool {
+    /// Whether accesses of this role are judged.
+    fn wants(&self, role: &str) -> bool {
         self.roles.contains(role)
-            && (self.transports.is_empty() || self.transports.contains(transport))
+    }
+
+    /// Whether accesses over this transport are judged. An access and its record may differ in that: first both are paired.
+    fn judges(&self, transport: &str) -> bool {
+        self.transports.is_empty() || self.transports.contains(transport)
     }
 }
 

@@ -34,14 +34,16 @@ impl Score {
             paired.insert(pair.told);
             by_truth.insert(pair.truth, pair);
         }
-        for (at, truth) in truths.iter().enumerate() {
+        let is_judged = |(_, truth): &(usize, &Truth)| self.options.judges(&truth.transport);
+        let judged: Vec<_> = truths.iter().enumerate().filter(is_judged).collect();
+        for (at, truth) in judged {
             let with = by_truth.get(&at);
             let told = with.and_then(|pair| Some((pair.by, records.all.get(pair.told)?)));
             self.truth(&run, truth, told);
         }
         let scenarios = Scenarios::of(&truths);
         for (at, told) in records.all.iter().enumerate() {
-            if !paired.contains(&at) {
+            if !paired.contains(&at) && self.options.judges(told.transport) {
                 self.invented(&run, told, &scenarios);
             }
         }
@@ -154,7 +156,10 @@ impl Score {
     fn payloads(&mut self, run: &Run<'_>, by_truth: &HashMap<usize, Pair>) {
         let mut sessions: BTreeMap<&str, [BTreeSet<&str>; 2]> = BTreeMap::new();
         let telling = run.truths.iter().enumerate();
-        for (at, truth) in telling.filter(|(_, truth)| !truth.payloads.is_empty()) {
+        let is_judged = |(_, truth): &(usize, &Truth)| {
+            !truth.payloads.is_empty() && self.options.judges(&truth.transport)
+        };
+        for (at, truth) in telling.filter(is_judged).collect::<Vec<_>>() {
             let told = by_truth
                 .get(&at)
                 .filter(|pair| pair.by == Match::Whole)

@@ -54,6 +54,25 @@ fn session(product: &str, offered: &str) -> String {
     ) + "\n"
 }
 
+#[test]
+fn an_access_and_its_record_may_differ_in_transport() {
+    let by = |line: String, transport| line.replace("tls", transport);
+    let truth = by(truth("a/b", "check", 1, "\"checked\"", ""), "quic")
+        + &truth("a/c", "check", 3, "\"checked\"", "");
+    let records = told("a/b", "check", 1, "checked", "high")
+        + &by(told("a/c", "check", 3, "checked", "high"), "quic");
+    for transport in ["quic", "tls"] {
+        let mut score = Score::new(Options {
+            transports: [transport.to_owned()].into(),
+            ..options()
+        });
+        take_in(&mut score, 1, &truth, &records);
+        assert_eq!(whats(&score), [] as [&str; 0]);
+        let counts = score.cells.values().next().unwrap();
+        assert_eq!((counts.expected, counts.found, counts.told), (1, 1, 1));
+    }
+}
+
 fn whats(score: &Score) -> Vec<&'static str> {
     score.cases.iter().map(|case| case.what).collect()
 }

@@ -98,7 +98,7 @@ impl Records {
                 let Some((id, told)) = Told::of(line, value) else {
                     return self.reading.note(line, "an update record lacks something");
                 };
-                if !options.wants(&told.role, told.transport) {
+                if !options.wants(&told.role) {
                     return;
                 }
                 !keep_newest(accesses, id, told, |told| told.revision, has_room)

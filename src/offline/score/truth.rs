@@ -144,7 +144,7 @@ impl Truths {
                 continue;
             }
             match Truth::parse(text.number, bytes) {
-                Ok(truth) if !options.wants(&truth.role, &truth.transport) => {}
+                Ok(truth) if !options.wants(&truth.role) => {}
                 Ok(_) if truths.all.len() >= MOST_LINES => truths.reading.refused += 1,
                 Ok(truth) => truths.all.push(truth),
                 Err(reason) => truths.reading.note(text.number, &reason),

@@ -59,12 +59,14 @@ const STAGES: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    // Commands that read records back: no packet, no table. Records may be compressed, and stand in the state of a run too.
+    // Commands that read records back: no packet, no table. Records may be compressed, and stand in the state of a run too. A report goes
+    // by the catalogue's habits of products.
     (
         "offline",
         &[
             "types",
             "source",
+            "updates",
             "records",
             "sinks",
             "pseudonyms",
@@ -123,11 +125,23 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("base64", &["records"]),
     ("toml", &["updates", "config"]),
     ("ipnet", &["types", "pseudonyms", "config"]),
-    ("csv", &["config"]),
+    ("csv", &["config", "offline"]),
     (
         "jiff",
-        &["protocols", "updates", "records", "sinks", "config", "cli"],
+        &[
+            "protocols",
+            "updates",
+            "records",
+            "sinks",
+            "config",
+            "offline",
+            "cli",
+        ],
     ),
+    // A page in which everything is escaped; how wide text is, and the terminal.
+    ("maud", &["offline"]),
+    ("unicode_width", &["offline"]),
+    ("terminal_size", &["cli"]),
     // What a live run gives up.
     ("landlock", &["sensor"]),
     ("seccompiler", &["sensor"]),

@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`score`], [`erase`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`score`], [`report`], [`erase`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * `crash`: what a panic says
 //! * [`values`]: what a flag's value may look like
@@ -18,6 +18,7 @@ mod inputs;
 mod progress;
 pub mod pseudonym;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod score;
@@ -32,6 +33,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use exit::Exit;
+
+use crate::types::text::harmless;
 
 /// From packets alone: which host contacted which software-update server, when, and whether it downloaded something.
 ///
@@ -55,6 +58,7 @@ enum Command {
     Schema(schema::Flags),
     Diff(diff::Flags),
     Score(score::Flags),
+    Report(report::Flags),
     Erase(erase::Flags),
 }
 
@@ -72,6 +76,7 @@ Examples:
   patchspan schema update                                what an update record looks like
   patchspan diff before.jsonl after.jsonl                what changed between two runs
   patchspan score truth.jsonl records.jsonl              how right records are, against what clients did
+  patchspan report --format html *.jsonl > report.html   who missed an update, as a page
   patchspan erase 192.0.2.20 /var/log/patchspan          one client's lines out of all files there
 ";
 
@@ -119,6 +124,7 @@ impl Command {
             Self::Schema(flags) => schema::run(&flags),
             Self::Diff(flags) => diff::run(&flags),
             Self::Score(flags) => score::run(&flags),
+            Self::Report(flags) => report::run(&flags),
             Self::Erase(flags) => erase::run(&flags),
         }
     }
@@ -135,34 +141,9 @@ fn tell_errors(errors: &[String]) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(&errors.join("\n")));
 }
 
-/// A message without anything that a terminal would obey: file names may hold escapes and marks that turn the text around.
-fn harmless(message: &str) -> String {
-    let mut text = String::with_capacity(message.len());
-    for character in message.chars() {
-        let is_mark = matches!(
-            character,
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        );
-        if is_mark || (character.is_control() && character != '\n') {
-            text.extend(character.escape_unicode());
-        } else {
-            text.push(character);
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_message_holds_nothing_that_a_terminal_obeys() {
-        assert_eq!(
-            harmless("a\u{1b}[31m\u{202e}b\u{9b}\n端末 \"c\""),
-            "a\\u{1b}[31m\\u{202e}b\\u{9b}\n端末 \"c\""
-        );
-    }
 
     #[test]
     fn the_arguments_make_sense_to_clap() {

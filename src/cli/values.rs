@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::config::job::MAX_WORKERS;
+use crate::types::Timestamp;
 
 /// Longest label of a host, in bytes.
 const MAX_LABEL: usize = 64;
@@ -33,6 +35,28 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn timezone(text: &str) -> Result<TimeZone, String> {
     let refused = |_| "an IANA name is accepted: UTC, Asia/Tokyo, Europe/Berlin".to_owned();
     TimeZone::get(text).map_err(refused)
+}
+
+/// A moment: a date, which begins at midnight of `zone` (`is_end`: ends at the next one), or a time of RFC 3339.
+pub(super) fn moment(text: &str, zone: &TimeZone, is_end: bool) -> Result<Timestamp, String> {
+    let refused = || {
+        "a date (2026-11-28) or a time of RFC 3339 (2026-11-28T09:00:00+09:00) is accepted"
+            .to_owned()
+    };
+    let is_date = text.len() == 10;
+    let moment = if is_date {
+        let date: Date = text.parse().map_err(|_| refused())?;
+        let date = if is_end {
+            date.tomorrow().map_err(|_| refused())?
+        } else {
+            date
+        };
+        zone.to_timestamp(date.at(0, 0, 0, 0))
+            .map_err(|_| refused())?
+    } else {
+        text.parse().map_err(|_| refused())?
+    };
+    Ok(Timestamp::from_seconds(moment.as_second(), 0))
 }
 
 /// `ADDRESS=TEXT`.
@@ -73,6 +97,20 @@ mod tests {
     fn a_zone_is_known_by_its_iana_name() {
         assert!(timezone("Asia/Tokyo").is_ok() && timezone("UTC").is_ok());
         assert!(timezone("Tokio").is_err());
+    }
+
+    #[test]
+    fn a_date_begins_at_midnight_of_its_zone_and_ends_at_the_next() {
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        let seconds = |text: &str, is_end| {
+            moment(text, &tokyo, is_end).map(|time| time.seconds_and_nanos().0)
+        };
+        assert_eq!(seconds("1970-01-02", false), Ok(15 * 3_600));
+        assert_eq!(seconds("1970-01-01", true), Ok(15 * 3_600));
+        assert_eq!(seconds("1970-01-02T00:00:00+09:00", true), Ok(15 * 3_600));
+        for wrong in ["", "yesterday", "2026-02-30", "2026-11-28T09:00:00"] {
+            assert!(seconds(wrong, false).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! * [`pseudonyms`]: whether clients get pseudonyms, and the file of the key
 //! * `sources`: own caches and mirrors
 //! * [`metrics`]: where the sensor tells of itself, and from when on that is bad news
+//! * [`report`]: when a report calls a host overdue
 //! * `reload`: what can change while a sensor runs
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
@@ -27,6 +28,7 @@ mod options;
 pub mod outputs;
 pub mod pseudonyms;
 mod reload;
+pub mod report;
 mod sections;
 mod sources;
 
@@ -46,6 +48,7 @@ use document::Document;
 use metrics::{HealthConfig, Listen};
 use outputs::OutputConfig;
 use pseudonyms::PseudonymsConfig;
+use report::ReportConfig;
 
 /// No longer file is read.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -87,6 +90,8 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     /// `[pseudonyms]`: what stands for clients; `None`: they themselves.
     pub pseudonyms: Option<PseudonymsConfig>,
+    /// `[report]`: when `patchspan report` calls a host overdue.
+    pub report: ReportConfig,
     /// `[[output]]`: where records go; at least one.
     pub outputs: Vec<OutputConfig>,
 }
@@ -266,6 +271,7 @@ impl Default for Config {
             state: StateConfig::default(),
             sandbox: SandboxConfig::default(),
             pseudonyms: None,
+            report: ReportConfig::default(),
             outputs: vec![OutputConfig::default()],
         }
     }
@@ -400,20 +406,26 @@ mod tests {
         let mut document = Document::new(&example);
         sections::read(&mut document);
         let root: toml::Table = example.parse().unwrap();
-        let get = |table: &toml::Table, key: &str| table.get(key).cloned();
         for key in document.asked() {
-            let mut path = key.split('.');
-            let first = path.next().unwrap();
-            let second = path.next();
-            let found = match (first.split_once('['), second) {
-                (Some((list, _)), Some(key)) => {
-                    let tables = root[list].as_array().unwrap();
-                    tables.iter().find_map(|table| get(table.as_table()?, key))
-                }
-                (None, Some(key)) => get(root[first].as_table().unwrap(), key),
-                (_, None) => get(&root, first),
-            };
-            assert!(found.is_some(), "{key} is not in the example");
+            let path: Vec<&str> = key.split('.').collect();
+            assert!(stands(&root, &path), "{key} is not in the example");
+        }
+    }
+
+    /// Whether a setting is there, in some table of each list.
+    fn stands(table: &toml::Table, path: &[&str]) -> bool {
+        let Some((first, rest)) = path.split_first() else {
+            return true;
+        };
+        let name = first.split('[').next().unwrap();
+        match table.get(name) {
+            None => false,
+            Some(toml::Value::Table(inner)) => stands(inner, rest),
+            Some(toml::Value::Array(all)) if !rest.is_empty() => {
+                let mut tables = all.iter().filter_map(toml::Value::as_table);
+                tables.any(|inner| stands(inner, rest))
+            }
+            Some(_) => true,
         }
     }
 

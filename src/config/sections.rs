@@ -13,7 +13,7 @@ use super::memory::Shares;
 use super::pseudonyms::PseudonymsConfig;
 use super::{
     CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
-    StateConfig, UpdatesConfig, metrics, outputs, sources,
+    StateConfig, UpdatesConfig, metrics, outputs, report, sources,
 };
 use crate::types::Networks;
 
@@ -52,6 +52,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     config.state = state(document, &mut root);
     config.sandbox = sandbox(document, &mut root);
     config.pseudonyms = pseudonyms(document, &mut root, &config.local);
+    config.report = report::read(document, &mut root);
     config.outputs = outputs::read(document, &mut root, Shares::of(config.memory).outputs);
     document.end(root);
     config

@@ -41,6 +41,23 @@ fn push_byte(text: &mut String, byte: u8) {
     }
 }
 
+/// A message without anything that a terminal would obey: file names may hold escapes and marks that turn the text around.
+pub fn harmless(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for character in message.chars() {
+        let is_mark = matches!(
+            character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+        );
+        if is_mark || (character.is_control() && character != '\n') {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +67,14 @@ mod tests {
         assert_eq!(
             presentation(b"a\0\x1b[31m\\\xe2\x80\xae"),
             "a\\000\\027[31m\\\\\\226\\128\\174"
+        );
+    }
+
+    #[test]
+    fn a_message_holds_nothing_that_a_terminal_obeys() {
+        assert_eq!(
+            harmless("a\u{1b}[31m\u{202e}b\u{9b}\n端末 \"c\""),
+            "a\\u{1b}[31m\\u{202e}b\\u{9b}\n端末 \"c\""
         );
     }
 

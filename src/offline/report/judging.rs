@@ -1,0 +1,391 @@
+//! What to think of a host and a product: one of five states, never merged, and why.
+//!
+//! *Overdue* needs proof: days that count in full (see [`super::hours`]), on which a check or a download would have been seen. Where
+//! there is only suspicion, the state is *cannot tell*, and the reason says what is missing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::hours::{Calendar, HostHour, Hour, Stretch, Words};
+use super::kept::{Offered, What};
+use super::rules::{Habits, Rules};
+use crate::types::Timestamp;
+
+/// What is thought of a host and a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Something was fetched, and nothing newer is known to wait.
+    Downloaded,
+    /// Servers were asked, nothing was fetched.
+    Checked,
+    /// No contact was seen.
+    NotSeen,
+    /// What was seen does not suffice.
+    CannotTell,
+    /// It did not do what it should have, and that is proven.
+    Overdue,
+}
+
+impl State {
+    /// Every state, what needs attention first.
+    pub const ALL: [Self; 5] = [
+        Self::Overdue,
+        Self::CannotTell,
+        Self::NotSeen,
+        Self::Checked,
+        Self::Downloaded,
+    ];
+
+    /// The word in JSON and CSV.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Downloaded => "downloaded",
+            Self::Checked => "checked",
+            Self::NotSeen => "not_seen",
+            Self::CannotTell => "cannot_tell",
+            Self::Overdue => "overdue",
+        }
+    }
+}
+
+/// Why.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// Fetched; asked again since, at that time.
+    Fetched {
+        /// When, last.
+        at: Timestamp,
+        /// The last check after that.
+        asked: Option<Timestamp>,
+    },
+    /// Every answer was that there is nothing.
+    NothingOffered {
+        /// The last check.
+        at: Timestamp,
+    },
+    /// Asked, and nothing tells whether there was an update.
+    Asked {
+        /// The last check.
+        at: Timestamp,
+    },
+    /// An update waits, and its time is not over.
+    OfferOpen {
+        /// When it was first seen.
+        since: Timestamp,
+        /// How long it may wait.
+        limit: Option<Duration>,
+    },
+    /// No check for too long.
+    NoCheck {
+        /// The last one.
+        since: Timestamp,
+        /// Days on the network since.
+        days: u32,
+        /// How long is too long.
+        limit: Duration,
+    },
+    /// An update was not fetched for too long.
+    NotFetched {
+        /// When it was first seen.
+        since: Timestamp,
+        /// Days on the network since.
+        days: u32,
+        /// How long is too long.
+        limit: Duration,
+    },
+    /// Asked for servers for too long without reaching one.
+    NeverReached {
+        /// The first attempt.
+        since: Timestamp,
+        /// Days on the network since.
+        days: u32,
+    },
+    /// Asked for servers, reached none.
+    OnlyAttempts {
+        /// The last attempt.
+        at: Timestamp,
+    },
+    /// Nothing of it, on so many days that count in full.
+    Never {
+        /// Those days.
+        days: u32,
+    },
+    /// Something on the network hid what the host did.
+    Hidden {
+        /// Since when nothing is known; `None`: ever.
+        since: Option<Timestamp>,
+        /// What.
+        words: Words,
+    },
+    /// The sensor was blind.
+    SensorBlind {
+        /// Since when nothing is known; `None`: ever.
+        since: Option<Timestamp>,
+    },
+    /// No record says what could be seen.
+    NoCoverage {
+        /// Since when nothing is known; `None`: ever.
+        since: Option<Timestamp>,
+    },
+    /// A server of the site may have given it.
+    Elsewhere {
+        /// Since when nothing is known; `None`: ever.
+        since: Option<Timestamp>,
+        /// Which.
+        words: Words,
+    },
+    /// On the network for too short a time.
+    LittleSeen {
+        /// Days that count in full.
+        days: u32,
+    },
+}
+
+impl Reason {
+    /// The word in JSON and CSV, and of its sentence.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Fetched { .. } => "fetched",
+            Self::NothingOffered { .. } => "nothing_offered",
+            Self::Asked { .. } => "asked",
+            Self::OfferOpen { .. } => "offer_open",
+            Self::NoCheck { .. } => "no_check",
+            Self::NotFetched { .. } => "not_fetched",
+            Self::NeverReached { .. } => "never_reached",
+            Self::OnlyAttempts { .. } => "only_attempts",
+            Self::Never { .. } => "never",
+            Self::Hidden { .. } => "hidden",
+            Self::SensorBlind { .. } => "sensor_blind",
+            Self::NoCoverage { .. } => "no_coverage",
+            Self::Elsewhere { .. } => "elsewhere",
+            Self::LittleSeen { .. } => "little_seen",
+        }
+    }
+}
+
+/// One thing that a host did for a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it began.
+    pub at: Timestamp,
+    /// What it came to.
+    pub what: What,
+    /// What was fetched, where that is known.
+    pub payload: Option<String>,
+    /// What the verdict rests on.
+    pub evidence: Vec<String>,
+    /// Whether a server of the site gave it.
+    pub is_internal: bool,
+}
+
+/// Whether there was an update, at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// When.
+    pub at: Timestamp,
+    /// Whether.
+    pub offered: Offered,
+    /// Whether it was fetched then.
+    pub is_fetched: bool,
+}
+
+/// What a host did for a product, in the order of time.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    /// `vendor/product`.
+    pub product: String,
+    /// What is known of it.
+    pub habits: Habits,
+    /// Contacts.
+    pub events: Vec<Event>,
+    /// What sessions say of updates that wait.
+    pub offers: Vec<Offer>,
+}
+
+impl Offer {
+    /// Whether an update was there and was not fetched then.
+    pub fn is_waiting(&self) -> bool {
+        self.offered == Offered::Yes && !self.is_fetched
+    }
+}
+
+impl Lane {
+    /// The last contact that came to `what` or more.
+    pub fn last(&self, what: What) -> Option<&Event> {
+        self.events.iter().rev().find(|event| event.what >= what)
+    }
+
+    /// The first and the last offer that nothing was fetched after.
+    fn open_offers(&self) -> Option<(Timestamp, Timestamp)> {
+        let fetched = self.last(What::Download).map(|event| event.at);
+        let is_open = |offer: &&Offer| offer.is_waiting() && fetched.is_none_or(|at| at < offer.at);
+        let mut open = self.offers.iter().filter(is_open);
+        let first = open.next()?;
+        Some((first.at, open.next_back().unwrap_or(first).at))
+    }
+}
+
+/// Words that say that a server of the site may give updates.
+fn own_sources() -> Words {
+    Words::of(["internal_source", "internal_source_likely"])
+}
+
+/// What a lane is judged by.
+pub struct Judge<'a> {
+    /// When a host is late.
+    pub rules: &'a Rules,
+    /// The days of the report.
+    pub calendar: &'a Calendar<'a>,
+    /// What is known of the host's hours.
+    pub hours: &'a BTreeMap<Hour, HostHour>,
+    /// Before the first moment of the records.
+    pub beginning: Timestamp,
+    /// Whether any record says what could be seen.
+    pub has_coverage: bool,
+}
+
+impl Judge<'_> {
+    /// The state, and why.
+    pub fn judge(&self, lane: &Lane) -> (State, Reason) {
+        let Some(contact) = lane.last(What::Check) else {
+            return self.without_contact(lane);
+        };
+        if let Some(found) = self.offers(lane) {
+            return found;
+        }
+        if let Some(found) = self.silence(lane, contact.at) {
+            return found;
+        }
+        if let Some((since, _)) = lane.open_offers() {
+            let limit = lane.habits.overdue_after;
+            return (State::Checked, Reason::OfferOpen { since, limit });
+        }
+        if let Some(fetched) = lane.last(What::Download) {
+            let asked = (contact.at > fetched.at).then_some(contact.at);
+            return (
+                State::Downloaded,
+                Reason::Fetched {
+                    at: fetched.at,
+                    asked,
+                },
+            );
+        }
+        let is_nothing = lane
+            .offers
+            .last()
+            .is_some_and(|offer| offer.offered == Offered::No);
+        let at = contact.at;
+        let reason = if is_nothing {
+            Reason::NothingOffered { at }
+        } else {
+            Reason::Asked { at }
+        };
+        (State::Checked, reason)
+    }
+
+    /// An update waits for too long, or may do so.
+    fn offers(&self, lane: &Lane) -> Option<(State, Reason)> {
+        let (since, confirmed) = lane.open_offers()?;
+        let limit = lane.habits.overdue_after?;
+        let stretch = self.calendar.stretch(self.hours, since, confirmed);
+        let late = Reason::NotFetched {
+            since,
+            days: stretch.days,
+            limit,
+        };
+        let others = own_sources().with(Words::of(["peer_cache"]));
+        self.weigh(&stretch, limit, late, since, others, lane)
+    }
+
+    /// No check for too long, or perhaps.
+    fn silence(&self, lane: &Lane, since: Timestamp) -> Option<(State, Reason)> {
+        let limit = self.limit(lane)?;
+        let stretch = self.calendar.stretch(self.hours, since, since);
+        let late = Reason::NoCheck {
+            since,
+            days: stretch.days,
+            limit,
+        };
+        let found = self.weigh(&stretch, limit, late, since, own_sources(), lane);
+        // Without coverage a host that is away looks like one that is silent.
+        let is_unknown = !self.has_coverage && self.calendar.until.since(since) > limit;
+        found.or_else(|| {
+            let reason = Reason::NoCoverage { since: Some(since) };
+            is_unknown.then_some((State::CannotTell, reason))
+        })
+    }
+
+    fn without_contact(&self, lane: &Lane) -> (State, Reason) {
+        if let Some(first) = lane.events.first() {
+            let (since, last) = (first.at, lane.events.last().unwrap_or(first).at);
+            let stretch = self.calendar.stretch(self.hours, since, since);
+            let days = stretch.days;
+            let late = Reason::NeverReached { since, days };
+            let found = self
+                .limit(lane)
+                .and_then(|limit| self.weigh(&stretch, limit, late, since, own_sources(), lane));
+            return found.unwrap_or((State::NotSeen, Reason::OnlyAttempts { at: last }));
+        }
+        let stretch = self
+            .calendar
+            .stretch(self.hours, self.beginning, self.beginning);
+        let sources = stretch.words.common(own_sources());
+        if !sources.is_empty() && lane.habits.is_of_system {
+            let reason = Reason::Elsewhere {
+                since: None,
+                words: sources,
+            };
+            return (State::CannotTell, reason);
+        }
+        let days = stretch.all_full_days;
+        if days >= self.rules.active_days && days * 2 >= stretch.days {
+            return (State::NotSeen, Reason::Never { days });
+        }
+        if stretch.days > days {
+            return (State::CannotTell, self.unknown(&stretch, None));
+        }
+        (State::CannotTell, Reason::LittleSeen { days })
+    }
+
+    /// Late, where the days that count in full prove it; unknown, where all days together would.
+    fn weigh(
+        &self,
+        stretch: &Stretch,
+        limit: Duration,
+        late: Reason,
+        since: Timestamp,
+        sources: Words,
+        lane: &Lane,
+    ) -> Option<(State, Reason)> {
+        let least = self.rules.active_days;
+        if stretch.days < least || stretch.time <= limit {
+            return None;
+        }
+        let words = stretch.words.common(sources);
+        if !words.is_empty() && lane.habits.is_of_system {
+            let since = Some(since);
+            return Some((State::CannotTell, Reason::Elsewhere { since, words }));
+        }
+        if stretch.full_days >= least && stretch.full_time > limit {
+            return Some((State::Overdue, late));
+        }
+        Some((State::CannotTell, self.unknown(stretch, Some(since))))
+    }
+
+    /// What is missing.
+    fn unknown(&self, stretch: &Stretch, since: Option<Timestamp>) -> Reason {
+        if !self.has_coverage || (stretch.is_unsaid && stretch.hidden.is_empty()) {
+            return Reason::NoCoverage { since };
+        }
+        if stretch.is_sensor_blind && stretch.hidden.is_empty() {
+            return Reason::SensorBlind { since };
+        }
+        let words = stretch.hidden;
+        Reason::Hidden { since, words }
+    }
+
+    fn limit(&self, lane: &Lane) -> Option<Duration> {
+        let interval = lane.habits.check_interval?;
+        Some(interval.saturating_mul(self.rules.intervals))
+    }
+}

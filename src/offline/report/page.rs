@@ -1,0 +1,167 @@
+//! A report as one HTML page that needs nothing else: no script, no image, no font, no request.
+//!
+//! Everything that goes into it passes through `maud`, which escapes text and attributes; names on it come from the wire.
+//!
+//! * `summary`: what a reader sees first
+//! * `lanes`: the timeline
+//! * `tables`: the same as tables
+//! * `icons`: shapes of states and marks
+
+mod icons;
+mod lanes;
+mod summary;
+mod tables;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::judging::State;
+use super::sentence::Voice;
+use super::words::{Language, Words};
+use super::{Host, Report};
+
+const STYLE: &str = include_str!("page/style.css");
+/// Nothing may be loaded from anywhere.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The page.
+pub fn page(report: &Report, language: Language) -> String {
+    let words = Words::of(language);
+    let voice = Voice {
+        words: &words,
+        zone: &report.zone,
+    };
+    let view = View {
+        report,
+        voice: &voice,
+        words: &words,
+    };
+    let document = html! {
+        (DOCTYPE)
+        html lang=(language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (words.say("title")) " · " (view.period()) }
+                style { (PreEscaped(STYLE)) (PreEscaped(view.labels())) }
+            }
+            body {
+                a.skip href="#table" { (words.say("skip")) }
+                (icons::definitions())
+                (view.body())
+            }
+        }
+    };
+    document.into_string()
+}
+
+/// What the parts of the page are made from.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    report: &'a Report,
+    voice: &'a Voice<'a>,
+    words: &'a Words,
+}
+
+impl View<'_> {
+    fn body(self) -> Markup {
+        html! {
+            header.top {
+                h1 { (self.words.say("title")) }
+                p.lead { (self.period()) }
+                p.muted { (self.words.fill("made_from", &[("until", &self.voice.time(self.report.until))])) }
+                @if !self.report.has_coverage {
+                    p.note { (self.words.say("no_coverage_note")) }
+                }
+            }
+            main {
+                (self.summary())
+                @if self.report.hosts.is_empty() {
+                    p.note { (self.words.say("no_hosts")) }
+                } @else {
+                    (self.timeline())
+                    (self.tables())
+                }
+            }
+            footer {
+                p { strong { (self.words.say("foot")) } " " (self.words.say("foot_absence")) }
+            }
+        }
+    }
+
+    fn period(self) -> String {
+        let values = [
+            ("since", &*self.voice.time(self.report.since)),
+            ("until", &*self.voice.time(self.report.until)),
+            ("zone", self.voice.zone_name()),
+        ];
+        self.words.fill("period", &values)
+    }
+
+    /// A state's icon and word.
+    fn badge(self, state: State) -> Markup {
+        html! {
+            span class=(format!("badge {}", class(state))) { (icons::state(state)) (self.state(state)) }
+        }
+    }
+
+    /// A state's word.
+    fn state(&self, state: State) -> &str {
+        self.words.say(match state {
+            State::Overdue => "state.overdue",
+            State::CannotTell => "state.cannot_tell",
+            State::NotSeen => "state.not_seen",
+            State::Checked => "state.checked",
+            State::Downloaded => "state.downloaded",
+        })
+    }
+
+    /// What a host's system is called.
+    fn system(&self, host: &Host) -> String {
+        let Some(os) = &host.os else {
+            return self.words.say("os.unknown").to_owned();
+        };
+        let mut name = system_name(&os.name);
+        if let Some(version) = &os.version {
+            name.push(' ');
+            name.push_str(version);
+        }
+        if os.is_mixed {
+            name.push_str(&format!(" ({})", self.words.say("os.mixed")));
+        }
+        name
+    }
+}
+
+/// The usual way to write a system's name.
+fn system_name(word: &str) -> String {
+    let known = [
+        ("windows", "Windows"),
+        ("macos", "macOS"),
+        ("ios", "iOS"),
+        ("android", "Android"),
+        ("chromeos", "ChromeOS"),
+        ("debian", "Debian"),
+        ("ubuntu", "Ubuntu"),
+        ("fedora", "Fedora"),
+        ("rhel", "RHEL"),
+        ("suse", "SUSE"),
+        ("arch", "Arch Linux"),
+        ("linux", "Linux"),
+    ];
+    let found = known.iter().find(|(own, _)| *own == word);
+    found.map_or(word, |(_, name)| name).to_owned()
+}
+
+/// Of a state, in the style.
+const fn class(state: State) -> &'static str {
+    match state {
+        State::Overdue => "overdue",
+        State::CannotTell => "unclear",
+        State::NotSeen => "unseen",
+        State::Checked => "checked",
+        State::Downloaded => "fetched",
+    }
+}

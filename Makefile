@@ -1,8 +1,8 @@
 # `make` tells what there is. A fresh Debian machine needs Rust and make; the rest is installed where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help install-deps build demo test check bench bench-live accuracy ordinary fuzz deb deb-test
+.PHONY: help install-deps build demo test check bench bench-live accuracy ordinary learn fuzz deb deb-test
 
-# What `make accuracy` and `make ordinary` draw from.
+# What `make accuracy`, `make ordinary` and `make learn` draw from.
 SEED ?= 1
 # Connections of `make ordinary`.
 FLOWS ?= 300000
@@ -49,6 +49,9 @@ ordinary: build ## what it wrongly calls a download in FLOWS (300000) ordinary c
 	@tools/needs lab
 	@mkdir -p target/ordinary
 	@python3 pcaps/lab/accuracy/ordinary.py --program target/release/patchspan --out target/ordinary --seed $(SEED) --flows $(FLOWS)
+
+learn: build ## how much `patchspan learn` finds of what verification hosts do, drawn from SEED (1; several in quotes)
+	@python3 pcaps/lab/accuracy/verification.py --made --program target/release/patchspan --out target/learn --seed $(SEED) --rounds 144
 
 fuzz: ## every fuzz target for SECONDS_EACH (60) seconds
 	@tools/needs build fuzz

@@ -60,7 +60,7 @@ const STAGES: &[(&str, &[&str])] = &[
         ],
     ),
     // Commands that read records back: no packet, no table. Records may be compressed, and stand in the state of a run too. A report goes
-    // by the catalogue's habits of products.
+    // by the catalogue's habits of products; what is learned is held against it.
     (
         "offline",
         &[
@@ -126,6 +126,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("toml", &["updates", "config"]),
     ("ipnet", &["types", "pseudonyms", "config"]),
     ("csv", &["config", "offline"]),
+    // The list of public suffixes.
+    ("psl", &["offline"]),
     (
         "jiff",
         &[

@@ -70,7 +70,7 @@ impl Exit {
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",
-            Self::Differ => "diff: the runs differ",
+            Self::Differ => "diff: the runs differ; learn: something changed",
             Self::Degraded => "doctor: degraded; some of the traffic is missing, or less is in it",
             Self::Blind => "doctor: blind; nothing can be told from what comes",
             Self::Short => "score: less than what was asked for",

@@ -1,6 +1,6 @@
 //! What a person types, and how the program ends.
 //!
-//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`score`], [`report`], [`erase`]: commands: flags in, what the engine needs out
+//! * [`replay`], [`run`](mod@run), [`doctor`], [`check`], [`catalogue`], [`pseudonym`], [`schema`], [`diff`], [`score`], [`report`], [`learn`], [`erase`]: commands: flags in, what the engine needs out
 //! * [`exit`]: exit codes
 //! * `crash`: what a panic says
 //! * [`values`]: what a flag's value may look like
@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod erase;
 pub mod exit;
 mod inputs;
+pub mod learn;
 mod progress;
 pub mod pseudonym;
 pub mod replay;
@@ -60,6 +61,7 @@ enum Command {
     Score(score::Flags),
     Report(report::Flags),
     Erase(erase::Flags),
+    Learn(learn::Flags),
 }
 
 const EXAMPLES: &str = "\
@@ -78,6 +80,7 @@ Examples:
   patchspan score truth.jsonl records.jsonl              how right records are, against what clients did
   patchspan report --format html *.jsonl > report.html   who missed an update, as a page
   patchspan erase 192.0.2.20 /var/log/patchspan          one client's lines out of all files there
+  patchspan learn --auto 192.0.2.20 week.pcap            update servers that the catalogue lacks
 ";
 
 /// What can be typed, as `--help`, manual pages and shell completions tell it.
@@ -126,6 +129,7 @@ impl Command {
             Self::Score(flags) => score::run(&flags),
             Self::Report(flags) => report::run(&flags),
             Self::Erase(flags) => erase::run(&flags),
+            Self::Learn(flags) => learn::run(&flags),
         }
     }
 }

@@ -152,7 +152,8 @@ fn input(path: &Path) -> io::Result<Input> {
     }
 }
 
-fn tell(path: &Path, reading: &Reading) {
+/// Tells what of a file made no sense.
+pub(super) fn tell(path: &Path, reading: &Reading) {
     let path = path.display();
     let mut told: Vec<_> = reading
         .problems

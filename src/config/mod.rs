@@ -229,7 +229,7 @@ impl Config {
 }
 
 /// The text of a file of at most `limit` bytes.
-fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     read_open(File::open(path)?, limit)
 }
 

@@ -135,7 +135,7 @@ impl Reading {
         self.problems.is_empty() && self.refused == 0
     }
 
-    fn note(&mut self, line: u64, reason: &str) {
+    pub(super) fn note(&mut self, line: u64, reason: &str) {
         if self.problems.len() < Self::MOST_TOLD {
             self.problems.push(format!("{line}: {reason}"));
         } else {

@@ -1,6 +1,7 @@
 //! `patchspan replay`: capture files through every stage to records.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +49,60 @@ pub fn run(
     job: ReplayJob,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<ReplayOutcome, SetupError> {
+    let sink = match &job.output {
+        Some(path) if is_input(path, &job.files) => {
+            return Err(SetupError::OutputIsInput(path.clone()));
+        }
+        Some(path) => Sink::create(path).map_err(SetupError::Output)?,
+        None => Sink::standard(),
+    };
+    run_into(job, sink, on_event)
+}
+
+/// Runs a replay whose records stay in the program: `on_bytes` is given their lines in this thread, in pieces that may end within a
+/// line; `on_event` is called in the one that reads.
+pub fn run_within(
+    job: ReplayJob,
+    on_event: &mut (dyn FnMut(Event<'_>) + Send),
+    on_bytes: &mut dyn FnMut(&[u8]),
+) -> Result<ReplayOutcome, SetupError> {
+    let (sender, pieces) = crossbeam_channel::bounded(PIECES);
+    std::thread::scope(|scope| {
+        let sink = Sink::to_reader(Pieces(sender));
+        let replay = scope.spawn(move || run_into(job, sink, on_event));
+        for piece in pieces {
+            on_bytes(&piece);
+        }
+        replay
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Pieces of output that wait for a reader within the program.
+const PIECES: usize = 4;
+
+/// Hands output to another thread.
+#[derive(Debug)]
+struct Pieces(crossbeam_channel::Sender<Vec<u8>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.send(bytes.to_vec());
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn run_into(
+    job: ReplayJob,
+    sink: Sink,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<ReplayOutcome, SetupError> {
     let pseudonyms = pseudonyms(&job.config)?;
     let (config, hosts) = under(pseudonyms.as_deref(), &job.config, &job.hosts);
     let job = ReplayJob {
@@ -56,13 +111,6 @@ pub fn run(
         ..job
     };
     let catalogue = Arc::new(catalogue(&job.config)?);
-    let sink = match &job.output {
-        Some(path) if is_input(path, &job.files) => {
-            return Err(SetupError::OutputIsInput(path.clone()));
-        }
-        Some(path) => Sink::create(path).map_err(SetupError::Output)?,
-        None => Sink::standard(),
-    };
     let is_over = Arc::new(AtomicBool::new(false));
     let names = Arc::new(Names::new(job.config.names_options(SEED)));
     let settings = Arc::new(replay_settings(&job, pseudonyms));

@@ -27,6 +27,7 @@ pub use standard::Standard;
 pub use stream::Stream;
 pub use tls::Tls;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -67,7 +68,13 @@ pub enum SinkError {
 enum Target {
     Standard(io::Stdout),
     File(File),
+    Reader(Box<dyn WriteLines>),
 }
+
+/// A reader within the program.
+trait WriteLines: Write + Send + fmt::Debug {}
+
+impl<W: Write + Send + fmt::Debug> WriteLines for W {}
 
 impl Sink {
     /// Standard output.
@@ -82,6 +89,14 @@ impl Sink {
             error,
         })?;
         Ok(Self::to(Target::File(file), path.display().to_string()))
+    }
+
+    /// A reader within the program: what it is given are whole lines, many at a time.
+    pub fn to_reader(reader: impl Write + Send + fmt::Debug + 'static) -> Self {
+        Self::to(
+            Target::Reader(Box::new(reader)),
+            "reader of lines".to_owned(),
+        )
     }
 
     fn to(target: Target, name: String) -> Self {
@@ -137,6 +152,7 @@ impl Write for Target {
         match self {
             Self::Standard(stdout) => stdout.lock().write(bytes),
             Self::File(file) => file.write(bytes),
+            Self::Reader(reader) => reader.write(bytes),
         }
     }
 
@@ -144,6 +160,7 @@ impl Write for Target {
         match self {
             Self::Standard(stdout) => stdout.lock().flush(),
             Self::File(file) => file.flush(),
+            Self::Reader(reader) => reader.flush(),
         }
     }
 }

@@ -152,7 +152,7 @@ class Hands:
         # What an access begins with: the hello, or the request.
         start = before if is_new and step["transport"] != "http" else time.time()
         lines = [f"{step.get('method', 'GET')} {step['path']} HTTP/1.1", f"Host: {step.get('host', step['name'])}",
-                 "User-Agent: sample-updater/1.0", "Accept: */*", *step.get("headers", [])]
+                 f"User-Agent: {step.get('agent', 'sample-updater/1.0')}", "Accept: */*", *step.get("headers", [])]
         lines += [f"Range: bytes={step['range']}"] if "range" in step else []
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         head = await reader.readuntil(b"\r\n\r\n")

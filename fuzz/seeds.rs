@@ -2,7 +2,7 @@
 //!
 //! * `capture_reader`, `pipeline`: whole files
 //! * `pcap`, `pcapng`, `snoop`: the first frames of a capture, in that format
-//! * `frame`, `tunnels`, `dns`, `pseudonyms`, `quic`, `tcp`, `client_hello`, `http`, `record_line`: what connections carried
+//! * `frame`, `tunnels`, `dhcp`, `neighbour`, `dns`, `pseudonyms`, `quic`, `tcp`, `client_hello`, `http`, `record_line`: what connections carried
 //! * `catalogue`: the catalogue that comes with the program
 
 use std::collections::{BTreeMap, HashSet};
@@ -158,6 +158,9 @@ struct Connections {
     /// By server port: pieces of both directions.
     streams: Vec<(u16, Vec<u8>)>,
     messages: Vec<Vec<u8>>,
+    /// Messages of DHCP, and of ARP and neighbour discovery with their type and code.
+    leases: Vec<Vec<u8>>,
+    neighbours: Vec<Vec<u8>>,
     datagrams: BTreeMap<FlowKey, Vec<Vec<u8>>>,
     segments: BTreeMap<FlowKey, Segments>,
 }
@@ -197,6 +200,19 @@ impl Connections {
                         .or_default()
                         .take_in(side, &segment);
                 }
+                match &packet.transport {
+                    Transport::Arp(message) => {
+                        return self.neighbours.push([&[0, 0], *message].concat());
+                    }
+                    Transport::Icmp(message) if (133..=136).contains(&message.kind) => {
+                        let head = [message.kind, message.code];
+                        self.neighbours.push([&head, message.payload].concat());
+                    }
+                    Transport::Udp(datagram) if is_lease(datagram) => {
+                        self.leases.push(datagram.payload.to_vec());
+                    }
+                    _ => {}
+                }
                 table.packet(packet, self);
             });
         }
@@ -215,6 +231,11 @@ impl Connections {
             ]
             .concat();
             corpus.add("record_line", &format!("{name}-{number}"), &fields)?;
+        }
+        for (target, messages) in [("dhcp", &self.leases), ("neighbour", &self.neighbours)] {
+            for (number, message) in messages.iter().take(EACH).enumerate() {
+                corpus.add(target, &format!("{name}-{number}"), message)?;
+            }
         }
         if let Some(message) = self.messages.first() {
             let payload = message.get(..100).unwrap_or(message);
@@ -249,6 +270,12 @@ impl Connections {
         }
         Ok(())
     }
+}
+
+/// Whether it is between ports of DHCP.
+fn is_lease(datagram: &UdpDatagram<'_>) -> bool {
+    let ports = [datagram.source_port, datagram.destination_port];
+    ports.iter().all(|port| [67, 68, 546, 547].contains(port))
 }
 
 impl Segments {

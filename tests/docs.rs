@@ -19,6 +19,9 @@ use patchspan::records::time::TimeText;
 use patchspan::records::{Header, Kind, Style};
 use patchspan::types::Timestamp;
 use patchspan::updates::catalogue::Role;
+use patchspan::updates::coverage::Blind;
+use patchspan::updates::os::System;
+use patchspan::updates::os::weigh::WORDS;
 use patchspan::updates::verdict::{Confidence, Evidence, Offered, Outcome, Verdict};
 use serde_json::Value;
 
@@ -125,7 +128,10 @@ fn every_word_of_a_closed_list_stands_where_its_key_does() {
             let text = if is_common(&key) {
                 RECORDS.to_owned()
             } else {
-                [section("##", kind.as_str()), section("##", "update")].concat()
+                // Lists that several kinds have stand where the first of them is.
+                [kind.as_str(), "update", "update_session"]
+                    .map(|kind| section("##", kind))
+                    .concat()
             };
             for word in &key.words {
                 assert!(
@@ -153,12 +159,17 @@ fn the_closed_lists_are_those_of_the_program() {
     let evidence: Vec<&str> = Evidence::ALL.iter().map(|word| word.as_str()).collect();
     let outcomes: Vec<&str> = Outcome::ALL.iter().map(|word| word.as_str()).collect();
     let offered: Vec<&str> = Offered::ALL.iter().map(|word| word.as_str()).collect();
-    let lists: [(&str, &str, BTreeSet<String>); 8] = [
+    let blind = words(Kind::Coverage, "coverage.blind");
+    let told = Blind::ALL.iter().map(|word| word.as_str());
+    assert!(told.into_iter().all(|word| blind.contains(word)));
+    let lists: [(&str, &str, BTreeSet<String>); 11] = [
         ("Roles", "role", set(&roles)),
         ("Verdicts", "verdict", set(&verdicts)),
         ("Evidence", "word", set(&evidence)),
         ("Outcomes", "outcome", set(&outcomes)),
+        ("Blind", "word", blind),
         ("Offered", "offered", set(&offered)),
+        ("Operating systems", "os evidence", set(&WORDS)),
         (
             "Name sources",
             "source",
@@ -169,11 +180,24 @@ fn the_closed_lists_are_those_of_the_program() {
             "kind",
             words(Kind::Update, "update.payload_id.kind"),
         ),
+        (
+            "Sources of a binding",
+            "source",
+            words(Kind::ClientBinding, "client_binding.source"),
+        ),
         ("Tunnels", "pkt_src", words(Kind::Dns, "pkt_src")),
     ];
     for (title, column, list) in lists {
         assert_eq!(firsts(section("###", title), column), list, "{title}");
     }
+    let systems: Vec<&str> = System::all()
+        .filter(|system| system.told() == *system)
+        .map(System::as_str)
+        .collect();
+    assert_eq!(
+        words(Kind::UpdateSession, "update_session.os.name"),
+        set(&systems)
+    );
     let confidence = rows(section("###", "Confidence"), "rule").into_iter();
     let confidence: BTreeSet<String> = confidence.map(|row| row[1].clone()).collect();
     let all: Vec<&str> = Confidence::ALL.iter().map(|word| word.as_str()).collect();

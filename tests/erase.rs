@@ -163,6 +163,8 @@ fn every_kind_of_record_loses_the_lines_of_its_client_and_no_other() {
         }
     }
     let of_clients = [
+        "client_binding",
+        "coverage",
         "dns",
         "flow",
         "http",

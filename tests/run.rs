@@ -68,7 +68,7 @@ fn compare(folder: &Path, scenario: &str) {
     let live = std::fs::read_to_string(folder.join(format!("{scenario}.live.jsonl"))).unwrap();
     let live = common::records(&live);
     let replayed = common::records(&common::replay(&capture(folder, scenario), &[]));
-    for kind in ["update", "dns", "tls", "quic", "http", "flow"] {
+    for kind in ["update", "coverage", "dns", "tls", "quic", "http", "flow"] {
         // What machines say by themselves may fall between the two beginnings.
         let is_meant = |record: &&Value| kind != "flow" || record["app_proto"].is_string();
         let told = |records: &[Value]| -> BTreeSet<String> {
@@ -134,6 +134,19 @@ fn essence(kind: &str, record: &Value) -> String {
             );
             own
         }
+        "coverage" => [
+            "client",
+            "active_minutes",
+            "flows",
+            "bytes_toclient",
+            "named",
+            "blind",
+            "loss_percent",
+            "onesided_percent",
+            "verdict",
+        ]
+        .map(|key| record["coverage"][key].clone())
+        .to_vec(),
         _ => vec![record[kind].clone()],
     };
     // Of connections at once, either may be the one that an access is told by.

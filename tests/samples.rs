@@ -22,10 +22,12 @@ use patchspan::records::schema::Form;
 use serde_json::Value;
 
 /// Lines of a kind that are taken from every capture, whatever they show; of other kinds all.
-const FIRST: [(Kind, usize); 4] = [
+const FIRST: [(Kind, usize); 6] = [
+    (Kind::ClientBinding, 1),
     (Kind::Dns, 3),
     (Kind::Flow, 3),
     (Kind::Stats, 0),
+    (Kind::Coverage, 1),
     (Kind::PatchspanStats, 0),
 ];
 
@@ -75,11 +77,6 @@ const NOT_SHOWN: &[Exception] = &[
     ),
     (
         "update",
-        "update.evidence=fallback",
-        "no update server is reached by a second way",
-    ),
-    (
-        "update",
         "update.payload_id.from_version",
         "no partial archive is fetched",
     ),
@@ -97,11 +94,6 @@ const NOT_SHOWN: &[Exception] = &[
         "update_session",
         "update_session.payload_ids[].kind=*",
         "packages, installers and archives are fetched, of few vendors",
-    ),
-    (
-        "update_session",
-        "update_session.offered_evidence=empty_answer",
-        "no server answers with an empty list",
     ),
     (
         "update_session",
@@ -123,7 +115,47 @@ const NOT_SHOWN: &[Exception] = &[
         "update_session.outcome=attempted",
         "every session contacts something",
     ),
+    (
+        "update_session",
+        "update_session.os.name=*",
+        "every client is Debian, and some play Windows",
+    ),
+    (
+        "update_session",
+        "update_session.os.confidence=high",
+        "no client shows more of its system than apt",
+    ),
+    (
+        "update_session",
+        "update_session.os.evidence=time",
+        "no client that updates asks for the time",
+    ),
+    (
+        "client_binding",
+        "client_binding.source=frame",
+        "every address is announced before it is used",
+    ),
     ("loss", "*", "written by `run` only"),
+    (
+        "coverage",
+        "coverage.os.name=*",
+        "the laboratory's clients are Debian's",
+    ),
+    (
+        "coverage",
+        "coverage.os.confidence=high",
+        "no client shows more of its system than apt",
+    ),
+    (
+        "coverage",
+        "coverage.os.evidence=time",
+        "no client asks for the time",
+    ),
+    (
+        "coverage",
+        "coverage.blind=not_running",
+        "a replay does not stand still",
+    ),
 ];
 
 fn folder() -> PathBuf {

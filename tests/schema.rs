@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use patchspan::protocols::dns::Message;
+use patchspan::records::binding::write_binding;
 use patchspan::records::flow::{Delivered, Flow, Name, Tcp};
 use patchspan::records::header::FlowKeys;
 use patchspan::records::http::{ContentRange, Http};
@@ -24,11 +25,15 @@ use patchspan::types::packet::TunnelKind;
 use patchspan::types::{Endpoint, Protocol, Timestamp, Tunnel, VlanTags};
 use patchspan::updates::catalogue::{Catalogue, Role};
 use patchspan::updates::fact::NameSource;
-use patchspan::updates::output::{Access, Session};
+use patchspan::updates::hosts::{HostKey, Source};
+use patchspan::updates::os::weigh::WORDS;
+use patchspan::updates::os::{OsGuess, System};
+use patchspan::updates::output::{Access, Binding, Session};
 use patchspan::updates::payload::PayloadId;
 use patchspan::updates::verdict::{Confidence, Evidence, Offered, Outcome, Verdict};
 use serde_json::{Value, json};
 
+const MAC: [u8; 6] = [2, 0, 0x5e, 0, 0x53, 1];
 const NOW: Timestamp = Timestamp::from_seconds(1_534_277_865, 678_901_000);
 const JA4: &str = "t13d1516h2_8daaf6152771_e5627efa2ab1";
 
@@ -90,7 +95,7 @@ fn line(
     };
     let of_flow = !matches!(
         kind,
-        Kind::Stats | Kind::UpdateSession | Kind::Loss | Kind::PatchspanStats
+        Kind::Stats | Kind::UpdateSession | Kind::ClientBinding | Kind::Loss | Kind::PatchspanStats
     );
     let header = Header {
         timestamp: NOW,
@@ -251,6 +256,7 @@ fn access(catalogue: &Catalogue) -> Access {
         confidence: Confidence::High,
         flow_id: 1,
         client: endpoint("2001:db8::1", 50_000),
+        host: HostKey::Mac(MAC),
         server: endpoint("2001:db8::2", 80),
         protocol: Protocol::TCP,
         name: Arc::from("download.windowsupdate.com"),
@@ -295,6 +301,7 @@ fn update_lines(style: &Style) -> [String; 2] {
         id: 9,
         revision: 1,
         client: access.client.address,
+        host: access.host,
         endpoint: access.endpoint,
         start: NOW,
         end: NOW,
@@ -307,11 +314,18 @@ fn update_lines(style: &Style) -> [String; 2] {
         outcome: Outcome::Downloaded,
         payloads: access.payloads.clone(),
         flow_ids: vec![1, 2],
+        os: Some(OsGuess {
+            name: System::Windows,
+            version: Some("10 or later".to_owned()),
+            confidence: Confidence::High,
+            is_mixed: false,
+            evidence: WORDS.to_vec(),
+        }),
     };
     let context = Context {
         catalogue: &catalogue,
         client_id: Some("端末-7"),
-        client_mac: Some("02:00:5e:00:53:01"),
+        client_mac: Some(MAC),
         via: Some("internal"),
     };
     let time = TimeText::default;
@@ -323,6 +337,28 @@ fn update_lines(style: &Style) -> [String; 2] {
             write_session(line, &session, &context, style, &mut time())
         }),
     ]
+}
+
+fn binding_line(style: &Style) -> String {
+    let binding = Binding {
+        client: "2001:db8::1".parse().unwrap(),
+        mac: MAC,
+        names: vec!["pc-7\\255".to_owned(), "Room 3".to_owned()],
+        source: Source::Dhcp,
+        start: NOW,
+        end: NOW,
+        is_router: true,
+        is_nat: true,
+    };
+    line(Kind::ClientBinding, Protocol::TCP, style, |line| {
+        write_binding(
+            line,
+            &binding,
+            Some("端末-7"),
+            style,
+            &mut TimeText::default(),
+        )
+    })
 }
 
 fn counter_lines(style: &Style) -> [String; 3] {
@@ -375,6 +411,7 @@ fn lines(style: &Style) -> Vec<String> {
         }));
     }
     lines.extend(update_lines(style));
+    lines.push(binding_line(style));
     lines.extend(counter_lines(style));
     lines
 }
@@ -383,7 +420,7 @@ fn lines(style: &Style) -> Vec<String> {
 fn what_is_written_validates_in_both_forms() {
     for style in styles() {
         let lines = lines(&style);
-        assert_eq!(schema::check_lines(form(&style), &lines.join("\n")), 17);
+        assert_eq!(schema::check_lines(form(&style), &lines.join("\n")), 18);
         for line in &lines {
             let has_own = serde_json::from_str::<Value>(line)
                 .unwrap()

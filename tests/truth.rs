@@ -46,6 +46,21 @@ const EXCEPTIONS: &[Exception] = &[
         "2 % of the copies are missing: `length` is what was seen, the flow's `delivered` has the rest by acknowledgement",
     ),
     (
+        "loss-heavy",
+        "GET /pub/update.mar: 200 with 45000 bytes, told is none",
+        "the request is among the fifth that is missing",
+    ),
+    (
+        "loss-heavy",
+        "http download.mozilla.org is named download.mozilla.org by dns",
+        "as above",
+    ),
+    (
+        "resolver-mirror",
+        "tls 203.0.113.10 is named  by ",
+        "no SNI, and the resolver was answered the address for two names",
+    ),
+    (
         "midstream",
         "GET /pub/update.mar: 200 with 60000 bytes, told is none",
         "the request came before the capture",
@@ -502,6 +517,11 @@ const VOLUME_EXCEPTIONS: &[Exception] = &[
 
 /// Lookups that the capture lacks.
 const LOOKUP_EXCEPTIONS: &[Exception] = &[
+    (
+        "loss-heavy",
+        "198.51.100.7 *: 1 times, told 0 times",
+        "a fifth of the copies is missing",
+    ),
     (
         "apt-cacher",
         "198.51.100.86 *: 1 times, told 0 times",

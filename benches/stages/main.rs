@@ -195,6 +195,7 @@ fn segment(number: u64, flows: u64) -> Packet<'static> {
         wire_bytes: 1_454,
         frames: 1,
         identification: (number & 0xffff) as u32,
+        hop_limit: 64,
         vlan: VlanTags::default(),
         tunnel: None,
         source_mac: None,

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use patchspan::names::{Names, NamesOptions};
-use patchspan::sensor::state::State;
+use patchspan::sensor::state::{State, VERSION};
 use patchspan::types::Timestamp;
 use patchspan::updates::engine::kept::{Resumption, resolve};
 use patchspan::updates::{Catalogue, Engine, UpdateOptions};
@@ -55,6 +55,9 @@ fn take_up(state: &mut State) {
     let mut engine = Engine::new(Arc::new(catalogue), UpdateOptions::default());
     let most = items.len() as u64;
     assert!(engine.take_up(items, &when) <= most);
+    let coverage = std::mem::take(&mut state.coverage);
+    let most = most + 2 * coverage.len() as u64;
+    engine.take_up_coverage(coverage, &when);
     let mut told = 0_u64;
     engine.advance(resumed, &mut |_, _| told += 1);
     engine.finish(resumed, &mut |_, _| told += 1);
@@ -65,7 +68,8 @@ fn take_up(state: &mut State) {
 fn sealed(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if bytes.len() >= HEADER {
-        bytes[..12].copy_from_slice(b"PSPSTATE\x01\0\0\0");
+        bytes[..8].copy_from_slice(b"PSPSTATE");
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
         let length = (bytes.len() - HEADER) as u64;
         bytes[32..40].copy_from_slice(&length.to_le_bytes());
         let crc = crc32fast::hash(&bytes[16..]);

@@ -257,6 +257,7 @@ impl Bench {
             wire_bytes: 40 + u64::from(segment.payload_length),
             frames: 1,
             identification: self.number as u32,
+            hop_limit: 64,
             vlan: VlanTags::default(),
             tunnel: None,
             source_mac: None,

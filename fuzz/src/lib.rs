@@ -92,6 +92,7 @@ fn payload<'p>(packet: &Packet<'p>) -> (&'p [u8], u32) {
         Transport::Udp(datagram) => (datagram.payload, datagram.payload_length),
         Transport::Icmp(message) => (message.payload, message.message_length),
         Transport::Other { payload_length, .. } => (&[], payload_length),
+        Transport::Arp(message) => (message, message.len() as u32),
     }
 }
 
@@ -121,7 +122,8 @@ pub fn decode(link_type: u16, data: &[u8], wire_length: u32) -> Vec<Seen> {
         deepest = deepest.max(depth);
         seen.push(Seen::new(packet));
     });
-    assert_eq!(decoder.counters().packets, seen.len() as u64);
+    let counters = decoder.counters();
+    assert_eq!(counters.packets + counters.arp, seen.len() as u64);
     decoder.finish(&mut check_packet);
     let said_nothing = decoder
         .counters()

@@ -2,8 +2,8 @@
 # Installs what make.py needs, on Debian 12. Runs as root; safe to run again.
 # curl, python3, openssl and the like are named too, so that a bare machine gets them.
 set -eu
-packages="apt-cacher-ng apt-utils bind9-dnsutils curl dnsmasq-base dpkg-dev ethtool gpg gpg-agent gpgv iproute2 ldnsutils libc-bin nginx-light openssl procps python3
-tcpdump tinyproxy-bin tshark udhcpc unbound wget xz-utils zstd"
+packages="apt-cacher-ng apt-utils bind9-dnsutils curl dnsmasq-base dpkg-dev ethtool gpg gpg-agent gpgv iproute2 ldnsutils libc-bin nftables nginx-light openssl procps python3
+openvpn tcpdump tinyproxy-bin tshark udhcpc unbound wget wireguard-go wireguard-tools xz-utils zstd"
 missing=""
 for package in $packages; do
     # nginx-light is one of several packages that hold the same program.

@@ -36,7 +36,7 @@ http.query = "keep"
 [[output]]
 kind = "file"
 path = {path}
-records = ["dns", "tls", "quic", "http", "flow", "update", "update_session", "stats", "patchspan_stats", "loss"]
+records = ["dns", "tls", "quic", "http", "flow", "update", "update_session", "client_binding", "coverage", "stats", "patchspan_stats", "loss"]
 purpose = "a laboratory's own traffic"
 """
 

@@ -26,8 +26,10 @@ BODY_BYTES = 30_000
 PROGRAMS = {
     "apt-cacher-ng": ("dpkg-query", "--show", "apt-cacher-ng"), "apt-get": ("apt-get", "--version"), "curl": ("curl", "-V"), "dig": ("dig", "-v"), "dnsmasq": ("dnsmasq", "--version"),
     "dumpcap": ("sh", "-c", "dumpcap -v 2>/dev/null | tr -d '()'"),
-    "openssl": ("openssl", "version"), "udhcpc": ("udhcpc", "--help"),
-    "ldns-signzone": ("ldns-signzone", "-v"), "nginx": ("nginx", "-v"), "python3": ("python3", "-V"),
+    "nft": ("nft", "--version"), "openssl": ("openssl", "version"), "udhcpc": ("udhcpc", "--help"),
+    "python3": ("python3", "-V"),
+    "ldns-signzone": ("ldns-signzone", "-v"), "openvpn": ("sh", "-c", "openvpn --version | head -n 1 | cut -d ' ' -f 1,2"),
+    "wireguard-go": ("dpkg-query", "--show", "wireguard-go"), "nginx": ("nginx", "-v"), "python3": ("python3", "-V"),
     "tcpdump": ("tcpdump", "--version"), "tinyproxy": ("tinyproxy", "-v"), "unbound": ("unbound", "-V"), "wget": ("wget", "-V"),
 }
 

@@ -116,7 +116,7 @@ fn listed(figures: ListFigures) -> String {
     text.push('\n');
     if figures.mac_only > 0 {
         text += &format!(
-            "  {} have a MAC address alone, and name nobody: records go by addresses. Behind a router no MAC address can match at all\n",
+            "  {} have a MAC address alone: it matches where the mirror shows the hosts' own frames, or their leases; behind a router no other can\n",
             figures.mac_only
         );
     }
@@ -145,6 +145,7 @@ fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
         }
         None => text += "no state is kept over a restart\n",
     }
+    text += &config.coverage.line();
     text += "`patchspan run` writes to:\n";
     for output in &config.outputs {
         text += &format!("  {}\n", output.line());

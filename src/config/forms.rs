@@ -17,6 +17,7 @@ use crate::types::Fqdn;
 use crate::types::networks::prefix;
 use crate::updates::catalogue::pattern::NamePattern;
 use crate::updates::catalogue::sources::{KINDS, SourceKind};
+use crate::updates::coverage::known::ServerName;
 
 /// Units of sizes, the longest first.
 const SIZES: [(&str, u64); 9] = [
@@ -247,6 +248,17 @@ pub(super) fn address() -> Form<IpAddr> {
 
 pub(super) fn name() -> Form<Fqdn> {
     Form::text("a host name (\"updates.example.org\")", host_name)
+}
+
+/// A server by address or by name.
+pub(super) fn server_name() -> Form<ServerName> {
+    Form::text(
+        "an address or a host name (\"192.0.2.53\", \"dns.example.org\")",
+        |text| {
+            let address = text.parse().ok().map(ServerName::Address);
+            address.or_else(|| host_name(text).map(ServerName::Name))
+        },
+    )
 }
 
 /// A server by address, by prefix or by names.

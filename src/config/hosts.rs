@@ -24,6 +24,7 @@ use super::errors::{nearest, shown};
 use super::read_text;
 use crate::types::Timestamp;
 use crate::types::networks::prefix;
+use crate::updates::hosts::Listed;
 
 /// No longer file is read.
 pub const MAX_FILE: u64 = 64 << 20;
@@ -162,9 +163,26 @@ impl HostList {
         })
     }
 
-    /// Whether any row has `address`, at whatever time.
-    pub fn has(&self, address: IpAddr) -> bool {
-        self.rows_of(address.to_canonical()).next().is_some()
+    /// Whether any row has `address` or `mac`, at whatever time.
+    pub fn has(&self, address: IpAddr, mac: Option<[u8; 6]>) -> bool {
+        let is_listed = mac.is_some_and(|mac| self.by_mac.contains_key(&mac));
+        is_listed || self.rows_of(address.to_canonical()).next().is_some()
+    }
+
+    /// The rows that say which MAC address one address has.
+    pub fn pairs(&self) -> Vec<Listed> {
+        let pair = |host: &Host| {
+            let prefix = host.prefix?;
+            let is_one = prefix.prefix_len() == prefix.max_prefix_len();
+            Some(Listed {
+                address: prefix.addr(),
+                mac: host.mac.filter(|_| is_one)?,
+                label: host.label.clone(),
+                from: host.valid_from,
+                until: host.valid_until,
+            })
+        };
+        self.hosts.iter().filter_map(pair).collect()
     }
 
     /// What can be said of it without traffic, at that time.
@@ -591,7 +609,7 @@ lab6,,2001:db8:b::/48,,,,,
         };
         let list = parse(text).unwrap();
         assert_eq!(list.figures(time("2026-03-01").unwrap()), expected);
-        let has = |address: &str| list.has(address.parse().unwrap());
+        let has = |address: &str| list.has(address.parse().unwrap(), None);
         assert!(has("192.0.2.1") && has("2001:db8::9") && !has("192.0.2.2"));
     }
 

@@ -11,12 +11,14 @@
 //! * [`outputs`]: where records go
 //! * [`pseudonyms`]: whether clients get pseudonyms, and the file of the key
 //! * `sources`: own caches and mirrors
+//! * [`coverage`]: from where on what is hidden of a client counts
 //! * [`metrics`]: where the sensor tells of itself, and from when on that is bad news
 //! * [`report`]: when a report calls a host overdue
 //! * `reload`: what can change while a sensor runs
 //! * [`hosts`]: the list of hosts, a CSV file
 //! * [`job`]: what a replay is asked to do
 
+pub mod coverage;
 mod document;
 mod errors;
 mod forms;
@@ -44,6 +46,7 @@ pub use errors::{ConfigError, ConfigErrors, Problem};
 
 use crate::types::{Fqdn, Networks};
 use crate::updates::catalogue::sources::InternalSource;
+use coverage::CoverageConfig;
 use document::Document;
 use metrics::{HealthConfig, Listen};
 use outputs::OutputConfig;
@@ -72,6 +75,8 @@ pub struct Config {
     pub records: RecordsConfig,
     /// `[updates]`.
     pub updates: UpdatesConfig,
+    /// `[coverage]`: from where on what is hidden of a client counts.
+    pub coverage: CoverageConfig,
     /// `[[internal_sources]]`: own caches and mirrors.
     pub internal_sources: Vec<InternalSource>,
     /// `[catalogue]`: a directory whose files add to the catalogue in the program and override it.
@@ -260,6 +265,7 @@ impl Default for Config {
             names: NamesConfig::default(),
             records: RecordsConfig::default(),
             updates: UpdatesConfig::default(),
+            coverage: CoverageConfig::default(),
             internal_sources: Vec::new(),
             catalogue: None,
             ech_public_names: Fqdn::from_presentation("cloudflare-ech.com")

@@ -7,6 +7,7 @@ use crate::names::NamesOptions;
 use crate::names::table::ENTRY_BYTES;
 use crate::source::live::LiveOptions;
 use crate::updates::UpdateOptions;
+use crate::updates::coverage::hours::CLIENT_BYTES;
 
 /// Memory of a flow with what belongs to it beside its streams, and of its record: where time jumps, and at the end of input, all
 /// flows end in one step, whose records are sorted before they are written.
@@ -68,7 +69,8 @@ impl Config {
         }
     }
 
-    /// The engine of accesses and sessions: of its share, four ninths each for these and for files, one for usual checks.
+    /// The engine: of its share, 18 % for what could be seen of clients; of the rest eight parts of twenty-three each for accesses and
+    /// sessions, and for files, four for hosts, two for usual checks, one for what tells of operating systems.
     pub fn update_options(&self) -> UpdateOptions {
         let updates = Shares::of(self.memory).updates;
         UpdateOptions {
@@ -79,7 +81,9 @@ impl Config {
             longest: self.updates.longest,
             download_bytes: self.updates.download_bytes,
             max_open: count(updates / ACCESS_BYTES),
-            max_bytes: count(updates / 9 * 4),
+            max_bytes: count(updates / 100 * 82 / 23 * 8),
+            coverage: self.coverage.limits,
+            max_clients: count(updates / 100 * 18 / CLIENT_BYTES),
         }
     }
 }
@@ -113,8 +117,12 @@ mod tests {
             let flows = config.flow_options(4, 0);
             let taken = flows.max_flows as u64 * FLOW_BYTES + flows.max_remembered as u64;
             assert!(taken * 4 <= shares.flows);
-            let bytes = config.update_options().max_bytes as u64;
-            assert!(bytes + bytes + bytes / 4 <= shares.updates);
+            let updates = config.update_options();
+            let (bytes, clients) = (updates.max_bytes as u64, updates.max_clients as u64);
+            let of_hosts = bytes / 2 + bytes / 4 + bytes / 8;
+            let taken = bytes + bytes + of_hosts + clients * CLIENT_BYTES;
+            assert!(taken <= shares.updates);
+            assert!(memory < 1 << 30 || clients >= 100_000, "{clients}");
         }
     }
 }

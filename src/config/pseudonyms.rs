@@ -100,6 +100,10 @@ impl Config {
         for source in &mut config.internal_sources {
             source.networks = pseudonyms.networks(&source.networks);
         }
+        config.coverage.under(
+            |networks| pseudonyms.networks(networks),
+            |address| pseudonyms.address(address),
+        );
         for resolver in &mut config.dns.resolvers {
             *resolver = pseudonyms.address(*resolver);
         }

@@ -13,7 +13,7 @@ use super::memory::Shares;
 use super::pseudonyms::PseudonymsConfig;
 use super::{
     CaptureConfig, Config, DnsConfig, FlowsConfig, NamesConfig, RecordsConfig, SandboxConfig,
-    StateConfig, UpdatesConfig, metrics, outputs, report, sources,
+    StateConfig, UpdatesConfig, coverage, metrics, outputs, report, sources,
 };
 use crate::types::Networks;
 
@@ -43,6 +43,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
     config.records = records(document, &mut root);
     http(document, &mut root, &mut config.records);
     config.updates = updates(document, &mut root);
+    config.coverage = coverage::read(document, &mut root);
     config.internal_sources = sources::read(document, &mut root);
     catalogue(document, &mut root, &mut config);
     ech(document, &mut root, &mut config);

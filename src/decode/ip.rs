@@ -1,6 +1,6 @@
 //! IPv4 and IPv6 with extension headers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
@@ -32,7 +32,17 @@ pub(super) struct IpHeader {
     pub destination: IpAddr,
     /// IPv4 identification, or that of the fragment header.
     pub identification: u32,
+    /// Time to live, or hop limit; 0 where the header is gone.
+    pub hop_limit: u8,
 }
+
+/// In the place of a header, where there is none.
+pub(super) const NOT_IP: IpHeader = IpHeader {
+    source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    identification: 0,
+    hop_limit: 0,
+};
 
 impl Walk<'_, '_> {
     /// An IP packet of either version.
@@ -78,6 +88,7 @@ impl Walk<'_, '_> {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
             identification: header.identification().into(),
+            hop_limit: header.ttl(),
         };
         let protocol = header.protocol().0;
         if header.is_fragmenting_payload() {
@@ -112,6 +123,7 @@ impl Walk<'_, '_> {
             source: header.source_addr().into(),
             destination: header.destination_addr().into(),
             identification: 0,
+            hop_limit: header.hop_limit(),
         };
         let Some(body) = packet.skip(IPV6_HEADER) else {
             return;
@@ -252,6 +264,7 @@ impl Walk<'_, '_> {
             source: key.source,
             destination: key.destination,
             identification: key.identification,
+            hop_limit: 0,
         };
         let layer = Layer {
             wire_bytes: datagram.wire_bytes,
@@ -284,9 +297,14 @@ impl Walk<'_, '_> {
         );
     }
 
-    /// Hands a packet on.
+    /// Hands an IP packet on.
     pub(super) fn emit(&mut self, ip: IpHeader, transport: Transport<'_>, layer: Layer) {
         self.counters.packets += 1;
+        self.hand_on(ip, transport, layer);
+    }
+
+    /// Hands on what was unwrapped.
+    pub(super) fn hand_on(&mut self, ip: IpHeader, transport: Transport<'_>, layer: Layer) {
         (self.sink)(&Packet {
             timestamp: self.stamp.timestamp,
             recorded: self.stamp.recorded,
@@ -299,6 +317,7 @@ impl Walk<'_, '_> {
             wire_bytes: layer.wire_bytes,
             frames: layer.frames,
             identification: ip.identification,
+            hop_limit: ip.hop_limit,
             vlan: layer.vlan,
             tunnel: layer.tunnel,
             source_mac: layer.source_mac,

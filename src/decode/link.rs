@@ -5,12 +5,15 @@
 use etherparse::{Ethernet2HeaderSlice, LinuxSllHeaderSlice, SingleVlanHeaderSlice};
 
 use super::cut::Cut;
+use super::ip::NOT_IP;
 use super::{Layer, Walk};
 use crate::source::LinkType;
+use crate::types::Transport;
 
 /// Ethertypes (IANA IEEE 802 Numbers).
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+const ARP: u16 = 0x0806;
 const VLAN: u16 = 0x8100;
 const PROVIDER_VLAN: u16 = 0x88a8;
 const OLD_QINQ: [u16; 3] = [0x9100, 0x9200, 0x9300];
@@ -137,6 +140,12 @@ impl Walk<'_, '_> {
         self.length_or_type(header.ether_type().0, frame.skip(ETHERNET_HEADER)?, layer)
     }
 
+    /// An ARP message (RFC 826): who reads it looks into it.
+    fn arp(&mut self, message: Cut<'_>, layer: Layer) {
+        self.counters.arp += 1;
+        self.hand_on(NOT_IP, Transport::Arp(message.bytes), layer);
+    }
+
     /// An IP packet behind a header of which only its length matters.
     fn ip_behind(&mut self, header: usize, frame: Cut<'_>, layer: Layer) -> Option<()> {
         self.ip(frame.skip(header)?, layer);
@@ -184,6 +193,7 @@ impl Walk<'_, '_> {
     ) -> Option<()> {
         match ether_type {
             IPV4 | IPV6 => self.ip(rest, layer),
+            ARP => self.arp(rest, layer),
             VLAN | PROVIDER_VLAN => return self.vlan(rest, layer),
             _ if OLD_QINQ.contains(&ether_type) => return self.vlan(rest, layer),
             _ if MPLS.contains(&ether_type) => return self.mpls(rest, layer),

@@ -1,6 +1,6 @@
 //! Frame to packets: link types, tags, tunnels, fragments.
 //!
-//! [`Decoder::decode`] pushes every IP packet of a frame into a sink, the outer before the inner. What cannot be decoded is
+//! [`Decoder::decode`] pushes every IP packet and ARP message of a frame into a sink, the outer before the inner. What cannot be decoded is
 //! counted by reason, never silent.
 //!
 //! * [`cut`]: captured bytes with their length on the wire
@@ -44,7 +44,9 @@ counters! {
         short_link: "decoder.short_link",
         /// Link headers that make no sense.
         bad_link: "decoder.bad_link",
-        /// Frames that carry no IP: ARP, spanning tree and the like.
+        /// ARP messages.
+        arp: "decoder.arp",
+        /// Frames that carry neither IP nor ARP: spanning tree and the like.
         not_ip: "decoder.not_ip",
         /// Encrypted 802.11 frames.
         encrypted_wireless: "decoder.encrypted_wireless",

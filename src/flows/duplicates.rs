@@ -87,6 +87,7 @@ impl Duplicates {
             Transport::Other { payload_length, .. } => {
                 (payload_length, packet.number).hash(&mut hasher)
             }
+            Transport::Arp(message) => (message, packet.number).hash(&mut hasher),
         }
         hasher.finish()
     }

@@ -9,10 +9,12 @@
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
 //! * [`victims`]: whom a full table gives up
+//! * `activity`: which flows had packets lately
 //! * [`duplicates`]: packets that a mirror shows twice
 //! * [`kept`]: a flow as it stands, for the next run of the sensor
 //! * [`options`]: timeouts and ceilings
 
+mod activity;
 pub mod duplicates;
 pub mod flow;
 pub mod kept;

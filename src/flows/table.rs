@@ -7,6 +7,7 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
+use super::activity::Active;
 use super::duplicates::Duplicates;
 use super::flow::{ClientEvidence, Flow};
 use super::kept::Standing;
@@ -93,6 +94,7 @@ pub struct FlowTable<A, M> {
     waiting: Waiting,
     pub(super) timers: Timers,
     victims: Victims,
+    active: Active,
     duplicates: Duplicates,
     pub(super) remembered: HashMap<FlowKey, Remembered<M>, FixedState>,
     /// In the order of their ends, with what each takes.
@@ -115,6 +117,7 @@ impl<A: Default, M> FlowTable<A, M> {
             },
             timers: Timers::default(),
             victims: Victims::default(),
+            active: Active::default(),
             duplicates: Duplicates::new(options.seed),
             remembered: HashMap::with_hasher(FixedState::with_seed(options.seed)),
             remembered_order: VecDeque::new(),
@@ -144,6 +147,7 @@ impl<A: Default, M> FlowTable<A, M> {
             }
             None => self.open((hash, key), side, packet, observer),
         };
+        self.active.note(slot);
         let Some(flow) = self.slab.flow(slot) else {
             return;
         };
@@ -245,6 +249,16 @@ impl<A: Default, M> FlowTable<A, M> {
         self.slab.flow(slot)
     }
 
+    /// Hands every flow that is there and had a packet since the last call to `each`, in no order that means anything.
+    pub fn take_active(&mut self, mut each: impl FnMut(&mut Flow<A>)) {
+        let slab = &mut self.slab;
+        self.active.take(|slot| {
+            if let Some(flow) = slab.flow(slot) {
+                each(flow);
+            }
+        });
+    }
+
     /// The keys of all flows, in the order of their first packets.
     pub fn keys(&self) -> Vec<FlowKey> {
         let of = |(_, flow): (u32, &Flow<A>)| (flow.first().number, flow.id(), *flow.key());
@@ -303,7 +317,7 @@ impl<A: Default, M> FlowTable<A, M> {
             Transport::Tcp(_) => self.counters.tcp += 1,
             Transport::Udp(_) => self.counters.udp += 1,
             Transport::Icmp(_) => self.counters.icmp += 1,
-            Transport::Other { .. } => {}
+            Transport::Other { .. } | Transport::Arp(_) => {}
         }
         let earlier = self.recall(&key, packet);
         let mut flow = Flow::new(key, side, packet, &self.options);

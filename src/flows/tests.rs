@@ -107,6 +107,7 @@ impl Bench {
             wire_bytes: 60,
             frames: 1,
             identification,
+            hop_limit: 64,
             vlan: VlanTags::default(),
             tunnel: None,
             source_mac: None,

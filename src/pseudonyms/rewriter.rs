@@ -82,7 +82,8 @@ impl Rewriter {
         Transport::Icmp(IcmpMessage { quoted, ..message })
     }
 
-    fn address(&mut self, address: IpAddr) -> IpAddr {
+    /// What an address is called.
+    pub fn address(&mut self, address: IpAddr) -> IpAddr {
         let pseudonyms = &self.pseudonyms;
         if address.is_ipv4() && !pseudonyms.is_client(address) {
             return address;
@@ -91,7 +92,8 @@ impl Rewriter {
             .get(address, |address| pseudonyms.address(address))
     }
 
-    fn mac(&mut self, mac: [u8; 6]) -> [u8; 6] {
+    /// What a MAC address is called.
+    pub fn mac(&mut self, mac: [u8; 6]) -> [u8; 6] {
         self.macs.get(mac, |mac| self.pseudonyms.mac(mac))
     }
 }
@@ -156,6 +158,7 @@ mod tests {
             wire_bytes: 60,
             frames: 1,
             identification: 0,
+            hop_limit: 64,
             vlan: VlanTags::default(),
             tunnel: Some(Tunnel {
                 kind: TunnelKind::Gre,

@@ -7,7 +7,7 @@
 //! * [`header`]: the keys that every kind shares
 //! * [`time`]: packet time as text
 //! * [`dns`], [`tls`], [`quic`], [`http`], [`flow`], [`stats`]: the standard kinds
-//! * [`update`]: our own kinds
+//! * [`update`], [`binding`], [`coverage`]: our own kinds
 //! * [`catalogue`]: rules of the catalogue, which are no records
 //! * [`doctor`]: verdicts on a mirror, which are no records
 //! * [`people`]: lines for people, no JSON
@@ -15,8 +15,10 @@
 //! * [`identity`]: which records of two runs tell of the same thing
 //! * [`schema`]: what all of them promise, as JSON Schema
 
+pub mod binding;
 pub mod catalogue;
 pub mod community_id;
+pub mod coverage;
 pub mod dns;
 pub mod doctor;
 pub mod flow;

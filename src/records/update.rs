@@ -1,11 +1,13 @@
 //! `update` and `update_session`.
 
+use super::binding::write_mac;
 use super::flow::write_names;
 use super::header::write_address;
 use super::time::TimeText;
 use super::{Line, Style};
 use crate::types::Timestamp;
 use crate::updates::catalogue::Catalogue;
+use crate::updates::os::OsGuess;
 use crate::updates::output::{Access, Session};
 use crate::updates::payload::PayloadId;
 
@@ -17,7 +19,7 @@ pub struct Context<'a> {
     /// The host list's id of the client.
     pub client_id: Option<&'a str>,
     /// The client's MAC address, where it is known.
-    pub client_mac: Option<&'a str>,
+    pub client_mac: Option<[u8; 6]>,
     /// `internal` where the server is one of the campus.
     pub via: Option<&'a str>,
 }
@@ -175,6 +177,24 @@ pub fn write_session(
             });
         }
         write_flows(line, &session.flow_ids);
+        if let Some(os) = &session.os {
+            write_system(line, os);
+        }
+    });
+}
+
+/// Writes what is known of a client's operating system.
+pub fn write_system(line: &mut Line<'_>, os: &OsGuess) {
+    line.object("os", |line| {
+        line.text("name", os.name.as_str());
+        if let Some(version) = &os.version {
+            line.text("version", version);
+        }
+        line.text("confidence", os.confidence.as_str());
+        line.boolean("mixed", os.is_mixed);
+        line.list("evidence", |line| {
+            os.evidence.iter().for_each(|word| line.element_text(word));
+        });
     });
 }
 
@@ -189,7 +209,7 @@ fn write_client(
         line.long_text("client_id", "client_id", id);
     }
     if let Some(mac) = context.client_mac {
-        line.text("client_mac", mac);
+        write_mac(line, "client_mac", mac);
     }
 }
 

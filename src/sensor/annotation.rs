@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::application::{AppProtocol, Application};
+use super::presence::Seen;
 use crate::types::kept::figure;
 use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Activity, Contact, NameSource};
+use crate::updates::os::RowId;
 
 /// A worker's state of one flow.
 #[derive(Debug, Default)]
@@ -56,6 +58,10 @@ pub(super) struct Annotation {
     pub is_resumed: bool,
     /// That it goes on was not told in this run.
     pub is_unannounced: bool,
+    /// What the client's SYN tells of its system, until it was told.
+    pub stack: Option<RowId>,
+    /// What was told of it as of one of a client's.
+    pub seen: Seen,
 }
 
 /// A longer name is given up where too much is kept of all flows together; hardly any true name is longer.

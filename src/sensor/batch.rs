@@ -88,6 +88,7 @@ const fn slices<'a>(transport: &Transport<'a>) -> (&'a [u8], &'a [u8]) {
         Transport::Udp(datagram) => (&[], datagram.payload),
         Transport::Icmp(message) => (&[], message.payload),
         Transport::Other { .. } => (&[], &[]),
+        Transport::Arp(message) => (&[], message),
     }
 }
 
@@ -127,6 +128,7 @@ const fn with_slices<'a>(packet: &Packet<'_>, options: &'a [u8], payload: &'a [u
             ports,
             payload_length,
         },
+        Transport::Arp(_) => Transport::Arp(payload),
     };
     Packet {
         timestamp: packet.timestamp,
@@ -140,6 +142,7 @@ const fn with_slices<'a>(packet: &Packet<'_>, options: &'a [u8], payload: &'a [u
         wire_bytes: packet.wire_bytes,
         frames: packet.frames,
         identification: packet.identification,
+        hop_limit: packet.hop_limit,
         vlan: packet.vlan,
         tunnel: packet.tunnel,
         source_mac: packet.source_mac,

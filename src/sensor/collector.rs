@@ -88,6 +88,9 @@ impl Collector {
     ) -> Written {
         self.form.finish(&mut self.engine, now);
         counts.add(self.engine.counters().iter());
+        counts.add(self.engine.hosts().counts());
+        counts.add(self.engine.os_counters().iter());
+        counts.add(self.engine.coverage().counters().iter());
         // Without a frame there is no time at which anything was counted.
         if let (Form::Json(printer), Some(first)) = (&mut self.form, first) {
             counts.add(printer.counts());
@@ -136,10 +139,10 @@ impl Form {
     fn fact(&mut self, engine: &mut Engine, key: Key, fact: &Fact) {
         match self {
             Self::Json(printer) => {
-                printer.saw(fact);
                 engine.fact(fact, &mut |cause, output| {
                     printer.output(Some(key), cause, &output)
-                })
+                });
+                printer.saw(fact, engine.hosts());
             }
             Self::People(people) => {
                 people.fact(fact);

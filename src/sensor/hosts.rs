@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::config::hosts::{Host, HostList};
 use crate::counters;
 use crate::types::Timestamp;
-use crate::updates::Fact;
+use crate::updates::hosts::Mac;
 
 counters! {
     /// What the list had no host for.
@@ -28,6 +28,9 @@ pub(super) struct KnownHosts {
     tells_ids: bool,
     counters: HostCounters,
 }
+
+/// An address, and the MAC address of the host that had it, where that is known.
+pub(super) type Client = (IpAddr, Option<Mac>);
 
 /// What a record credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,27 +66,29 @@ impl KnownHosts {
     }
 
     /// Something about update servers was seen of a client.
-    pub fn saw(&mut self, fact: &Fact) {
-        let row = self.list.find_row(fact.client(), None, fact.time());
+    pub fn saw(&mut self, (address, mac): Client, time: Timestamp) {
+        let row = self.list.find_row(address, mac, time);
         if let Some(seen) = row.and_then(|row| self.seen.get_mut(row)) {
             *seen = true;
         }
     }
 
     /// Counts what nobody is credited with, because the entries of its client were not valid at its start.
-    pub fn count(&mut self, what: Credited, client: IpAddr, start: Timestamp) {
+    pub fn count(&mut self, what: Credited, client: Client, start: Timestamp) {
         let counter = match what {
             Credited::Preliminary => return,
             Credited::Access => &mut self.counters.accesses_outside,
             Credited::Session => &mut self.counters.sessions_outside,
         };
-        let is_outside = self.list.find(client, None, start).is_none() && self.list.has(client);
+        let (address, mac) = client;
+        let is_outside =
+            self.list.find(address, mac, start).is_none() && self.list.has(address, mac);
         *counter += u64::from(is_outside);
     }
 
     /// Who is credited with what a client began at `start`.
-    pub fn id(&self, client: IpAddr, start: Timestamp) -> Option<&str> {
-        let host = self.list.find(client, None, start);
+    pub fn id(&self, (address, mac): Client, start: Timestamp) -> Option<&str> {
+        let host = self.list.find(address, mac, start);
         host.filter(|_| self.tells_ids).map(|host| host.id.as_str())
     }
 
@@ -101,9 +106,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::types::{Endpoint, Protocol};
-    use crate::updates::catalogue::EndpointId;
-    use crate::updates::fact::Question;
 
     /// Two students had one address after each other, with a week between.
     const LIST: &str = "id,address,valid_from,valid_until\n\
@@ -117,20 +119,8 @@ mod tests {
         KnownHosts::new(HostList::parse(list, Path::new("hosts.csv")).unwrap(), true)
     }
 
-    fn asked(client: &str, time: Timestamp) -> Fact {
-        let end = |address: &str| Endpoint {
-            address: address.parse().unwrap(),
-            port: 53,
-        };
-        Fact::Asked(Question {
-            time,
-            flow_id: 1,
-            client: end(client),
-            resolver: end("192.0.2.53"),
-            protocol: Protocol::UDP,
-            endpoint: EndpointId(0),
-            name: "aus5.mozilla.org".to_owned(),
-        })
+    fn client(address: &str) -> Client {
+        (address.parse().unwrap(), None)
     }
 
     fn figure(hosts: &KnownHosts, name: &str) -> u64 {
@@ -140,7 +130,7 @@ mod tests {
     #[test]
     fn the_entry_that_was_valid_at_the_start_is_credited_and_what_lies_between_is_counted() {
         let mut hosts = known(LIST);
-        let client = "192.0.2.7".parse().unwrap();
+        let client = ("192.0.2.7".parse().unwrap(), None);
         assert_eq!(hosts.id(client, day(7)), Some("first"));
         assert_eq!(hosts.id(client, day(10)), None);
         assert_eq!(hosts.id(client, day(15)), Some("second"));
@@ -148,7 +138,7 @@ mod tests {
             for at in [7, 10, 15] {
                 hosts.count(what, client, day(at));
             }
-            hosts.count(what, "198.51.100.1".parse().unwrap(), day(10));
+            hosts.count(what, ("198.51.100.1".parse().unwrap(), None), day(10));
         }
         assert_eq!(figure(&hosts, "hosts.accesses_outside"), 1);
         assert_eq!(figure(&hosts, "hosts.sessions_outside"), 1);
@@ -157,11 +147,11 @@ mod tests {
     #[test]
     fn an_entry_is_seen_while_it_is_valid_and_stays_so_over_a_reload() {
         let mut hosts = known(LIST);
-        hosts.saw(&asked("192.0.2.7", day(10)));
-        hosts.saw(&asked("198.51.100.1", day(10)));
+        hosts.saw(client("192.0.2.7"), day(10));
+        hosts.saw(client("198.51.100.1"), day(10));
         assert_eq!(figure(&hosts, "hosts.seen"), 0);
-        hosts.saw(&asked("192.0.2.7", day(16)));
-        hosts.saw(&asked("192.0.2.7", day(17)));
+        hosts.saw(client("192.0.2.7"), day(16));
+        hosts.saw(client("192.0.2.7"), day(17));
         assert_eq!(
             (
                 figure(&hosts, "hosts.entries"),

@@ -43,7 +43,7 @@ use super::metrics::{Mailbox, Server};
 use super::outputs::{OutputCounters, Outputs};
 use super::printer::Printer;
 use super::sandbox;
-use super::setup::{Origins, SetupError, catalogue, pseudonyms, style};
+use super::setup::{Origins, SetupError, catalogue, listed, pseudonyms, style};
 use super::state::Store;
 use super::statistics::Counts;
 use super::worker::Worker;
@@ -253,6 +253,7 @@ impl Parts<'_> {
         };
         let (clients, heard) = bounded(1);
         let mut shares = resumed.share_out(sources.len()).into_iter();
+        let is_warm = resumed.when.is_some();
         let mut threads = Vec::new();
         let mut keeping = None;
         if let Some((store, notices)) = store {
@@ -284,7 +285,7 @@ impl Parts<'_> {
                 reports: reports.clone(),
                 events: events.clone(),
             };
-            let worker = self.worker(ends, router, shares.next().unwrap_or_default());
+            let worker = self.worker(ends, router, shares.next().unwrap_or_default(), is_warm);
             let shared = &self.shared;
             let name = format!("worker-{index}");
             threads.push(spawn(scope, &name, move || worker.run(shared))?);
@@ -295,13 +296,21 @@ impl Parts<'_> {
         Ok(())
     }
 
-    fn worker(&self, ends: Ends, router: Router, flows: Vec<KeptFlow>) -> CaptureWorker {
+    /// `flows`, of the run before; `is_warm`: its names are known too.
+    fn worker(
+        &self,
+        ends: Ends,
+        router: Router,
+        flows: Vec<KeptFlow>,
+        is_warm: bool,
+    ) -> CaptureWorker {
         let first = self.shared.board.newest();
         let worker = Worker::new(
             Arc::clone(&first.settings),
             Arc::clone(&self.names),
             Arc::clone(&first.catalogue),
-        );
+        )
+        .looking_since(self.began, is_warm);
         // Whoever has named the clients' networks knows them; for pseudonyms they are named too.
         let is_unknown = self.config.local.is_empty() && self.config.pseudonyms.is_none();
         let mut worker = if is_unknown {
@@ -333,6 +342,7 @@ impl Parts<'_> {
             limits: config.health,
         };
         let mut engine = Engine::new(Arc::clone(&first.catalogue), config.update_options());
+        engine.list(listed(config, &first.hosts));
         resumed.give_to(&mut engine);
         ends.keeping = ends.keeping.map(|keeping| keeping.after(&resumed));
         let others = |counts: &mut Counts| self.count_others(counts);

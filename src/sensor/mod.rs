@@ -8,7 +8,7 @@
 //! * [`sandbox`]: what a live run gives up before it reads the first packet
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
 //! * `pool`: one worker in the reader's thread, or several in threads of their own, with `batch` and `gate`
-//! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume`, `ending` and `mirror`
+//! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume`, `systems`, `ending` and `mirror`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
 //! * [`metrics`]: metrics and health of a live run over HTTP, with `delays`
 //! * [`outputs`]: live lines to every output: a thread and two bounded queues each
@@ -31,9 +31,11 @@ pub mod live;
 pub mod metrics;
 mod mirror;
 mod naming;
+mod neighbours;
 pub mod order;
 pub mod outputs;
 mod pool;
+mod presence;
 mod printer;
 pub mod replay;
 mod resolving;
@@ -42,6 +44,7 @@ pub mod setup;
 pub mod state;
 mod statistics;
 mod streams;
+mod systems;
 mod volume;
 mod wording;
 mod worker;

@@ -91,7 +91,8 @@ impl Core {
     /// Looks the flow's names up, and tells what waited for them.
     pub(super) fn resolve(&mut self, flow: &mut Flow<Annotation>) {
         let is_first = !std::mem::replace(&mut flow.annotation.is_resolved, true);
-        let naming = self.naming(flow, is_first);
+        let (naming, has_ech) = self.naming(flow, is_first);
+        flow.annotation.seen.has_ech = has_ech;
         flow.annotation.contact = self.contact(flow, naming.as_ref());
         self.note_contact(flow);
         flow.annotation.is_compared |= flow.annotation.claimed.is_some();
@@ -101,6 +102,7 @@ impl Core {
             super::application::Application::Http(_)
         );
         flow.set_watched(flow.annotation.contact.is_some() || is_http);
+        self.tell_stack(flow);
         self.tell_pending(flow);
         if std::mem::take(&mut flow.annotation.tls_waits)
             && let super::application::Application::Tls(session) =
@@ -112,7 +114,8 @@ impl Core {
     }
 
     /// What the flow is called, by the most trusted source that says anything.
-    fn naming(&mut self, flow: &Flow<Annotation>, is_first: bool) -> Option<Naming> {
+    /// Also gives whether the client's own name was only the outer one of an accepted Encrypted ClientHello.
+    fn naming(&mut self, flow: &Flow<Annotation>, is_first: bool) -> (Option<Naming>, bool) {
         let candidates = self.of_client(flow);
         let claimed = flow.annotation.claimed.as_deref().and_then(|claimed| {
             let name = Fqdn::from_presentation(&claimed.name)?;
@@ -128,7 +131,7 @@ impl Core {
         if is_first {
             self.count_naming(naming.as_ref());
         }
-        naming
+        (naming, ech_accepted)
     }
 
     /// What the flow's client was answered for its server.

@@ -1,4 +1,4 @@
-//! Accesses, sessions and statistics as JSON lines, each at its place in the order.
+//! Accesses, sessions, coverage and statistics as JSON lines, each at its place in the order.
 
 use std::sync::Arc;
 
@@ -6,7 +6,9 @@ use super::hosts::{Credited, KnownHosts};
 use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::config::hosts::HostList;
+use crate::records::binding::write_binding;
 use crate::records::community_id::community_id;
+use crate::records::coverage::write_coverage;
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
 use crate::records::stats::Loss;
@@ -14,8 +16,10 @@ use crate::records::time::TimeText;
 use crate::records::update::{Context, write_access, write_session};
 use crate::records::{Header, Kind, Kinds, Style};
 use crate::types::{Timestamp, VlanTags};
+use crate::updates::coverage::HourOfClient;
 use crate::updates::engine::Cause;
-use crate::updates::output::{Access, Output, Session};
+use crate::updates::hosts::Hosts;
+use crate::updates::output::{Access, Binding, Output, Session};
 use crate::updates::verdict::Verdict;
 use crate::updates::{Catalogue, Fact};
 
@@ -54,8 +58,14 @@ impl Printer {
     }
 
     /// Notes whom a fact is about.
-    pub fn saw(&mut self, fact: &Fact) {
-        self.hosts.saw(fact);
+    pub fn saw(&mut self, fact: &Fact, hosts: &Hosts) {
+        if let Some(begin) = fact.begin() {
+            let Some(client) = fact.client() else {
+                return;
+            };
+            let mac = hosts.key_of(client, begin).mac();
+            self.hosts.saw((client, mac), fact.time());
+        }
     }
 
     /// What was counted of hosts.
@@ -73,11 +83,13 @@ impl Printer {
         self.lines.clear();
     }
 
-    /// Writes an access or a session; `fact`: the place of the fact that caused it.
+    /// Writes an access, a session, or what could be seen of a client; `fact`: the place of the fact that caused it.
     pub fn output(&mut self, fact: Option<Key>, cause: Cause, output: &Output) {
         let kind = match output {
             Output::Access(_) => Kind::Update,
             Output::Session(_) => Kind::UpdateSession,
+            Output::Binding(_) => Kind::ClientBinding,
+            Output::Coverage(_) => Kind::Coverage,
         };
         self.credit(output);
         if !self.kinds.has(kind) {
@@ -92,6 +104,8 @@ impl Printer {
         match output {
             Output::Access(access) => self.access(key, access),
             Output::Session(session) => self.session(key, session),
+            Output::Binding(binding) => self.binding(key, binding),
+            Output::Coverage(hour) => self.coverage(key, hour),
         }
     }
 
@@ -153,12 +167,15 @@ impl Printer {
                     true => Credited::Access,
                     false => Credited::Preliminary,
                 };
-                self.hosts.count(what, access.client.address, access.start);
+                let client = (access.client.address, access.host.mac());
+                self.hosts.count(what, client, access.start);
             }
             Output::Session(session) => {
-                self.hosts
-                    .count(Credited::Session, session.client, session.start);
+                let client = (session.client, session.host.mac());
+                self.hosts.count(Credited::Session, client, session.start);
             }
+            // The list says who is asked about, not who is there.
+            Output::Binding(_) | Output::Coverage(_) => {}
         }
     }
 
@@ -185,10 +202,12 @@ impl Printer {
             }),
             packet: None,
         };
+        let mac = access.host.mac();
+        let client = (access.client.address, mac);
         let context = Context {
             catalogue: &self.catalogue,
-            client_id: self.hosts.id(access.client.address, access.start),
-            client_mac: None,
+            client_id: self.hosts.id(client, access.start),
+            client_mac: mac,
             via: access.is_internal.then_some("internal"),
         };
         let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
@@ -207,10 +226,11 @@ impl Printer {
             flow: None,
             packet: None,
         };
+        let mac = session.host.mac();
         let context = Context {
             catalogue: &self.catalogue,
-            client_id: self.hosts.id(session.client, session.start),
-            client_mac: None,
+            client_id: self.hosts.id((session.client, mac), session.start),
+            client_mac: mac,
             via: None,
         };
         let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
@@ -218,6 +238,42 @@ impl Printer {
             write_line(buffer, scratch, |line| {
                 header.write(line, style, time);
                 write_session(line, session, &context, style, time);
+            });
+        });
+    }
+
+    fn binding(&mut self, key: Key, binding: &Binding) {
+        let header = Header {
+            timestamp: binding.start,
+            kind: Kind::ClientBinding,
+            flow: None,
+            packet: None,
+        };
+        let client = (binding.client, Some(binding.mac));
+        let client_id = self.hosts.id(client, binding.start);
+        let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
+        self.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                header.write(line, style, time);
+                write_binding(line, binding, client_id, style, time);
+            });
+        });
+    }
+
+    fn coverage(&mut self, key: Key, hour: &HourOfClient) {
+        let header = Header {
+            timestamp: hour.start,
+            kind: Kind::Coverage,
+            flow: None,
+            packet: None,
+        };
+        let client = (hour.client, hour.host.mac());
+        let client_id = self.hosts.id(client, hour.start);
+        let (scratch, time, style) = (&mut self.scratch, &mut self.time, &self.style);
+        self.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                header.write(line, style, time);
+                write_coverage(line, hour, client_id, style, time);
             });
         });
     }

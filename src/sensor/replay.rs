@@ -11,7 +11,7 @@ use super::collector::{Collector, Form, Written};
 use super::hosts::KnownHosts;
 use super::pool::Pool;
 use super::printer::Printer;
-use super::setup::{Origins, SetupError, catalogue, pseudonyms, settings, style, under};
+use super::setup::{Origins, SetupError, catalogue, listed, pseudonyms, settings, style, under};
 use super::statistics::Counts;
 use super::worker::{Settings, Worker};
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
@@ -114,7 +114,8 @@ fn run_into(
     let is_over = Arc::new(AtomicBool::new(false));
     let names = Arc::new(Names::new(job.config.names_options(SEED)));
     let settings = Arc::new(replay_settings(&job, pseudonyms));
-    let engine = Engine::new(Arc::clone(&catalogue), job.config.update_options());
+    let mut engine = Engine::new(Arc::clone(&catalogue), job.config.update_options());
+    engine.list(listed(&job.config, &job.hosts));
     let form = form(&job, &settings.style, &catalogue);
     let collector = Collector::new(engine, form, sink, Arc::clone(&is_over));
     let worker = || {

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use super::cores::CoreError;
 use super::metrics::MetricsError;
 use super::outputs::OutputError;
+use super::presence::PresenceSettings;
 use super::sandbox::SandboxError;
 use super::worker::Settings;
 use crate::config::Config;
 use crate::config::hosts::HostList;
 use crate::config::pseudonyms::{KeyError, PseudonymsConfig};
 use crate::pseudonyms::Pseudonyms;
-use crate::records::{Kinds, Style};
+use crate::records::{Kind, Kinds, Style};
 use crate::sinks::SinkError;
 use crate::source::live::LiveError;
 use crate::updates::Catalogue;
 use crate::updates::catalogue::CatalogueError;
 use crate::updates::catalogue::file::read_directory;
+use crate::updates::hosts::Listed;
 
 /// What keeps a run from beginning.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +125,15 @@ pub(super) fn under(
     }
 }
 
+/// What the list of hosts says of addresses and MAC addresses. What people call a host is told where its id is.
+pub(super) fn listed(config: &Config, hosts: &HostList) -> Vec<Listed> {
+    let mut listed = hosts.pairs();
+    if !config.tells_client_ids() {
+        listed.iter_mut().for_each(|row| row.label.clear());
+    }
+    listed
+}
+
 /// The form of records.
 pub(super) fn style(config: &Config, origins: Origins) -> Style {
     let live = matches!(origins, Origins::Interfaces(_));
@@ -171,7 +182,24 @@ pub(super) fn settings(
         pseudonyms,
         max_buffered: config.max_buffered(workers),
         keeps_state,
+        presence: presence(config, kinds),
         flows: config.flow_options(workers, seed),
+    }
+}
+
+/// Whose presence workers tell, and what hides it.
+fn presence(config: &Config, kinds: Kinds) -> PresenceSettings {
+    let (local, coverage) = (&config.local, &config.coverage);
+    let near = if local.is_empty() {
+        &coverage.near
+    } else {
+        local
+    };
+    PresenceSettings {
+        is_wanted: kinds.has(Kind::Coverage),
+        local: local.clone(),
+        near: near.clone(),
+        known: Arc::new(coverage.known()),
     }
 }
 

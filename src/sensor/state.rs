@@ -1,10 +1,11 @@
-//! The file that a run leaves for the next one: names, open accesses and sessions, and where flows stand.
+//! The file that a run leaves for the next one: names, open accesses and sessions, what could be seen of clients so far, and where
+//! flows stand.
 //!
 //! ```text
 //! 0        8         12    16        24     32       40     44  48        64
 //! | magic  | version | crc | written | seen | length | runs | 0 | clients | items ...
 //!
-//! item: | what: u, f or n | length: 4 bytes | postcard |
+//! item: | what: u, h, c, f or n | length: 4 bytes | postcard |
 //! ```
 //!
 //! Numbers are little-endian. `crc` is a CRC-32 of all that follows it: it finds damage, not intent. `written` is wall time, `seen` the
@@ -33,7 +34,9 @@ use super::kept::KeptFlow;
 use crate::names::kept::KeptName;
 use crate::pseudonyms::Fingerprint;
 use crate::types::Timestamp;
+use crate::updates::coverage::kept::{KeptCoverage, KeptCoverageRef};
 use crate::updates::engine::kept::{Kept, KeptRef};
+use crate::updates::hosts::kept::{KeptHost, KeptHostRef};
 
 /// Name of the file in its directory.
 pub const NAME: &str = "state";
@@ -41,7 +44,7 @@ pub const NAME: &str = "state";
 pub const ASIDE: &str = "state.new";
 const MAGIC: &[u8; 8] = b"PSPSTATE";
 /// The form of the items.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 const HEADER: usize = 64;
 /// Where the CRC begins to count.
 const COUNTED: usize = 16;
@@ -54,6 +57,8 @@ pub const OLDEST: Duration = Duration::from_secs(2 * 3_600);
 const SLACK: Duration = Duration::from_secs(60);
 
 const UPDATE: u8 = b'u';
+const HOST: u8 = b'h';
+const COVERAGE: u8 = b'c';
 const FLOW: u8 = b'f';
 const NAMED: u8 = b'n';
 
@@ -116,6 +121,10 @@ pub struct State {
     pub clients: Fingerprint,
     /// Accesses, sessions, and what else belongs to clients.
     pub updates: Vec<Kept>,
+    /// Addresses and MAC addresses.
+    pub hosts: Vec<KeptHost>,
+    /// What could be seen of clients in the open hour.
+    pub coverage: Vec<KeptCoverage>,
     pub(super) flows: Vec<KeptFlow>,
     /// What clients were answered, newest first.
     pub names: Vec<KeptName>,
@@ -154,6 +163,16 @@ impl Frames {
     /// Adds what the engine tells.
     pub fn update(&mut self, item: &KeptRef<'_>) {
         self.push(UPDATE, item);
+    }
+
+    /// Adds what is known of an address or MAC address.
+    pub fn host(&mut self, item: &KeptHostRef<'_>) {
+        self.push(HOST, item);
+    }
+
+    /// Adds what the engine tells of what could be seen.
+    pub fn coverage(&mut self, item: &KeptCoverageRef<'_>) {
+        self.push(COVERAGE, item);
     }
 
     /// Adds a flow.
@@ -210,6 +229,8 @@ impl State {
             moment,
             clients,
             updates: Vec::new(),
+            hosts: Vec::new(),
+            coverage: Vec::new(),
             flows: Vec::new(),
             names: Vec::new(),
         };
@@ -232,13 +253,21 @@ impl State {
 
     /// How many items it has.
     pub const fn items(&self) -> u64 {
-        (self.updates.len() + self.flows.len() + self.names.len()) as u64
+        let engine = self.updates.len() + self.hosts.len() + self.coverage.len();
+        (engine + self.flows.len() + self.names.len()) as u64
     }
 
     /// Takes everything about a client out; gives how many items that were.
     pub fn remove_client(&mut self, client: &IpAddr) -> u64 {
         let before = self.items();
-        self.updates.retain(|item| item.client() != Some(*client));
+        let hosts = self.hosts.iter();
+        let own = hosts.filter(|host| host.client() == Some(*client));
+        let macs: Vec<_> = own.flat_map(KeptHost::macs).collect();
+        let is_of = |mac| macs.contains(&mac);
+        self.updates
+            .retain(|item| item.client() != Some(*client) && !item.mac().is_some_and(is_of));
+        self.hosts.retain_mut(|item| !item.forget_address(*client));
+        self.coverage.retain(|item| item.client() != Some(*client));
         self.flows.retain(|flow| !flow.is_of(*client));
         self.names.retain(|name| name.client() != *client);
         before - self.items()
@@ -247,8 +276,11 @@ impl State {
     /// Writes it to its directory, in the place of what is there, whose user and group keep it.
     pub fn save(&self, directory: &Path) -> io::Result<Written> {
         let mut frames = Frames::new(usize::MAX);
+        self.hosts.iter().for_each(|item| frames.push(HOST, item));
         let updates = self.updates.iter();
         updates.for_each(|item| frames.push(UPDATE, item));
+        let coverage = self.coverage.iter();
+        coverage.for_each(|item| frames.push(COVERAGE, item));
         self.flows.iter().for_each(|flow| frames.flow(flow));
         self.names.iter().for_each(|name| frames.name(name));
         let header = Header {
@@ -268,6 +300,8 @@ impl State {
             .filter(|_| length <= MAX_ITEM)?;
         match *what {
             UPDATE => self.updates.push(whole(item)?),
+            HOST => self.hosts.push(whole(item)?),
+            COVERAGE => self.coverage.push(whole(item)?),
             FLOW => self.flows.push(whole(item)?),
             NAMED => self.names.push(whole(item)?),
             _ => return None,

@@ -66,7 +66,7 @@ impl Counts {
 
     /// What has to be told a person: tables that were full.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        const FULL: [(&str, &str); 7] = [
+        const FULL: [(&str, &str); 8] = [
             (
                 "flow.forced",
                 "flows ended early because the flow table was full",
@@ -87,6 +87,10 @@ impl Counts {
             (
                 "updates.evicted",
                 "accesses ended early because too many were open",
+            ),
+            (
+                "coverage.refused",
+                "minutes of clients did not count in coverage because there were too many clients",
             ),
             (
                 "names.evicted",

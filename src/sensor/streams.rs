@@ -155,6 +155,9 @@ impl Core {
         bytes: &[u8],
         stamp: Stamp,
     ) -> Application {
+        if searched.get(side.index()) == Some(&0) {
+            flow.annotation.seen.tunnel.stream(bytes);
+        }
         let found = search(bytes);
         if found != Found::Nothing {
             flow.set_client(side, ClientEvidence::Protocol);
@@ -209,6 +212,7 @@ impl Core {
             flow.annotation.tls_stamp = stamp;
             flow.annotation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
             self.claim(flow, claimed);
+            self.greeted(flow, hello.ja4.as_str());
             self.plan_alarm(flow);
         }
         if progress == Progress::NeedMore {
@@ -374,6 +378,8 @@ impl Core {
                 self.quic_datagram(flow, Box::default(), side, datagram.payload, stamp)
             }
             Application::ProbingDatagrams(looked) if looked < MAX_QUIC_PROBES => {
+                let port = flow.server().port;
+                flow.annotation.seen.tunnel.datagram(datagram.payload, port);
                 flow.annotation.application = Application::ProbingDatagrams(looked + 1);
                 Interest::Continue
             }

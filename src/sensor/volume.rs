@@ -161,6 +161,9 @@ impl Core {
     ) {
         self.counters.http_transactions += 1;
         self.write_http(flow, &transaction, stamp);
+        if let Some(request) = &transaction.request {
+            self.requested(flow, request);
+        }
         let (request, response) = (&transaction.request, &transaction.response);
         let began = request.as_ref().map(|request| request.stamp.timestamp);
         let answered = response.as_ref().map(|response| response.stamp.timestamp);

@@ -3,8 +3,11 @@
 //! * this file: the way in, and the order of what comes out
 //! * [`super::streams`]: TLS, HTTP and DNS in TCP streams, QUIC and DNS in datagrams
 //! * [`super::resolving`]: DNS messages to names
+//! * [`super::neighbours`]: who is behind an address
 //! * [`super::wording`]: what clients say of themselves, where they have pseudonyms
 //! * [`super::naming`]: what a flow is called
+//! * [`super::systems`]: what tells of clients' operating systems
+//! * [`super::presence`]: who was there
 //! * [`super::volume`]: bursts and activities
 //! * [`super::ending`]: the flow record and what else is told at the end
 
@@ -19,8 +22,11 @@ use super::annotation::Annotation;
 use super::doctor::FlowWatch;
 use super::kept::Earlier;
 use super::mirror::MirrorCounters;
+use super::neighbours::Told;
 use super::order::{Key, Lines};
+use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
+use super::systems::Sightings;
 use crate::counters;
 use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::Names;
@@ -30,7 +36,7 @@ use crate::records::line::{Scratch, write_line};
 use crate::records::time::TimeText;
 use crate::records::{Header, Kind, Kinds, Line, Style};
 use crate::types::flow_key::Side;
-use crate::types::packet::UdpDatagram;
+use crate::types::packet::{Transport, UdpDatagram};
 use crate::types::{Endpoint, FlowKey, Fqdn, Packet, Stamp, Tick, Timestamp};
 use crate::updates::{Catalogue, Fact};
 
@@ -87,8 +93,16 @@ counters! {
         uncompared: "naming.uncompared",
         /// Activities dropped because a flow had too many before its name was known.
         pending_dropped: "updates.pending_dropped",
+        /// Messages of ARP, neighbour discovery and DHCP that make no sense.
+        neighbours_malformed: "bindings.malformed",
+        /// Such messages that were not looked into, because too many came at once.
+        neighbours_passed_over: "bindings.passed_over",
+        /// Looks at flows of clients that the minute had no room for.
+        crowded: "coverage.crowded",
         /// Flows of which nothing more was read, because too much of others was incomplete.
         buffers_refused: "streams.buffers_refused",
+        /// Times that what was told of operating systems was forgotten within its hour, because it was too much: it may be told again.
+        sightings_full: "os.sightings_full",
     }
 }
 
@@ -113,6 +127,7 @@ pub(super) struct Settings {
     pub max_buffered: usize,
     /// Flows are kept for the next run of the sensor.
     pub keeps_state: bool,
+    pub presence: PresenceSettings,
     pub flows: FlowOptions,
 }
 
@@ -137,12 +152,18 @@ pub(super) struct Core {
     pub contacts: HashSet<FlowKey, FixedState>,
     /// Flows end for this run only: the next one goes on with them.
     pub is_pausing: bool,
+    /// Who was there, until it is told.
+    pub presence: Presence,
     /// `patchspan doctor` looks at every flow that ends.
     watch: Option<Box<FlowWatch>>,
     /// A DNS message written anew: see [`super::wording`].
     pub message: Vec<u8>,
     /// QUIC datagrams opened in this tick.
     pub quic_opened: u32,
+    /// What was told of hosts lately.
+    pub told: Told,
+    /// What was told of operating systems within the hour.
+    pub sightings: Sightings,
     /// Bytes of what is incomplete, of all flows together.
     buffered: usize,
     made: Made,
@@ -179,9 +200,12 @@ impl Worker {
             mirror: MirrorCounters::default(),
             contacts: HashSet::with_hasher(FixedState::default()),
             is_pausing: false,
+            presence: Presence::default(),
             watch: None,
             message: Vec::new(),
             quic_opened: 0,
+            told: Told::default(),
+            sightings: Sightings::default(),
             buffered: 0,
             made: Made::default(),
             scratch: Scratch::default(),
@@ -205,15 +229,22 @@ impl Worker {
 
     /// A tick begins: what is due by its start runs.
     pub fn begin_tick(&mut self, tick: Tick) {
+        self.end_minutes(tick.start());
         self.core.set_cause(Cause::Boundary(tick.start()));
         self.flows.advance(tick.start(), &mut self.core);
         self.core.tick = tick;
         self.core.quic_opened = 0;
+        self.core.told.begin_tick();
     }
 
     /// A packet of a flow of this worker.
     pub fn packet(&mut self, packet: &Packet<'_>) {
         self.core.set_cause(Cause::Packet(packet.stamp()));
+        let rewriter = self.rewriter.as_deref_mut();
+        self.core.look_for_hosts(packet, rewriter);
+        if matches!(packet.transport, Transport::Arp(_)) {
+            return;
+        }
         match &mut self.rewriter {
             Some(rewriter) => self.flows.packet(&rewriter.packet(packet), &mut self.core),
             None => self.flows.packet(packet, &mut self.core),
@@ -232,6 +263,7 @@ impl Worker {
     pub fn finish(&mut self, now: Timestamp) {
         self.core.set_cause(Cause::Boundary(now));
         self.flows.finish(now, &mut self.core);
+        self.tell_presence(now);
     }
 
     /// The end of input in parts: ends at most `most` of the flows that [`Self::remaining`] gave; whether some remain still.
@@ -302,6 +334,11 @@ impl Worker {
 }
 
 impl Core {
+    /// What follows is caused by the tick boundary at `at`.
+    pub fn begin_boundary(&mut self, at: Timestamp) {
+        self.set_cause(Cause::Boundary(at));
+    }
+
     /// A boundary never lies before what is written already: what comes up late counts at the next one.
     fn set_cause(&mut self, cause: Cause) {
         self.cause = match cause {
@@ -352,6 +389,21 @@ impl Core {
     /// Tells the updates stage a fact.
     pub fn tell(&mut self, flow: &Flow<Annotation>, fact: Fact) {
         let key = self.key(Kind::Update, flow);
+        self.made.facts.push((key, fact));
+    }
+
+    /// Tells the updates stage who is behind an address, before anything else of the packet at hand.
+    pub fn tell_host(&mut self, flow: u64, fact: Fact) {
+        self.ordinal += 1;
+        let key = match self.cause {
+            Cause::Packet(stamp) => Key::of_packet(self.tick, stamp, Kind::Dns, self.ordinal, flow),
+            Cause::Boundary(at) => Key::of_boundary(at, Kind::Dns, self.ordinal, flow),
+        };
+        self.made.facts.push((key, fact));
+    }
+
+    /// Tells a fact that belongs to no flow.
+    pub fn tell_at(&mut self, key: Key, fact: Fact) {
         self.made.facts.push((key, fact));
     }
 
@@ -429,10 +481,12 @@ impl Observer<Annotation> for Core {
     fn opened(
         &mut self,
         flow: &mut Flow<Annotation>,
-        _: &Packet<'_>,
+        packet: &Packet<'_>,
         earlier: Option<Box<Earlier>>,
     ) {
+        self.note_ends(flow, packet);
         self.opened_flow(flow);
+        self.opened_by(flow, packet);
         if let Some(earlier) = earlier {
             self.inherit(flow, *earlier);
         }
@@ -502,6 +556,7 @@ impl Observer<Annotation> for Core {
             self.contacts.remove(flow.key());
         }
         self.buffered -= std::mem::take(&mut flow.annotation.weight);
+        self.look_at_end(flow);
         if let Some(watch) = &mut self.watch {
             watch.ended(flow);
         }

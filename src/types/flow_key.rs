@@ -19,6 +19,8 @@ impl Protocol {
     pub const UDP: Self = Self(17);
     /// ICMP for IPv6.
     pub const ICMPV6: Self = Self(58);
+    /// No protocol's number (RFC 5237): what is not IP.
+    pub const RESERVED: Self = Self(255);
 }
 
 /// An address and a port; port 0 where the protocol has none.

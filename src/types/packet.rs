@@ -98,7 +98,7 @@ pub struct Stamp {
     pub origin: u16,
 }
 
-/// One IP packet. Several come from one frame where there are tunnels: the outer first.
+/// One IP packet, or an ARP message, which has no addresses of its own ([`Transport::Arp`]). Several come from one frame where there are tunnels: the outer first.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     /// Packet time of its (last) frame, by the clock that never runs back.
@@ -124,6 +124,8 @@ pub struct Packet<'a> {
     pub frames: u32,
     /// IPv4 identification, or of the IPv6 fragment header; 0 without.
     pub identification: u32,
+    /// Time to live, or hop limit, as it was seen; 0 without an IP header.
+    pub hop_limit: u8,
     /// VLAN ids of the layer that carried it.
     pub vlan: VlanTags,
     /// The innermost tunnel, where there is one.
@@ -152,6 +154,9 @@ pub enum Transport<'a> {
         /// Length of the IP payload on the wire.
         payload_length: u32,
     },
+    /// No IP packet: an ARP message (RFC 826), from its hardware type on. Its packet is between unspecified addresses, so all of them are
+    /// one worker's, in their order.
+    Arp(&'a [u8]),
 }
 
 /// A TCP segment (RFC 9293 section 3.1).
@@ -247,6 +252,7 @@ impl Packet<'_> {
             Transport::Icmp(_) if self.source.is_ipv4() => Protocol::ICMP,
             Transport::Icmp(_) => Protocol::ICMPV6,
             Transport::Other { protocol, .. } => *protocol,
+            Transport::Arp(_) => Protocol::RESERVED,
         }
     }
 
@@ -268,7 +274,7 @@ impl Packet<'_> {
                 ports: [source, destination],
                 ..
             } => (*source, *destination),
-            Transport::Icmp(_) => (0, 0),
+            Transport::Icmp(_) | Transport::Arp(_) => (0, 0),
         };
         (
             Endpoint {

@@ -14,6 +14,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The latest moment that can be expressed (in the year 2262).
     pub const MAX: Self = Self(i64::MAX);
+    /// The earliest one.
+    pub const MIN: Self = Self(i64::MIN);
     /// 1970-01-01T00:00:00 UTC.
     pub const EPOCH: Self = Self(0);
 
@@ -70,6 +72,15 @@ impl Timestamp {
             nanos as i64
         };
         Self(self.0.saturating_sub(nanos))
+    }
+
+    /// The last moment at or before this one that is a multiple of `step` from the epoch: a minute or an hour begins there.
+    pub const fn floor(self, step: Duration) -> Self {
+        let step = step.as_nanos() as i64;
+        if step == 0 {
+            return self;
+        }
+        Self(self.0.div_euclid(step).saturating_mul(step))
     }
 
     /// The tick that this moment lies in.
@@ -134,6 +145,19 @@ mod tests {
         assert_eq!(
             Tick::boundary_at_or_after(Timestamp::from_nanos(Tick(7).start().as_nanos() + 1)),
             Tick(8)
+        );
+    }
+
+    #[test]
+    fn a_minute_and_an_hour_begin_where_clocks_say() {
+        let at = Timestamp::from_seconds(7_265, 5);
+        let floor = |seconds| at.floor(Duration::from_secs(seconds)).seconds_and_nanos();
+        assert_eq!(floor(60), (7_260, 0));
+        assert_eq!(floor(3_600), (7_200, 0));
+        let before = Timestamp::from_seconds(-1, 0);
+        assert_eq!(
+            before.floor(Duration::from_secs(60)).seconds_and_nanos(),
+            (-60, 0)
         );
     }
 

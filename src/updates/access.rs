@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{Catalogue, EndpointId, Role, RoleOf};
 use super::fact::{Activity, Contact, Exchange, NameSource};
+use super::hosts::HostKey;
 use super::options::UpdateOptions;
 use super::output::Access;
 use super::payload::{self, PayloadId, Word};
@@ -29,6 +30,8 @@ const MAX_FLOWS: usize = 32;
 /// What an access is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccessKey {
+    /// Whose doing it is.
+    pub host: HostKey,
     /// The client.
     pub client: IpAddr,
     /// The entry.
@@ -61,6 +64,8 @@ pub struct OpenAccess {
     pub endpoint: EndpointId,
     /// Where several products share the entry: an endpoint of the one that other accesses of the client speak for.
     pub decided: Option<EndpointId>,
+    /// Whose doing it is.
+    pub host: HostKey,
     /// Its first contact.
     pub contact: Arc<Contact>,
     /// Begin.
@@ -155,6 +160,7 @@ impl OpenAccess {
             id,
             endpoint: contact.endpoint,
             decided: None,
+            host: HostKey::Address(contact.client.address),
             contact: Arc::clone(contact),
             start,
             end: start,
@@ -371,6 +377,7 @@ impl OpenAccess {
             confidence: self.confidence(role, catalogue),
             flow_id: contact.flow_id,
             client: contact.client,
+            host: self.host,
             server: contact.server,
             protocol: contact.protocol,
             name: contact.name.as_str().into(),

@@ -4,6 +4,7 @@
 //! * `windows`: names that were asked, contacts that failed
 //! * `products`: what a client did for a product elsewhere
 //! * `files`: which parts of a file a client has
+//! * `hosts`: whose doing it is
 //! * `timers`: what is due when
 //! * [`kept`]: all of it, out of one run of the sensor into the next
 //!
@@ -11,9 +12,11 @@
 //! on how often [`Engine::advance`] is called. Every table is bounded: at its ceiling what would end first ends early, and is counted.
 
 mod files;
+mod hosts;
 pub mod kept;
 mod products;
 mod timers;
+mod whose;
 mod windows;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -25,8 +28,11 @@ use foldhash::quality::FixedState;
 
 use super::access::{AccessKey, Asked, KnownFile, OpenAccess};
 use super::catalogue::{Catalogue, EndpointId, Product, ProductId, Role, RoleOf};
+use super::coverage::hours::Coverage;
 use super::fact::{Activity, Contact, Ended, Exchange, Fact};
+use super::hosts::{HostKey, Hosts, Listed};
 use super::options::UpdateOptions;
+use super::os::{Guesses, OsCounters, Rules};
 use super::output::{Access, Output};
 use super::session::OpenSession;
 use super::verdict::{Evidence, Verdict};
@@ -71,16 +77,19 @@ pub struct Engine {
     catalogue: Arc<Catalogue>,
     options: UpdateOptions,
     accesses: HashMap<AccessKey, OpenAccess>,
-    windows: HashMap<(IpAddr, EndpointId), Window>,
-    failures: HashMap<(IpAddr, EndpointId), PendingFailure>,
+    windows: HashMap<(HostKey, EndpointId), Window>,
+    failures: HashMap<(HostKey, EndpointId), PendingFailure>,
     /// When an entry was last contacted by a client that had not asked for its name.
     unasked: HashMap<EndpointId, Timestamp>,
-    sessions: HashMap<(IpAddr, ProductId), OpenSession>,
+    sessions: HashMap<(HostKey, ProductId), OpenSession>,
     files: HashMap<u64, KnownFile>,
     file_order: VecDeque<(Timestamp, u64)>,
     products: Products,
-    usual: HashMap<(IpAddr, ProductId), UsualCheck>,
-    usual_order: VecDeque<(Timestamp, (IpAddr, ProductId))>,
+    usual: HashMap<(HostKey, ProductId), UsualCheck>,
+    usual_order: VecDeque<(Timestamp, (HostKey, ProductId))>,
+    hosts: Hosts,
+    systems: Guesses,
+    coverage: Coverage,
     timers: BTreeSet<(Timestamp, TimerKey)>,
     /// Bytes of accesses, windows, failures and sessions.
     bytes: usize,
@@ -104,8 +113,9 @@ impl Engine {
             products: Products::of(&catalogue),
             usual: HashMap::new(),
             usual_order: VecDeque::new(),
+            systems: Guesses::new(Arc::new(Rules::embedded())),
+            coverage: Coverage::new(options.coverage, options.max_clients),
             catalogue,
-            options,
             accesses: HashMap::new(),
             windows: HashMap::new(),
             failures: HashMap::new(),
@@ -113,10 +123,12 @@ impl Engine {
             sessions: HashMap::new(),
             files: HashMap::new(),
             file_order: VecDeque::new(),
+            hosts: Hosts::new(options.max_bytes / 2),
             timers: BTreeSet::new(),
             bytes: 0,
             file_bytes: 0,
             counters: UpdateCounters::default(),
+            options,
         }
     }
 
@@ -125,20 +137,51 @@ impl Engine {
     pub fn renew(&mut self, catalogue: Arc<Catalogue>, options: UpdateOptions) {
         self.products = Products::of(&catalogue);
         self.catalogue = catalogue;
+        self.hosts.renew(options.max_bytes / 2);
+        self.coverage.renew(options.coverage, options.max_clients);
         self.options = options;
+    }
+
+    /// From now on the list of hosts says this of addresses and MAC addresses.
+    pub fn list(&mut self, rows: Vec<Listed>) {
+        self.hosts.list(rows);
+    }
+
+    /// Whose doing things are.
+    pub const fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// Takes in a fact; facts come in the order of their times.
     pub fn fact(&mut self, fact: &Fact, out: &mut OutputSink<'_>) {
-        self.counters.facts += 1;
         self.advance(fact.time(), out);
         match fact {
-            _ if !self.is_local(fact.client()) => self.counters.not_local += 1,
+            Fact::Neighbour(evidence) => return self.neighbour(evidence, out),
+            Fact::Presence(minute) => return self.presence(minute, out),
+            _ => {}
+        }
+        let Some(client) = fact.client() else {
+            return;
+        };
+        let is_local = self.is_local(client);
+        if is_local {
+            self.systems.fact(fact, self.options.max_bytes / 8);
+        }
+        // Each worker tells of a client's system: how often says nothing.
+        let is_of_system = matches!(fact, Fact::Os(_));
+        self.counters.facts += u64::from(!is_of_system);
+        if let Some(begin) = fact.begin().filter(|_| is_local) {
+            self.meet(client, begin, out);
+        }
+        match fact {
+            Fact::Os(_) => {}
+            _ if !is_local => self.counters.not_local += 1,
             Fact::Asked(question) => self.asked(question),
             Fact::Answered(answer) => self.answered(answer),
             Fact::Failed(failure) => self.failed(failure),
             Fact::Activity(activity) => self.activity(activity, out),
             Fact::Ended(ended) => self.ended(ended),
+            Fact::Neighbour(_) | Fact::Presence(_) => {}
         }
         self.evict(fact.time(), out);
     }
@@ -153,18 +196,40 @@ impl Engine {
         &self.counters
     }
 
+    /// What was seen of clients' operating systems, and forgotten.
+    pub const fn os_counters(&self) -> &OsCounters {
+        self.systems.counters()
+    }
+
+    /// What is known of clients' operating systems.
+    pub const fn systems(&self) -> &Guesses {
+        &self.systems
+    }
+
+    /// What could be seen of clients.
+    pub const fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// The rings had no room for `dropped` of `frames` frames since the last call.
+    pub const fn dropped(&mut self, dropped: u64, frames: u64) {
+        self.coverage.dropped(dropped, frames);
+    }
+
     fn is_local(&self, client: IpAddr) -> bool {
         self.options.local.is_empty() || self.options.local.contains(client)
     }
 
     fn activity(&mut self, activity: &Activity, out: &mut OutputSink<'_>) {
         let client = activity.contact.client.address;
-        let threshold = self.threshold(client, activity.contact.endpoint);
+        let host = self.host_of(&activity.contact);
+        let threshold = self.threshold(host, activity.contact.endpoint);
         let role = self.role_of(activity, threshold);
         if role.role == Role::Ignore {
             return;
         }
         let key = AccessKey {
+            host,
             client,
             endpoint: role.endpoint.unwrap_or(activity.contact.endpoint),
             role: role.role,
@@ -261,9 +326,10 @@ impl Engine {
             ended.contact.endpoint,
             ended.contact.flow_id,
         );
+        let host = self.host_of(&ended.contact);
         let reached = self.products.reached_from(endpoint);
         let mut owned: Vec<AccessKey> = reached
-            .flat_map(|endpoint| keys_of((client, endpoint)))
+            .flat_map(|endpoint| keys_of((host, client, endpoint)))
             .filter(|key| {
                 self.accesses
                     .get(key)
@@ -339,7 +405,7 @@ impl Engine {
         if self.accesses.contains_key(&key) {
             return;
         }
-        let window = self.windows.get_mut(&(key.client, contact.endpoint));
+        let window = self.windows.get_mut(&(key.host, contact.endpoint));
         let asked = match window {
             Some(window) => {
                 window.was_contacted = true;
@@ -365,19 +431,20 @@ impl Engine {
             start,
             asked,
         );
-        if let Some(pending) = self.failures.remove(&(key.client, contact.endpoint)) {
+        if let Some(pending) = self.failures.remove(&(key.host, contact.endpoint)) {
             self.bytes -= pending.memory();
-            let timer = TimerKey::Failure(key.client, contact.endpoint);
+            let timer = TimerKey::Failure(key.host, contact.endpoint);
             self.timers.remove(&(pending.due, timer));
             open.note(Evidence::Fallback);
         }
         open.endpoint = key.endpoint;
+        open.host = key.host;
         open.decided = decided;
         if key.is_guess {
-            self.contact_alternatives(key.client, &contact.alternatives);
+            self.contact_alternatives(key.host, &contact.alternatives);
         }
         if key.role.opens_session() && !key.is_guess {
-            open.session = self.join_session(key.client, decided.unwrap_or(key.endpoint), start);
+            open.session = self.join_session(key, decided.unwrap_or(key.endpoint), start);
         }
         self.accesses.insert(key, open);
         self.rearm_access(key);
@@ -385,19 +452,20 @@ impl Engine {
 
     fn join_session(
         &mut self,
-        client: IpAddr,
+        key: AccessKey,
         endpoint: EndpointId,
         start: Timestamp,
     ) -> Option<u64> {
+        let (host, client) = (key.host, key.client);
         let product = self.product(endpoint)?;
         let product_name = self
             .catalogue
             .product(product)
             .map(|product| (product.vendor.as_str(), product.id.as_str()));
         let id = hash(&(client, product_name, start, "session"));
-        let was_asked = self.was_download_asked(client, product, start);
-        let session = self.sessions.entry((client, product)).or_insert_with(|| {
-            let mut session = OpenSession::new(id, client, endpoint, start);
+        let was_asked = self.was_download_asked(host, product, start);
+        let session = self.sessions.entry((host, product)).or_insert_with(|| {
+            let mut session = OpenSession::new(id, (host, client), endpoint, start);
             session.armed = session.due();
             let memory = session.memory() + ENTRY_BYTES;
             reweigh(&mut self.bytes, &mut session.weight, memory);
@@ -409,7 +477,7 @@ impl Engine {
             session.download_asked();
         }
         self.timers
-            .insert((session.armed, TimerKey::Session(client, product)));
+            .insert((session.armed, TimerKey::Session(host, product)));
         Some(session.id)
     }
 
@@ -421,7 +489,7 @@ impl Engine {
         let is_own_check = key.role == Role::Check && is_own;
         if let Some(session) = self
             .product(decided.unwrap_or(key.endpoint))
-            .and_then(|product| self.sessions.get_mut(&(key.client, product)))
+            .and_then(|product| self.sessions.get_mut(&(key.host, product)))
         {
             session.end = session.end.max(end);
             session.has_own_check |= is_own_check;
@@ -431,7 +499,7 @@ impl Engine {
     /// Whether the client contacted, in this session, a check server of the product that serves nothing else.
     fn is_supported(&self, key: &AccessKey, decided: Option<EndpointId>) -> bool {
         let product = self.product(decided.unwrap_or(key.endpoint));
-        let session = product.and_then(|product| self.sessions.get(&(key.client, product)));
+        let session = product.and_then(|product| self.sessions.get(&(key.host, product)));
         session.is_some_and(|session| session.has_own_check)
     }
 
@@ -480,7 +548,7 @@ impl Engine {
         if access.session.is_some()
             && let Some(session) = self
                 .product(access.product_endpoint())
-                .and_then(|product| self.sessions.get_mut(&(access.client.address, product)))
+                .and_then(|product| self.sessions.get_mut(&(access.host, product)))
             && access.session == Some(session.id)
         {
             session.open_accesses = session.open_accesses.saturating_sub(1);
@@ -493,30 +561,34 @@ impl Engine {
 
     fn close_session(
         &mut self,
-        client: IpAddr,
+        host: HostKey,
         product: ProductId,
         closing: Closing,
         out: &mut OutputSink<'_>,
     ) {
-        let Some(session) = self.sessions.remove(&(client, product)) else {
+        let Some(session) = self.sessions.remove(&(host, product)) else {
             return;
         };
         self.bytes -= session.weight;
         self.counters.sessions += 1;
-        let usual = self.usual_check(client, product);
+        let usual = self.usual_check(host, product);
         if let Some(size) = session.plain_check() {
-            self.note_check(client, product, size, session.end);
+            self.note_check((host, session.client), product, size, session.end);
         }
-        let session = session.close(closing.at, usual);
+        let mut session = session.close(closing.at, usual);
+        session.os = self.whose().system_of(host, session.client, closing.at);
         out(closing.cause, Output::Session(Box::new(session)));
     }
 }
 
 /// The keys of all roles of one client and endpoint.
-fn keys_of((client, endpoint): (IpAddr, EndpointId)) -> impl Iterator<Item = AccessKey> {
+fn keys_of(
+    (host, client, endpoint): (HostKey, IpAddr, EndpointId),
+) -> impl Iterator<Item = AccessKey> {
     let roles = Role::WORDS.iter().map(|(role, _)| *role);
     roles.flat_map(move |role| {
         [false, true].map(|is_guess| AccessKey {
+            host,
             client,
             endpoint,
             role,

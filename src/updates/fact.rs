@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::EndpointId;
+use super::coverage::Minute;
+use super::hosts::Neighbour;
 use super::manifest;
+use super::os::OsFact;
 use super::payload::Word;
 use crate::protocols::http::head::ContentRange;
 use crate::types::kept::figure;
@@ -89,7 +92,7 @@ impl Contact {
     }
 }
 
-/// One fact, about one client.
+/// One fact, about one client; but for [`Fact::Presence`], which is about many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A catalogue name was asked.
@@ -102,6 +105,12 @@ pub enum Fact {
     Activity(Activity),
     /// A flow to a catalogue name ended.
     Ended(Ended),
+    /// Who is behind an address.
+    Neighbour(Neighbour),
+    /// Something tells of a client's operating system.
+    Os(OsFact),
+    /// Who was there in a minute, update or not.
+    Presence(Box<Minute>),
 }
 
 /// A DNS question for a catalogue name.
@@ -278,16 +287,31 @@ pub struct Ended {
 }
 
 impl Fact {
-    /// Whom it is about.
-    pub fn client(&self) -> IpAddr {
+    /// Whom it is about; `None` where it is about many.
+    pub fn client(&self) -> Option<IpAddr> {
         let client = match self {
+            Self::Neighbour(evidence) => return Some(evidence.address),
             Self::Asked(question) => question.client,
             Self::Answered(answer) => answer.question.client,
             Self::Failed(failure) => failure.contact.client,
             Self::Activity(activity) => activity.contact.client,
             Self::Ended(ended) => ended.contact.client,
+            Self::Os(fact) => return Some(fact.client),
+            Self::Presence(_) => return None,
         };
-        client.address
+        Some(client.address)
+    }
+
+    /// When what it is about began; `None`: it is about no update.
+    pub fn begin(&self) -> Option<Timestamp> {
+        match self {
+            Self::Asked(question) => Some(question.time),
+            Self::Answered(answer) => Some(answer.question.time),
+            Self::Failed(failure) => Some(failure.contact.start),
+            Self::Activity(activity) => Some(activity.contact.start),
+            Self::Ended(ended) => Some(ended.contact.start),
+            Self::Neighbour(_) | Self::Os(_) | Self::Presence(_) => None,
+        }
     }
 
     /// When the fact was known.
@@ -298,6 +322,9 @@ impl Fact {
             Self::Failed(failure) => failure.time,
             Self::Activity(activity) => activity.time,
             Self::Ended(ended) => ended.time,
+            Self::Neighbour(evidence) => evidence.time,
+            Self::Os(fact) => fact.time,
+            Self::Presence(minute) => minute.time,
         }
     }
 }

@@ -3,11 +3,14 @@
 //! * [`catalogue`]: which names belong to software updates
 //! * [`fact`]: what workers tell, about catalogue names only
 //! * [`engine`]: what crosses flows: windows, accesses, sessions
+//! * [`hosts`]: whose doing it is, over changes of addresses
+//! * [`coverage`]: what could be seen of each client
 //! * [`access`], [`session`]: what is kept while they go on
 //! * [`verdict`]: the closed lists of words
 //! * [`payload`]: what was fetched
 //! * [`manifest`]: what small answers say
 //! * [`ranges`]: which parts of a file came
+//! * [`os`]: which operating system a client has
 //! * [`options`]: times and limits
 //! * [`output`]: what is given
 //!
@@ -15,10 +18,13 @@
 
 pub mod access;
 pub mod catalogue;
+pub mod coverage;
 pub mod engine;
 pub mod fact;
+pub mod hosts;
 pub mod manifest;
 pub mod options;
+pub mod os;
 pub mod output;
 pub mod payload;
 pub mod ranges;

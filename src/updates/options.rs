@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::coverage::Limits;
 use crate::types::Networks;
 
 /// Times and limits of accesses.
@@ -21,9 +22,13 @@ pub struct UpdateOptions {
     pub download_bytes: u64,
     /// Most open accesses, windows, failures and sessions together.
     pub max_open: usize,
-    /// Most bytes that they take together; as many again may the parts of files take that are remembered, and a quarter of it the sizes of
-    /// usual checks.
+    /// Most bytes that they take together; as many again may the parts of files take that are remembered, half as many what is known of
+    /// addresses and MAC addresses, a quarter of it the sizes of usual checks, an eighth what tells of operating systems.
     pub max_bytes: usize,
+    /// From where on what is hidden of a client counts.
+    pub coverage: Limits,
+    /// Most clients of which that is kept.
+    pub max_clients: usize,
 }
 
 impl Default for UpdateOptions {
@@ -37,6 +42,8 @@ impl Default for UpdateOptions {
             download_bytes: 256 * 1024,
             max_open: 1 << 18,
             max_bytes: 1 << 27,
+            coverage: Limits::default(),
+            max_clients: 1 << 17,
         }
     }
 }

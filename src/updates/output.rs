@@ -1,10 +1,13 @@
-//! What the updates stage gives: accesses and sessions, ready to be written.
+//! What the updates stage gives: accesses, sessions and coverage, ready to be written.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::catalogue::EndpointId;
+use super::coverage::HourOfClient;
 use super::fact::NameSource;
+use super::hosts::{HostKey, Mac, Source};
+use super::os::OsGuess;
 use super::payload::{PayloadId, Word};
 use super::verdict::{Confidence, Evidence, Offered, Outcome, Verdict};
 use crate::types::{Endpoint, Protocol, Timestamp};
@@ -34,6 +37,8 @@ pub struct Access {
     pub flow_id: u64,
     /// The client.
     pub client: Endpoint,
+    /// Whose doing it was.
+    pub host: HostKey,
     /// The server.
     pub server: Endpoint,
     /// Transport protocol.
@@ -96,8 +101,10 @@ pub struct Session {
     pub id: u64,
     /// Revision: 1, but after a crash of the sensor.
     pub revision: u32,
-    /// The client.
+    /// The client: the address of its first access.
     pub client: IpAddr,
+    /// Whose doing it was.
+    pub host: HostKey,
     /// The product's endpoint that was met first.
     pub endpoint: EndpointId,
     /// Begin of its first access.
@@ -122,6 +129,29 @@ pub struct Session {
     pub payloads: Vec<PayloadId>,
     /// Its flows.
     pub flow_ids: Vec<u64>,
+    /// The client's operating system, as far as it is known.
+    pub os: Option<OsGuess>,
+}
+
+/// Which MAC address an address belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The address.
+    pub client: IpAddr,
+    /// The MAC address.
+    pub mac: Mac,
+    /// What the host calls itself, or the list of hosts calls it.
+    pub names: Vec<String>,
+    /// What told it.
+    pub source: Source,
+    /// From when on.
+    pub start: Timestamp,
+    /// Until when, as far as it is known.
+    pub end: Timestamp,
+    /// The MAC address is a router's.
+    pub is_router: bool,
+    /// Several hosts stand behind the address.
+    pub is_nat: bool,
 }
 
 /// What the engine pushes out.
@@ -131,4 +161,8 @@ pub enum Output {
     Access(Box<Access>),
     /// A session.
     Session(Box<Session>),
+    /// An address belongs to a MAC address, or did.
+    Binding(Box<Binding>),
+    /// What could be seen of a client.
+    Coverage(Box<HourOfClient>),
 }

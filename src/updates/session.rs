@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::catalogue::{EndpointId, Role};
+use super::hosts::HostKey;
 use super::output::{Access, Session};
 use super::payload::{PayloadId, Word};
 use super::verdict::{Offered, Outcome, Verdict};
@@ -39,6 +40,8 @@ pub struct OpenSession {
     pub told_before: u32,
     /// End of the last access, as far as it is known.
     pub end: Timestamp,
+    /// Whose doing it is.
+    pub host: HostKey,
     pub(super) client: IpAddr,
     pub(super) endpoint: EndpointId,
     start: Timestamp,
@@ -101,7 +104,12 @@ where
 
 impl OpenSession {
     /// A session that begins at `start`.
-    pub const fn new(id: u64, client: IpAddr, endpoint: EndpointId, start: Timestamp) -> Self {
+    pub const fn new(
+        id: u64,
+        (host, client): (HostKey, IpAddr),
+        endpoint: EndpointId,
+        start: Timestamp,
+    ) -> Self {
         Self {
             id,
             armed: Timestamp::MAX,
@@ -109,6 +117,7 @@ impl OpenSession {
             weight: 0,
             told_before: 0,
             end: start,
+            host,
             client,
             endpoint,
             start,
@@ -219,6 +228,7 @@ impl OpenSession {
             id: self.id,
             revision: self.told_before.saturating_add(1),
             client: self.client,
+            host: self.host,
             endpoint: self.endpoint,
             start: self.start,
             end: self.end,
@@ -235,6 +245,7 @@ impl OpenSession {
             },
             payloads: self.payloads,
             flow_ids: self.flow_ids,
+            os: None,
         }
     }
 }

@@ -309,13 +309,8 @@ impl Capture {
         solicitation.extend(octets(local.address));
         solicitation.extend([1, 1, a, b, c, d, e, f]);
         self.packet(&local, solicited.into(), 58, &solicitation, true);
-        let mut dhcp = vec![1, 1, 6, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0];
-        dhcp.extend([0; 12]);
-        dhcp.extend(client.mac);
-        dhcp.extend([0; 202]);
-        dhcp.extend([99, 130, 83, 99, 12, client.name.len() as u8]);
-        dhcp.extend(client.name.as_bytes());
-        dhcp.push(255);
+        self.claims(client);
+        let asks = dhcp(client, 3, [0; 4]);
         let nobody = Client {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             ..client.clone()
@@ -324,9 +319,13 @@ impl Capture {
             &nobody,
             IpAddr::V4(Ipv4Addr::BROADCAST),
             (68, 67),
-            &dhcp,
+            &asks,
             true,
         );
+        if let IpAddr::V4(address) = client.address {
+            let given = dhcp(client, 5, address.octets());
+            self.datagram(client, RESOLVER.parse().unwrap(), (68, 67), &given, false);
+        }
         // Nobody listens on the port: the server's router quotes what was sent.
         let server = if v4 { SERVER } else { SERVER6 };
         self.datagram(client, server, (52_000, 9), b"?", true);
@@ -336,6 +335,27 @@ impl Capture {
         let syn = tcp((52_001, 443), (100, 0), 2, &[]);
         self.packet(client, server, 6, &syn, true);
         self.refused(client, server, &ip(client.address, server, 6, &syn));
+    }
+
+    /// The client says that it has its address.
+    fn claims(&mut self, client: &Client) {
+        if let IpAddr::V4(address) = client.address {
+            let head = [0, 1, 8, 0, 6, 4, 0, 1];
+            let own = [
+                &head[..],
+                &client.mac,
+                &address.octets(),
+                &[0; 6],
+                &[192, 0, 2, 1],
+            ];
+            let ends = [&[0xff; 6], &client.mac[..], &[8, 6]].concat();
+            self.frames.push([ends, own.concat()].concat());
+            return;
+        }
+        let router: Ipv6Addr = "fe80::1".parse().unwrap();
+        let link = [&[1, 1], &client.mac[..]].concat();
+        let asks = [&[135, 0, 0, 0, 0, 0, 0, 0], &router.octets()[..], &link].concat();
+        self.packet(client, "ff02::1:ff00:1".parse().unwrap(), 58, &asks, true);
     }
 
     fn refused(&mut self, client: &Client, server: IpAddr, quoted: &[u8]) {
@@ -610,6 +630,20 @@ fn tcp(
     bytes
 }
 
+/// A message of DHCP: of this type, with the address that is given.
+fn dhcp(client: &Client, kind: u8, given: [u8; 4]) -> Vec<u8> {
+    let mut dhcp = vec![1, 1, 6, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0];
+    dhcp.extend(given);
+    dhcp.extend([0; 8]);
+    dhcp.extend(client.mac);
+    dhcp.extend([0; 202]);
+    dhcp.extend([99, 130, 83, 99, 53, 1, kind, 51, 4, 0, 0, 14, 16]);
+    dhcp.extend([12, client.name.len() as u8]);
+    dhcp.extend(client.name.as_bytes());
+    dhcp.push(255);
+    dhcp
+}
+
 fn ip(source: IpAddr, destination: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u16;
     let mut bytes = if source.is_ipv4() {
@@ -620,7 +654,8 @@ fn ip(source: IpAddr, destination: IpAddr, protocol: u8, payload: &[u8]) -> Vec<
     } else {
         let mut header = vec![0x60, 0, 0, 0];
         header.extend(length.to_be_bytes());
-        header.extend([protocol, 64]);
+        // Neighbour discovery is believed with all hops alone.
+        header.extend([protocol, if protocol == 58 { 255 } else { 64 }]);
         header
     };
     bytes.extend(octets(source));

@@ -173,6 +173,10 @@ impl Month {
             });
             let kind = value["event_type"].as_str().unwrap().to_owned();
             let object = value[&kind].as_object_mut().unwrap();
+            // Whoever played it is somebody else here.
+            ["client_mac", "os"]
+                .iter()
+                .for_each(|key| drop(object.remove(*key)));
             name(object, who);
             if let (Some(os), "update_session") = (who.os, kind.as_str()) {
                 object.insert("os".into(), system(os));

@@ -21,8 +21,6 @@ pub(crate) struct Key {
 
 /// Keys that a schema allows and no part of the program writes: kind, and how the path begins. No document may tell of them.
 const UNWRITTEN: &[(Kind, &str)] = &[
-    (Kind::ClientBinding, ""),
-    (Kind::Coverage, ""),
     (Kind::Flow, "pcap_"),
     (Kind::Flow, "in_iface"),
     (Kind::Update, "pcap_"),
@@ -31,9 +29,6 @@ const UNWRITTEN: &[(Kind, &str)] = &[
     (Kind::Update, "icmp_"),
     (Kind::Update, "pkt_src"),
     (Kind::Update, "tunnel"),
-    (Kind::Update, "update.client_mac"),
-    (Kind::UpdateSession, "update_session.client_mac"),
-    (Kind::UpdateSession, "update_session.os"),
     (Kind::UpdateSession, "update_session.cut"),
     (Kind::Dns, "icmp_"),
     (Kind::Tls, "icmp_"),

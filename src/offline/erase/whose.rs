@@ -12,6 +12,8 @@
 //! It does not matter in which field: source, destination, ends of a tunnel, `client`, an answer of DNS, a host of HTTP. So a line
 //! of another client goes too where it tells of this one.
 //!
+//! A binding of an address to a MAC address is a line with the address. A host has several addresses: each has to be named.
+//!
 //! Blind spots: an address within a longer text (`/?ip=192.0.2.20`, `192-0-2-20.dyn.example.net`), and names, MAC addresses and ids of
 //! a host list in lines without the address.
 

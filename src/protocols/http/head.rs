@@ -43,6 +43,8 @@ pub struct Request {
     pub content_length: Option<u64>,
     /// Whether its body comes in chunks.
     pub is_chunked: bool,
+    /// Whether it says that it is handed on for somebody else (RFC 9110 section 7.6.3, RFC 7239).
+    pub is_forwarded: bool,
     /// The packet that completed the head.
     pub stamp: Stamp,
 }
@@ -255,6 +257,8 @@ impl Request {
             self.is_chunked |= is_chunked(value);
         } else if is("if-modified-since") || is("if-none-match") {
             self.is_conditional = true;
+        } else if is("via") || is("x-forwarded-for") || is("forwarded") {
+            self.is_forwarded = true;
         }
     }
 }

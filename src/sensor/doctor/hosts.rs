@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::flows::ClientFigures;
 use crate::config::hosts::HostList;
 use crate::types::{Networks, Packet};
+use crate::updates::hosts::{Hops, Mac};
 
 /// Addresses whose MAC address is kept; of those that come later none is.
 const MAX_ADDRESSES: usize = 1 << 18;
@@ -15,8 +16,8 @@ pub const ADDRESSES_OF_A_ROUTER: u64 = 8;
 /// Who sent from which MAC address.
 #[derive(Debug, Default)]
 pub(super) struct MacWatch {
-    /// The newest of each address.
-    senders: HashMap<IpAddr, [u8; 6]>,
+    /// The newest of each address, and whether its packet came with fewer hops.
+    senders: HashMap<IpAddr, (Mac, bool)>,
 }
 
 /// What was found.
@@ -43,8 +44,26 @@ impl MacWatch {
             return;
         };
         if self.senders.len() < MAX_ADDRESSES || self.senders.contains_key(&packet.source) {
-            self.senders.insert(packet.source, mac);
+            let is_routed = matches!(Hops::of(packet.hop_limit), Hops::Less(_));
+            self.senders.insert(packet.source, (mac, is_routed));
         }
+    }
+}
+
+impl MacWatch {
+    /// MAC addresses that are routers': many of these clients share one, or packets come from it with fewer hops.
+    fn routers<'c>(&self, clients: impl Iterator<Item = &'c IpAddr>) -> HashSet<Mac> {
+        let mut by_mac: HashMap<Mac, (u64, bool)> = HashMap::new();
+        for (mac, is_routed) in clients.filter_map(|client| self.senders.get(client)) {
+            let (addresses, routed) = by_mac.entry(*mac).or_default();
+            *addresses += 1;
+            *routed |= is_routed;
+        }
+        let is_router = |(addresses, routed): (u64, bool)| {
+            addresses >= ADDRESSES_OF_A_ROUTER || (routed && addresses > 1)
+        };
+        let routers = by_mac.into_iter().filter(|(_, of_mac)| is_router(*of_mac));
+        routers.map(|(mac, _)| mac).collect()
     }
 }
 
@@ -65,31 +84,27 @@ impl HostFigures {
                 .count() as u64,
             ..Self::default()
         };
-        let mut seen = HashSet::new();
-        let mut by_mac: HashMap<[u8; 6], u64> = HashMap::new();
         let is_meant = |address: IpAddr| local.is_empty() || local.contains(address);
-        for (address, client) in clients {
-            if client.connections == 0 || !is_meant(*address) {
-                continue;
-            }
+        let clients = || {
+            let meant = clients.iter();
+            meant.filter(|(address, client)| client.connections > 0 && is_meant(**address))
+        };
+        let routers = macs.routers(clients().map(|(address, _)| address));
+        let mut seen = HashSet::new();
+        for (address, client) in clients() {
             figures.clients += 1;
-            match list.find_row(*address, None, client.last) {
+            let mac = macs.senders.get(address).map(|(mac, _)| *mac);
+            figures.with_mac += u64::from(mac.is_some());
+            let own = mac.filter(|mac| !routers.contains(mac));
+            figures.behind_routers += u64::from(mac.is_some() && own.is_none());
+            match list.find_row(*address, own, client.last) {
                 Some(row) => _ = seen.insert(row),
-                None if list.has(*address) => figures.outside += 1,
+                None if list.has(*address, own) => figures.outside += 1,
                 None => figures.unlisted += 1,
-            }
-            if let Some(mac) = macs.senders.get(address) {
-                *by_mac.entry(*mac).or_default() += 1;
             }
         }
         figures.seen = seen.len() as u64;
-        for addresses in by_mac.into_values() {
-            figures.with_mac += addresses;
-            if addresses >= ADDRESSES_OF_A_ROUTER {
-                figures.behind_routers += addresses;
-                figures.routers += 1;
-            }
-        }
+        figures.routers = routers.len() as u64;
         figures
     }
 }
@@ -114,7 +129,7 @@ mod tests {
             .clone()
             .map(|last| (address(last), client))
             .collect();
-        let senders = clients.map(|last| (address(last), [2, 0, 0, 0, 0, mac(last)]));
+        let senders = clients.map(|last| (address(last), ([2, 0, 0, 0, 0, mac(last)], false)));
         let macs = MacWatch {
             senders: senders.collect(),
         };
@@ -127,6 +142,7 @@ mod tests {
         let found = figures(list, 1..4, |last| last);
         let expected = HostFigures {
             entries: 4,
+            // By its MAC address, which says more than its address.
             seen: 1,
             mac_only: 1,
             clients: 3,

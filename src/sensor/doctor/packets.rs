@@ -66,6 +66,9 @@ impl PacketWatch {
 
     /// A packet of it.
     pub fn packet(&mut self, packet: &Packet<'_>) {
+        if matches!(packet.transport, Transport::Arp(_)) {
+            return;
+        }
         self.figures.packets += 1;
         self.figures.unicast += u64::from(is_unicast(packet));
         self.figures.double_tagged += u64::from(packet.vlan.ids().len() > 1);

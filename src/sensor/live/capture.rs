@@ -158,6 +158,7 @@ impl CaptureWorker {
         let now = self.road.close();
         self.end_closed(now);
         self.road.keep_all();
+        self.road.worker.tell_presence(now);
         self.hand_over(Handover::Rest);
         let mut remaining = self.road.worker.remaining();
         while self
@@ -167,6 +168,7 @@ impl CaptureWorker {
         {
             self.hand_over(Handover::Part);
         }
+        self.road.worker.tell_presence(now);
         self.hand_over(Handover::Last);
     }
 

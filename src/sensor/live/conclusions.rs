@@ -20,6 +20,7 @@ use crate::sensor::metrics::{Mailbox, Snapshot};
 use crate::sensor::order::Key;
 use crate::sensor::outputs::{Feeder, OutputCounters};
 use crate::sensor::printer::Printer;
+use crate::sensor::setup::listed;
 use crate::sensor::state::Frames;
 use crate::sensor::statistics::Counts;
 use crate::source::clock::wall_time;
@@ -185,6 +186,7 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
     fn renew(&mut self, new: &Renewal) {
         let catalogue = || Arc::clone(&new.catalogue);
         self.engine.renew(catalogue(), new.config.update_options());
+        self.engine.list(listed(&new.config, &new.hosts));
         self.printer.renew(catalogue(), new.hosts.clone());
         self.options.limits = new.config.health;
     }
@@ -239,10 +241,10 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
             self.counters.hurried += u64::from(is_early);
             if let Some((_, fact)) = self.waiting.pop_first() {
                 let printer = &mut self.printer;
-                printer.saw(&fact);
                 self.engine.fact(&fact, &mut |cause, output| {
                     printer.output(Some(key), cause, &output)
                 });
+                printer.saw(&fact, self.engine.hosts());
             }
         }
         if left > Tick(i64::MIN) && left < Tick(i64::MAX) {
@@ -300,6 +302,8 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
 
     fn tell_losses(&mut self, now: Timestamp) {
         let printer = &mut self.printer;
+        let (dropped, frames) = self.rings.since_last();
+        self.engine.dropped(dropped, frames);
         self.rings.look(now, |interface, count, since| {
             printer.loss(&Loss {
                 what: "frames",
@@ -356,6 +360,9 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
             lag.merge(&worker.lag);
         }
         sum.add(self.engine.counters().iter());
+        sum.add(self.engine.hosts().counts());
+        sum.add(self.engine.os_counters().iter());
+        sum.add(self.engine.coverage().counters().iter());
         sum.add(self.counters.iter());
         sum.add(self.printer.counts());
         if let Some(keeping) = &self.keeping {
@@ -368,6 +375,7 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
             ("lag.within_1s", lag.within(1_000)),
             ("lag.within_5s", lag.within(5_000)),
             ("updates.open", self.engine.open_entries() as u64),
+            ("coverage.clients", self.engine.coverage().len() as u64),
             ("updates.facts_waiting", self.waiting.len() as u64),
         ]);
         let outputs = (self.others)(&mut sum);
@@ -387,6 +395,10 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
         }
         self.conclude();
         let now = wall_time();
+        let printer = &mut self.printer;
+        self.engine.tell_hours(now, &mut |cause, output| {
+            printer.output(None, cause, &output)
+        });
         let keeping = self.keeping.as_mut();
         if !keeping.is_some_and(|keeping| keeping.write_last(&self.engine, now)) {
             self.waiting = std::mem::take(&mut self.ending);

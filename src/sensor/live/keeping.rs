@@ -27,7 +27,9 @@ use crate::source::live::home;
 use crate::types::{Tick, Timestamp};
 use crate::updates::Engine;
 use crate::updates::catalogue::Catalogue;
+use crate::updates::coverage::kept::KeptCoverage;
 use crate::updates::engine::kept::{Kept, Resumption, resolve};
+use crate::updates::hosts::kept::KeptHost;
 
 /// The cut lies so many ticks behind the newest one: every worker should learn of it before.
 const AHEAD: i64 = 10;
@@ -106,6 +108,8 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Resumed {
     pub updates: Vec<Kept>,
+    pub hosts: Vec<KeptHost>,
+    pub coverage: Vec<KeptCoverage>,
     pub flows: Vec<KeptFlow>,
     pub when: Option<Resumption>,
     pub counters: KeepingCounters,
@@ -192,6 +196,8 @@ impl Resumed {
         self.counters.dropped += (flows - self.flows.len()) as u64;
         let (catalogue, updates) = resolve(catalogue, state.updates);
         self.updates = updates;
+        self.hosts = state.hosts;
+        self.coverage = state.coverage;
         self.when = Some(Resumption {
             seen: moment.seen,
             resumed,
@@ -216,8 +222,13 @@ impl Resumed {
     pub fn give_to(&mut self, engine: &mut Engine) {
         if let Some(when) = self.when {
             let updates = std::mem::take(&mut self.updates);
-            let all = updates.len() as u64;
-            let taken = engine.take_up(updates, &when);
+            let hosts = std::mem::take(&mut self.hosts);
+            let coverage = std::mem::take(&mut self.coverage);
+            let all = (updates.len() + hosts.len() + coverage.len()) as u64;
+            // Whose things are comes first: what comes now may belong to what is taken up.
+            let taken = engine.take_up_hosts(hosts, &when)
+                + engine.take_up(updates, &when)
+                + engine.take_up_coverage(coverage, &when);
             self.counters.taken_up += taken;
             self.counters.dropped += all - taken;
         }
@@ -370,7 +381,9 @@ impl Keeping<'_> {
 
     fn telling(&self, engine: &Engine, seen: Timestamp, runs: u32, flows: Vec<Frames>) -> Telling {
         let mut frames = Frames::new(self.engine_bytes);
+        engine.hosts().kept(&mut |item| frames.host(item));
         engine.kept(&mut |item| frames.update(item));
+        engine.coverage().kept(&mut |item| frames.coverage(item));
         Telling {
             moment: Moment {
                 written: seen,

@@ -14,6 +14,8 @@ pub(super) struct Rings {
     counters: LiveCounters,
     /// Frames that each interface's rings had dropped at the last look.
     dropped: Vec<u64>,
+    /// Frames in all that had been dropped and received when somebody last asked.
+    told: (u64, u64),
     looked: Timestamp,
 }
 
@@ -22,6 +24,7 @@ impl Rings {
         Self {
             dropped: vec![0; counters.names().count()],
             counters,
+            told: (0, 0),
             looked: now,
         }
     }
@@ -34,6 +37,17 @@ impl Rings {
     /// Whether it is time to look again.
     pub fn is_due(&self, now: Timestamp) -> bool {
         now.since(self.looked) >= INTERVAL
+    }
+
+    /// Frames that found no room, and frames in all, on every interface since the last call.
+    pub fn since_last(&mut self) -> (u64, u64) {
+        let total = self.counters.total();
+        let all = (total.dropped, total.received);
+        let before = std::mem::replace(&mut self.told, all);
+        (
+            all.0.saturating_sub(before.0),
+            all.1.saturating_sub(before.1),
+        )
     }
 
     /// Tells of each interface how many frames were dropped since the last look: its name, how many, from when.

@@ -14,7 +14,7 @@ use crate::sensor::batch::{Batch, Item};
 use crate::sensor::worker::Worker;
 use crate::source::live::home;
 use crate::types::flow_key::Side;
-use crate::types::{FlowKey, Packet};
+use crate::types::{FlowKey, Packet, Transport};
 
 /// Batches that wait for a worker, from each other worker.
 const QUEUE: usize = 64;
@@ -72,6 +72,10 @@ impl Router {
 
     /// A packet goes to its worker; an ICMP error is told to that of the flow that it quotes as well.
     pub fn packet(&mut self, worker: &mut Worker, packet: &Packet<'_>) {
+        if matches!(packet.transport, Transport::Arp(_)) {
+            // Of no flow, and perhaps a flood of a broken network: whoever captured it reads it.
+            return worker.packet(packet);
+        }
         match self.link_of(packet.source, packet.destination) {
             None => worker.packet(packet),
             Some(link) => {

@@ -22,6 +22,7 @@ use crate::sensor::worker::WorkerCounters;
 use crate::source::clock::ClockCounters;
 use crate::source::live::{InterfaceCounters, LiveFigures};
 use crate::types::Timestamp;
+use crate::updates::coverage::CoverageCounters;
 use crate::updates::engine::UpdateCounters;
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
@@ -225,6 +226,7 @@ fn every_counter_has_a_metric() {
     names.extend(WorkerCounters::default().iter().map(|(name, _)| name));
     names.extend(MirrorCounters::default().iter().map(|(name, _)| name));
     names.extend(UpdateCounters::default().iter().map(|(name, _)| name));
+    names.extend(CoverageCounters::default().iter().map(|(name, _)| name));
     names.extend(KnownHosts::default().counts().map(|(name, _)| name));
     names.extend(LiveFigures::default().iter().map(|(name, _)| name));
     names.extend(InterfaceCounters::default().iter().map(|(name, _)| name));

@@ -11,8 +11,11 @@ use crate::sensor::annotation::Naming;
 use crate::sensor::kept::Earlier;
 use crate::types::{Endpoint, FlowKey, Fqdn, Protocol};
 use crate::updates::catalogue::{Catalogue, SourceFile};
+use crate::updates::coverage::{Blind, CoverageVerdict, Minute, Sign, Sums};
 use crate::updates::engine::kept::{Resumption, resolve};
 use crate::updates::fact::{Activity, Answer, Contact, Ended, Fact, NameSource, Question};
+use crate::updates::hosts::{Evidence as Said, HostKey, Hosts, Neighbour};
+use crate::updates::os::{OsEvidence, OsFact, Rules, System};
 use crate::updates::output::{Access, Output};
 use crate::updates::verdict::{Evidence, Verdict};
 use crate::updates::{Engine, UpdateOptions};
@@ -88,6 +91,17 @@ fn activity(start: i64, end: i64, bytes: u64, is_ongoing: bool) -> Fact {
     })
 }
 
+/// What tells that the client is Fedora.
+fn system() -> Fact {
+    let seen = Rules::embedded();
+    let seen = seen.of_agent(b"libdnf (Fedora Linux 42; kde; Linux.x86_64)");
+    Fact::Os(OsFact {
+        client: CLIENT.parse().unwrap(),
+        time: at(14),
+        evidence: OsEvidence::seen(seen.unwrap()),
+    })
+}
+
 fn question(name: &str, second: i64) -> Question {
     Question {
         time: at(second),
@@ -117,12 +131,29 @@ fn advance(engine: &mut Engine, second: i64) -> Vec<Access> {
 fn accesses(given: Vec<Output>) -> Vec<Access> {
     let access = |output| match output {
         Output::Access(access) => Some(*access),
-        Output::Session(_) => None,
+        Output::Session(_) | Output::Binding(_) | Output::Coverage(_) => None,
     };
     given.into_iter().filter_map(access).collect()
 }
 
-/// A download under way, and a name that was asked.
+/// The client was there in the first minute.
+fn presence() -> Fact {
+    let mut sums = Sums {
+        bytes_toclient: 300_000,
+        flows: 1,
+        ..Sums::default()
+    };
+    sums.name(Some(NameSource::Tls));
+    sums.signs.add(Sign::Ech);
+    Fact::Presence(Box::new(Minute {
+        start: at(0),
+        time: at(15),
+        since: at(5),
+        clients: vec![(CLIENT.parse().unwrap(), sums)],
+    }))
+}
+
+/// A download under way, a name that was asked, and the client's presence.
 fn engine() -> Engine {
     let mut engine = Engine::new(Arc::new(catalogue()), UpdateOptions::default());
     let asked = question("aus5.mozilla.org", 12);
@@ -137,6 +168,8 @@ fn engine() -> Engine {
         Fact::Asked(asked),
         Fact::Answered(answer),
         activity(10, 14, 300_000, true),
+        system(),
+        presence(),
     ];
     let told = give(&mut engine, &facts);
     assert_eq!(told.len(), 1);
@@ -215,7 +248,10 @@ impl Folder {
     fn written(name: &str, runs: u32) -> Self {
         let folder = Self::new(name);
         let mut frames = Frames::new(1 << 20);
-        engine().kept(&mut |item| frames.update(item));
+        hosts().kept(&mut |item| frames.host(item));
+        let engine = engine();
+        engine.kept(&mut |item| frames.update(item));
+        engine.coverage().kept(&mut |item| frames.coverage(item));
         frames.flow(&flow());
         let store = folder.store(1 << 20);
         let kept = names();
@@ -250,6 +286,23 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// The client has its address by a lease, and calls itself by a name.
+fn hosts() -> Hosts {
+    let mut hosts = Hosts::new(1 << 20);
+    let mac = [2, 0, 0, 0, 0, 1];
+    let until = at(3_600);
+    for what in [Said::Named("pc-1".to_owned()), Said::Given(Some(until))] {
+        let evidence = Neighbour {
+            time: at(1),
+            address: CLIENT.parse().unwrap(),
+            mac,
+            what,
+        };
+        hosts.take_in(&evidence, &mut |_| {});
+    }
+    hosts
+}
+
 /// The next run's engine, at 40 s.
 fn resumed(state: State) -> Engine {
     let when = Resumption {
@@ -261,6 +314,7 @@ fn resumed(state: State) -> Engine {
     let mut engine = Engine::new(Arc::new(catalogue), UpdateOptions::default());
     let all = items.len() as u64;
     assert_eq!(engine.take_up(items, &when), all);
+    assert_eq!(engine.take_up_coverage(state.coverage, &when), 2);
     engine
 }
 
@@ -277,8 +331,16 @@ fn what_is_written_comes_back() {
     // Two endpoints, an access, a session, a window.
     assert_eq!(
         (state.updates.len(), state.flows.len(), state.names.len()),
-        (5, 1, 1)
+        (6, 1, 1)
     );
+    let mut next = Hosts::new(1 << 20);
+    let again = State::decode(&folder.bytes()).unwrap();
+    assert_eq!(next.take_up(again.hosts, at(20)), 2);
+    let client = CLIENT.parse().unwrap();
+    assert_eq!(next.key_of(client, at(30)), hosts().key_of(client, at(30)));
+    assert!(next.key_of(client, at(30)).mac().is_some());
+    // The open hour, and the client.
+    assert_eq!(state.coverage.len(), 2);
     let again = Folder::new("again");
     state.save(&again.0).unwrap();
     assert_eq!(folder.bytes(), again.bytes());
@@ -293,8 +355,25 @@ fn another_form_of_the_items_is_another_version() {
             bytes.len(),
             crc32fast::hash(bytes.get(HEADER..).unwrap())
         ),
-        (2, 671, 3_442_339_438),
+        (3, 953, 1_527_551_974),
         "raise VERSION, then note the new figures"
+    );
+}
+
+#[test]
+fn what_is_known_of_a_client_s_system_goes_on() {
+    let state = State::decode(&Folder::written("system", 0).bytes()).unwrap();
+    let engine = resumed(state);
+    let guess = engine
+        .systems()
+        .of(
+            [HostKey::Address(CLIENT.parse().unwrap())].into_iter(),
+            at(100),
+        )
+        .unwrap();
+    assert_eq!(
+        (guess.name, guess.version.as_deref()),
+        (System::Fedora, Some("42"))
     );
 }
 
@@ -366,7 +445,7 @@ fn a_rule_that_the_next_catalogue_lacks_ends_as_at_a_reload() {
         runs_since: 0,
     };
     let mut engine = Engine::new(Arc::new(other.clone()), UpdateOptions::default());
-    assert_eq!(engine.take_up(items, &when), 3);
+    assert_eq!(engine.take_up(items, &when), 4);
     let told = advance(&mut engine, 101);
     let rule = &other.endpoint(told[0].endpoint).unwrap().rule;
     assert_eq!(rule, "mozilla/firefox/download");
@@ -492,8 +571,30 @@ fn take_in(state: State) {
     let (catalogue, items) = resolve(catalogue(), state.updates);
     let mut engine = Engine::new(Arc::new(catalogue), UpdateOptions::default());
     engine.take_up(items, &when);
+    engine.take_up_coverage(state.coverage, &when);
     give(&mut engine, &[activity(41, 45, 1_000, false)]);
     engine.finish(at(50), &mut |_, _| {});
+}
+
+#[test]
+fn the_hour_of_a_restart_is_one_with_what_was_seen_before_it() {
+    let mut engine = resumed(State::decode(&Folder::written("hour", 0).bytes()).unwrap());
+    let mut told = Vec::new();
+    engine.finish(at(50), &mut |_, output| match output {
+        Output::Coverage(hour) => told.push(*hour),
+        Output::Access(_) | Output::Session(_) | Output::Binding(_) => {}
+    });
+    let [hour] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((hour.start, hour.end), (at(5), at(50)));
+    assert_eq!((hour.sums.flows, hour.active_minutes), (1, 1));
+    assert_eq!(hour.blind, [Blind::Ech, Blind::NotRunning]);
+    assert_eq!(
+        hour.verdict,
+        CoverageVerdict::Complete,
+        "25 seconds are a remark"
+    );
 }
 
 #[test]
@@ -501,11 +602,13 @@ fn a_client_can_be_taken_out() {
     let folder = Folder::written("client", 0);
     let mut state = State::decode(&folder.bytes()).unwrap();
     assert_eq!(state.remove_client(&"192.0.2.21".parse().unwrap()), 0);
-    assert_eq!(state.remove_client(&CLIENT.parse().unwrap()), 5);
+    assert_eq!(state.remove_client(&CLIENT.parse().unwrap()), 9);
+    assert!(state.hosts.is_empty());
     state.save(&folder.0).unwrap();
     let state = State::decode(&folder.bytes()).unwrap();
     assert!(state.flows.is_empty() && state.names.is_empty());
     assert!(state.updates.iter().all(|item| item.client().is_none()));
+    assert!(state.coverage.iter().all(|item| item.client().is_none()));
 }
 
 #[test]

@@ -10,24 +10,35 @@ use super::pattern::{NamePattern, glob_matches_labels};
 type Map<V> = HashMap<String, V, foldhash::fast::FixedState>;
 
 /// Patterns in the order of specificity.
-#[derive(Clone, Debug, Default)]
-pub struct Lookup {
-    exact: Map<EndpointId>,
+#[derive(Clone, Debug)]
+pub struct Lookup<Id = EndpointId> {
+    exact: Map<Id>,
     /// By the last two labels (see [`last_two_labels`]); within those, more literal characters first.
-    globs: Map<Vec<(String, EndpointId)>>,
-    suffixes: Map<EndpointId>,
+    globs: Map<Vec<(String, Id)>>,
+    suffixes: Map<Id>,
     /// Most labels of a suffix: no longer one is probed.
     longest_suffix: usize,
 }
 
-impl Lookup {
-    /// Adds a pattern; gives the endpoint that has the same one already.
-    pub fn insert(&mut self, pattern: NamePattern, endpoint: EndpointId) -> Option<EndpointId> {
+impl<Id> Default for Lookup<Id> {
+    fn default() -> Self {
+        Self {
+            exact: Map::default(),
+            globs: Map::default(),
+            suffixes: Map::default(),
+            longest_suffix: 0,
+        }
+    }
+}
+
+impl<Id: Copy> Lookup<Id> {
+    /// Adds a pattern; gives what has the same one already.
+    pub fn insert(&mut self, pattern: NamePattern, id: Id) -> Option<Id> {
         match pattern {
-            NamePattern::Exact(name) => self.exact.insert(name, endpoint),
+            NamePattern::Exact(name) => self.exact.insert(name, id),
             NamePattern::Suffix(suffix) => {
                 self.longest_suffix = self.longest_suffix.max(suffix.split('.').count());
-                self.suffixes.insert(suffix, endpoint)
+                self.suffixes.insert(suffix, id)
             }
             NamePattern::Glob(glob) => {
                 let globs = self
@@ -36,9 +47,9 @@ impl Lookup {
                     .or_default();
                 let same = globs.iter_mut().find(|(other, _)| *other == glob);
                 if let Some((_, known)) = same {
-                    return Some(std::mem::replace(known, endpoint));
+                    return Some(std::mem::replace(known, id));
                 }
-                globs.push((glob, endpoint));
+                globs.push((glob, id));
                 // Of two that say as much the order of their texts decides, whichever file comes first.
                 globs.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
                 None
@@ -47,14 +58,14 @@ impl Lookup {
     }
 
     /// Gives every endpoint another id.
-    pub fn renumber(&mut self, new: impl Fn(EndpointId) -> EndpointId) {
+    pub fn renumber(&mut self, new: impl Fn(Id) -> Id) {
         let globs = self.globs.values_mut().flatten().map(|(_, id)| id);
         let ids = self.exact.values_mut().chain(self.suffixes.values_mut());
         ids.chain(globs).for_each(|id| *id = new(*id));
     }
 
     /// Every pattern that matches `name`, the most specific first.
-    pub fn matching(&self, name: &str) -> Vec<(NamePattern, EndpointId)> {
+    pub fn matching(&self, name: &str) -> Vec<(NamePattern, Id)> {
         let mut all: Vec<_> = self
             .patterns()
             .filter(|(pattern, _)| pattern.matches(name))
@@ -64,7 +75,7 @@ impl Lookup {
     }
 
     /// Every pattern, in no order.
-    pub fn patterns(&self) -> impl Iterator<Item = (NamePattern, EndpointId)> {
+    pub fn patterns(&self) -> impl Iterator<Item = (NamePattern, Id)> {
         let exact = self.exact.iter();
         let exact = exact.map(|(name, id)| (NamePattern::Exact(name.clone()), *id));
         let globs = self.globs.values().flatten();
@@ -75,7 +86,7 @@ impl Lookup {
     }
 
     /// The endpoint whose most specific pattern matches `name`.
-    pub fn find(&self, name: &str) -> Option<EndpointId> {
+    pub fn find(&self, name: &str) -> Option<Id> {
         if let Some(endpoint) = self.exact.get(name) {
             return Some(*endpoint);
         }
@@ -89,7 +100,7 @@ impl Lookup {
     }
 
     /// The glob with the most literal characters.
-    fn find_glob(&self, name: &str) -> Option<EndpointId> {
+    fn find_glob(&self, name: &str) -> Option<Id> {
         let first = |labels| {
             let mut globs = self.globs.get(labels)?.iter();
             globs.find(|(glob, _)| glob_matches_labels(glob, name))

@@ -57,7 +57,7 @@ impl Engine {
             return None;
         }
         let place = place_of(contact, exchange, names_itself);
-        let file = hash(&(key.client, place, size));
+        let file = hash(&(key.host, place, size));
         let known = self.files.entry(file).or_insert_with(|| {
             self.file_order.push_back((now, file));
             self.file_bytes += FILE_BYTES;

@@ -14,7 +14,10 @@ use super::super::catalogue::facts::{EndpointFacts, ProductFacts};
 use super::super::catalogue::{
     Catalogue, Endpoint, EndpointId, Product, ProductId, Role, Security,
 };
+use super::super::coverage::kept::KeptCoverage;
 use super::super::fact::Contact;
+use super::super::hosts::{HostKey, Mac};
+use super::super::os::KeptSeen;
 use super::super::session::OpenSession;
 use super::files::FILE_BYTES;
 use super::products::UsualCheck;
@@ -37,14 +40,16 @@ pub enum KeptRef<'k> {
     Session(&'k OpenSession),
     #[allow(private_interfaces, reason = "nobody but this file looks into it")]
     /// See [`Kept::Window`].
-    Window(&'k Window),
+    Window(HostKey, &'k Window),
     #[allow(private_interfaces, reason = "nobody but this file looks into it")]
     /// See [`Kept::Failure`].
-    Failure(&'k PendingFailure),
+    Failure(HostKey, &'k PendingFailure),
     /// See [`Kept::File`].
     File(u64, &'k KnownFile),
     /// See [`Kept::Usual`].
-    Usual(IpAddr, EndpointId, &'k UsualCheck),
+    Usual(HostKey, EndpointId, &'k UsualCheck),
+    /// See [`Kept::System`].
+    System(HostKey, Vec<KeptSeen>),
 }
 
 /// One item, as it is read.
@@ -58,14 +63,16 @@ pub enum Kept {
     Session(Box<OpenSession>),
     #[allow(private_interfaces, reason = "nobody but this file looks into it")]
     /// A name that was asked.
-    Window(Box<Window>),
+    Window(HostKey, Box<Window>),
     #[allow(private_interfaces, reason = "nobody but this file looks into it")]
     /// A contact that failed.
-    Failure(Box<PendingFailure>),
+    Failure(HostKey, Box<PendingFailure>),
     /// What a client has of a file, by the file's hash.
     File(u64, KnownFile),
     /// How large a client's checks of a product are, which one of its endpoints stands for.
-    Usual(IpAddr, EndpointId, UsualCheck),
+    Usual(HostKey, EndpointId, UsualCheck),
+    /// What tells of a client's operating system.
+    System(HostKey, Vec<KeptSeen>),
 }
 
 /// An endpoint: what of it counts where no name leads to it any more.
@@ -101,10 +108,20 @@ impl Kept {
             Self::Endpoint(_) => None,
             Self::Access(key, _) => Some(key.client),
             Self::Session(session) => Some(session.client),
-            Self::Window(window) => Some(window.question.client.address),
-            Self::Failure(pending) => Some(pending.failure.contact.client.address),
+            Self::Window(_, window) => Some(window.question.client.address),
+            Self::Failure(_, pending) => Some(pending.failure.contact.client.address),
             Self::File(_, file) => Some(file.client),
-            Self::Usual(client, ..) => Some(*client),
+            Self::Usual(_, _, usual) => Some(usual.client),
+            Self::System(HostKey::Address(client), _) => Some(*client),
+            Self::System(HostKey::Mac(_), _) => None,
+        }
+    }
+
+    /// The MAC address that it is about, where it goes by that alone.
+    pub const fn mac(&self) -> Option<Mac> {
+        match self {
+            Self::System(host, _) => host.mac(),
+            _ => None,
         }
     }
 }
@@ -184,9 +201,10 @@ fn renumber(mut item: Kept, find: &impl Fn(EndpointId) -> Option<EndpointId>) ->
         }
         Kept::Session(session) => session.endpoint = find(session.endpoint)?,
         Kept::Usual(_, endpoint, _) => *endpoint = find(*endpoint)?,
-        Kept::Window(window) => window.question.endpoint = find(window.question.endpoint)?,
-        Kept::Failure(pending) => renumber_contact(&mut pending.failure.contact, find)?,
+        Kept::Window(_, window) => window.question.endpoint = find(window.question.endpoint)?,
+        Kept::Failure(_, pending) => renumber_contact(&mut pending.failure.contact, find)?,
         Kept::File(_, file) => file.ranges = file.ranges.checked()?,
+        Kept::System(..) => {}
     }
     Some(item)
 }
@@ -232,11 +250,11 @@ impl Engine {
         for session in self.sessions.values() {
             each(&KeptRef::Session(session));
         }
-        for window in self.windows.values() {
-            each(&KeptRef::Window(window));
+        for ((host, _), window) in &self.windows {
+            each(&KeptRef::Window(*host, window));
         }
-        for pending in self.failures.values() {
-            each(&KeptRef::Failure(pending));
+        for ((host, _), pending) in &self.failures {
+            each(&KeptRef::Failure(*host, pending));
         }
         // In the order in which they are forgotten.
         for (_, hash) in &self.file_order {
@@ -249,6 +267,9 @@ impl Engine {
             if let Some((usual, endpoint)) = self.usual.get(key).zip(first) {
                 each(&KeptRef::Usual(key.0, *endpoint, usual));
             }
+        }
+        for (client, seen) in self.systems.kept() {
+            each(&KeptRef::System(client, seen));
         }
     }
 
@@ -275,6 +296,14 @@ impl Engine {
         used
     }
 
+    /// The same for what could be seen of clients.
+    pub fn take_up_coverage(&mut self, items: Vec<KeptCoverage>, when: &Resumption) -> u64 {
+        let local = &self.options.local;
+        let is_host = |client| local.is_empty() || local.contains(client);
+        self.coverage
+            .take_up(items, (when.seen, when.resumed), is_host)
+    }
+
     /// Takes in what an earlier run told, by this engine's catalogue: see [`resolve`]. Gives how many items it took.
     pub fn take_up(&mut self, items: Vec<Kept>, when: &Resumption) -> u64 {
         let mut taken = 0;
@@ -287,11 +316,19 @@ impl Engine {
                 Kept::Endpoint(_) => false,
                 Kept::Access(key, open) => self.take_up_access(key, *open, when),
                 Kept::Session(session) => self.take_up_session(*session, when),
-                Kept::Window(window) => self.take_up_window(*window, when),
-                Kept::Failure(pending) => self.take_up_failure(*pending, when),
+                Kept::Window(host, window) => self.take_up_window(host, *window, when),
+                Kept::Failure(host, pending) => self.take_up_failure(host, *pending, when),
                 Kept::File(hash, known) => self.take_up_file(hash, known, when),
-                Kept::Usual(client, endpoint, usual) => {
-                    self.take_up_usual(client, endpoint, usual, when)
+                Kept::Usual(host, endpoint, usual) => {
+                    self.take_up_usual(host, endpoint, usual, when)
+                }
+                Kept::System(client, seen) => {
+                    let most = self.options.max_bytes / 8;
+                    let is_meant = match client {
+                        HostKey::Address(address) => self.is_local(address),
+                        HostKey::Mac(_) => true,
+                    };
+                    is_meant && self.systems.take_up(client, seen, when.seen, most)
                 }
             };
             taken += u64::from(is_taken);
@@ -313,7 +350,7 @@ impl Engine {
         open.told_before = when.told_before(open.told_before);
         if let Some(id) = open.session
             && let Some(product) = self.product(open.decided.unwrap_or(key.endpoint))
-            && let Some(session) = self.sessions.get_mut(&(key.client, product))
+            && let Some(session) = self.sessions.get_mut(&(key.host, product))
             && session.id == id
         {
             session.open_accesses += 1;
@@ -329,8 +366,9 @@ impl Engine {
         let Some(product) = self.product(session.endpoint) else {
             return false;
         };
-        let key = (session.client, product);
-        if session.end > when.seen || self.sessions.contains_key(&key) || !self.is_local(key.0) {
+        let key = (session.host, product);
+        let is_local = self.is_local(session.client);
+        if session.end > when.seen || self.sessions.contains_key(&key) || !is_local {
             return false;
         }
         session.told_before = when.told_before(session.told_before);
@@ -343,10 +381,11 @@ impl Engine {
         true
     }
 
-    fn take_up_window(&mut self, mut window: Window, when: &Resumption) -> bool {
-        let key = (window.question.client.address, window.question.endpoint);
+    fn take_up_window(&mut self, host: HostKey, mut window: Window, when: &Resumption) -> bool {
+        let key = (host, window.question.endpoint);
+        let client = window.question.client.address;
         let is_late = window.last.max(window.question.time) > when.seen;
-        if is_late || self.windows.contains_key(&key) || !self.is_local(key.0) {
+        if is_late || self.windows.contains_key(&key) || !self.is_local(client) {
             return false;
         }
         window.was_blind = true;
@@ -360,11 +399,17 @@ impl Engine {
         true
     }
 
-    fn take_up_failure(&mut self, mut pending: PendingFailure, when: &Resumption) -> bool {
+    fn take_up_failure(
+        &mut self,
+        host: HostKey,
+        mut pending: PendingFailure,
+        when: &Resumption,
+    ) -> bool {
         let contact = &pending.failure.contact;
-        let key = (contact.client.address, contact.endpoint);
+        let client = contact.client.address;
+        let key = (host, contact.endpoint);
         let is_late = pending.failure.time.max(contact.start) > when.seen;
-        if is_late || self.failures.contains_key(&key) || !self.is_local(key.0) {
+        if is_late || self.failures.contains_key(&key) || !self.is_local(client) {
             return false;
         }
         let latest = when.seen.plus(self.options.fallback);
@@ -390,7 +435,7 @@ impl Engine {
 
     fn take_up_usual(
         &mut self,
-        client: IpAddr,
+        host: HostKey,
         endpoint: EndpointId,
         usual: UsualCheck,
         when: &Resumption,
@@ -398,8 +443,9 @@ impl Engine {
         let Some(product) = self.product(endpoint) else {
             return false;
         };
-        let key = (client, product);
-        if usual.last > when.seen || self.usual.contains_key(&key) || !self.is_local(client) {
+        let key = (host, product);
+        let is_local = self.is_local(usual.client);
+        if usual.last > when.seen || self.usual.contains_key(&key) || !is_local {
             return false;
         }
         self.put_usual(key, usual);

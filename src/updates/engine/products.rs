@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::access::{AccessKey, OpenAccess};
 use super::super::catalogue::{Catalogue, Endpoint, EndpointId, ProductId, Role};
+use super::super::hosts::HostKey;
 use super::Engine;
 use super::timers::TimerKey;
 use crate::types::Timestamp;
@@ -39,6 +40,8 @@ pub(super) struct Products {
 pub struct UsualCheck {
     sizes: [u32; REMEMBERED],
     count: u32,
+    /// An address of the client.
+    pub(super) client: IpAddr,
     /// When the last one was.
     pub(super) last: Timestamp,
 }
@@ -131,10 +134,11 @@ fn sharing(
 }
 
 impl UsualCheck {
-    fn new(size: u64, at: Timestamp) -> Self {
+    fn new(client: IpAddr, size: u64, at: Timestamp) -> Self {
         let mut usual = Self {
             sizes: [0; REMEMBERED],
             count: 0,
+            client,
             last: at,
         };
         usual.note(size, at);
@@ -163,39 +167,39 @@ impl UsualCheck {
 impl Engine {
     /// More than this in one burst of a client is a download: what the catalogue says, else the larger of the configured size and
     /// twenty of the client's usual checks.
-    pub(super) fn threshold(&self, client: IpAddr, endpoint: EndpointId) -> u64 {
+    pub(super) fn threshold(&self, host: HostKey, endpoint: EndpointId) -> u64 {
         let product = self.catalogue.product_of(endpoint);
         if let Some(said) = product.and_then(|product| product.download_threshold) {
             return said;
         }
         let usual = self
             .product(endpoint)
-            .and_then(|product| self.usual_check(client, product));
+            .and_then(|product| self.usual_check(host, product));
         let by_usual = usual.unwrap_or(0).saturating_mul(TIMES_USUAL);
         self.options.download_bytes.max(by_usual)
     }
 
     /// How large this client's checks of a product usually are.
-    pub(super) fn usual_check(&self, client: IpAddr, product: ProductId) -> Option<u64> {
-        self.usual.get(&(client, product))?.size()
+    pub(super) fn usual_check(&self, host: HostKey, product: ProductId) -> Option<u64> {
+        self.usual.get(&(host, product))?.size()
     }
 
     /// Remembers a check after which nothing was asked for.
     pub(super) fn note_check(
         &mut self,
-        client: IpAddr,
+        (host, client): (HostKey, IpAddr),
         product: ProductId,
         size: u64,
         at: Timestamp,
     ) {
-        let key = (client, product);
+        let key = (host, product);
         match self.usual.get_mut(&key) {
             Some(usual) => usual.note(size, at),
-            None => self.put_usual(key, UsualCheck::new(size, at)),
+            None => self.put_usual(key, UsualCheck::new(client, size, at)),
         }
     }
 
-    pub(super) fn put_usual(&mut self, key: (IpAddr, ProductId), usual: UsualCheck) {
+    pub(super) fn put_usual(&mut self, key: (HostKey, ProductId), usual: UsualCheck) {
         self.usual_order.push_back((usual.last, key));
         self.usual.insert(key, usual);
         while self.usual.len() * USUAL_BYTES > self.options.max_bytes / 4
@@ -213,23 +217,23 @@ impl Engine {
     /// Whether the client asked for the name of a server with files of the product at `since` or later.
     pub(super) fn was_download_asked(
         &self,
-        client: IpAddr,
+        host: HostKey,
         product: ProductId,
         since: Timestamp,
     ) -> bool {
         let downloads = self.products.downloads.get(&product);
         downloads.into_iter().flatten().any(|id| {
-            let window = self.windows.get(&(client, *id));
+            let window = self.windows.get(&(host, *id));
             window.is_some_and(|window| window.last >= since)
         })
     }
 
     /// The client asked for the name of `endpoint`: sessions of the products whose files it gives know that.
-    pub(super) fn note_download_asked(&mut self, client: IpAddr, endpoint: EndpointId) {
+    pub(super) fn note_download_asked(&mut self, host: HostKey, endpoint: EndpointId) {
         let own = self.product(endpoint);
         let shared = self.products.sharing(endpoint).iter().copied();
         for product in own.into_iter().chain(shared) {
-            if let Some(session) = self.sessions.get_mut(&(client, product)) {
+            if let Some(session) = self.sessions.get_mut(&(host, product)) {
                 session.download_asked();
             }
         }
@@ -251,11 +255,11 @@ impl Engine {
     /// An endpoint of `product`, if the client of `key` has to do with it: a session goes on, or one of its names was asked. A question for
     /// the shared name itself says nothing.
     fn met(&self, key: &AccessKey, product: ProductId, own: Option<u64>) -> Option<EndpointId> {
-        let session = self.sessions.get(&(key.client, product));
+        let session = self.sessions.get(&(key.host, product));
         let is_met = session.is_some_and(|session| !session.is_only_of(own));
         let endpoints = self.products.endpoints(product);
         let mut others = endpoints.iter().filter(|id| **id != key.endpoint);
-        let asked = others.find(|id| self.windows.contains_key(&(key.client, **id)));
+        let asked = others.find(|id| self.windows.contains_key(&(key.host, **id)));
         asked
             .or_else(|| endpoints.first().filter(|_| is_met))
             .copied()
@@ -275,22 +279,22 @@ impl Engine {
             return;
         }
         if let Some(was) = was {
-            self.leave_session(key.client, was);
+            self.leave_session(key.host, was);
         }
-        open.session = self.join_session(key.client, decided, open.start);
+        open.session = self.join_session(key, decided, open.start);
     }
 
     /// An access turned out to be none of a session's; one that has no other is not told.
-    fn leave_session(&mut self, client: IpAddr, product: ProductId) {
-        let Some(session) = self.sessions.get_mut(&(client, product)) else {
+    fn leave_session(&mut self, host: HostKey, product: ProductId) {
+        let Some(session) = self.sessions.get_mut(&(host, product)) else {
             return;
         };
         session.open_accesses = session.open_accesses.saturating_sub(1);
         if session.open_accesses == 0 && session.is_empty() {
             self.bytes -= session.weight;
-            let timer = TimerKey::Session(client, product);
+            let timer = TimerKey::Session(host, product);
             self.timers.remove(&(session.armed, timer));
-            self.sessions.remove(&(client, product));
+            self.sessions.remove(&(host, product));
         }
     }
 }
@@ -302,7 +306,7 @@ mod tests {
     #[test]
     fn the_usual_check_is_the_median_of_the_last_seven() {
         let at = Timestamp::from_nanos(0);
-        let mut usual = UsualCheck::new(100, at);
+        let mut usual = UsualCheck::new("192.0.2.1".parse().unwrap(), 100, at);
         usual.note(5_000, at);
         assert_eq!(usual.size(), None, "two make no habit");
         usual.note(110, at);

@@ -1,5 +1,6 @@
 //! The engine on scripted facts.
 
+mod hosts;
 mod offers;
 mod trust;
 
@@ -113,6 +114,7 @@ fn run_steps(facts: &[Fact], step: f64) -> (Vec<Access>, Vec<super::super::outpu
     let mut sink = |_: Cause, output| match output {
         Output::Access(access) => accesses.push(*access),
         Output::Session(session) => sessions.push(*session),
+        Output::Binding(_) | Output::Coverage(_) => {}
     };
     for fact in facts {
         engine.fact(fact, &mut sink);

@@ -1,9 +1,8 @@
 //! What is due when: the timers of accesses, windows, failures and sessions, in one order.
 
-use std::net::IpAddr;
-
 use super::super::access::AccessKey;
 use super::super::catalogue::{EndpointId, ProductId};
+use super::super::hosts::HostKey;
 use super::{Cause, Engine, OutputSink};
 use crate::types::{Tick, Timestamp};
 
@@ -11,9 +10,9 @@ use crate::types::{Tick, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TimerKey {
     Access(AccessKey),
-    Failure(IpAddr, EndpointId),
-    Window(IpAddr, EndpointId),
-    Session(IpAddr, ProductId),
+    Failure(HostKey, EndpointId),
+    Window(HostKey, EndpointId),
+    Session(HostKey, ProductId),
 }
 
 /// What closes something, and when.
@@ -43,7 +42,9 @@ impl Engine {
                 out,
             );
         }
+        self.advance_hosts(now, out);
         self.forget_files(now);
+        self.advance_hours(now, out);
     }
 
     /// Too much is open: what would end first ends now.
@@ -73,6 +74,11 @@ impl Engine {
 
     /// The end of input: everything that is open ends.
     pub fn finish(&mut self, at: Timestamp, out: &mut OutputSink<'_>) {
+        self.close_all(at, out);
+        self.finish_hours(at, out);
+    }
+
+    fn close_all(&mut self, at: Timestamp, out: &mut OutputSink<'_>) {
         let cause = Cause::Boundary(at);
         // Again, where an access that ends turns out to belong to a session that is not there yet.
         while !self.timers.is_empty() {
@@ -91,6 +97,7 @@ impl Engine {
                 );
             }
         }
+        self.finish_hosts(at, out);
     }
 
     /// Sets the timer of `key`.
@@ -120,16 +127,16 @@ impl Engine {
                 let access = self.accesses.get(&key)?;
                 (access.armed, access.due(key.role, &self.options))
             }
-            TimerKey::Failure(client, endpoint) => {
-                let due = self.failures.get(&(client, endpoint))?.due;
+            TimerKey::Failure(host, endpoint) => {
+                let due = self.failures.get(&(host, endpoint))?.due;
                 (due, due)
             }
-            TimerKey::Window(client, endpoint) => {
-                let window = self.windows.get(&(client, endpoint))?;
+            TimerKey::Window(host, endpoint) => {
+                let window = self.windows.get(&(host, endpoint))?;
                 (window.armed, window.last.plus(self.options.window))
             }
-            TimerKey::Session(client, product) => {
-                let session = self.sessions.get(&(client, product))?;
+            TimerKey::Session(host, product) => {
+                let session = self.sessions.get(&(host, product))?;
                 let real = if session.open_accesses > 0 {
                     session.due().max(due.plus(self.options.gap))
                 } else {
@@ -145,13 +152,13 @@ impl Engine {
         let armed = match key {
             TimerKey::Access(key) => self.accesses.get_mut(&key).map(|open| &mut open.armed),
             TimerKey::Failure(..) => None,
-            TimerKey::Window(client, endpoint) => self
+            TimerKey::Window(host, endpoint) => self
                 .windows
-                .get_mut(&(client, endpoint))
+                .get_mut(&(host, endpoint))
                 .map(|window| &mut window.armed),
-            TimerKey::Session(client, product) => self
+            TimerKey::Session(host, product) => self
                 .sessions
-                .get_mut(&(client, product))
+                .get_mut(&(host, product))
                 .map(|session| &mut session.armed),
         };
         if let Some(armed) = armed {
@@ -162,11 +169,9 @@ impl Engine {
     fn close(&mut self, key: TimerKey, closing: Closing, out: &mut OutputSink<'_>) {
         match key {
             TimerKey::Access(key) => self.close_access(key, closing.cause, closing.at, out),
-            TimerKey::Failure(client, endpoint) => {
-                self.close_failure(client, endpoint, closing, out)
-            }
-            TimerKey::Window(client, endpoint) => self.close_window(client, endpoint, closing, out),
-            TimerKey::Session(client, product) => self.close_session(client, product, closing, out),
+            TimerKey::Failure(host, endpoint) => self.close_failure(host, endpoint, closing, out),
+            TimerKey::Window(host, endpoint) => self.close_window(host, endpoint, closing, out),
+            TimerKey::Session(host, product) => self.close_session(host, product, closing, out),
         }
     }
 }

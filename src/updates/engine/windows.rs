@@ -1,6 +1,5 @@
 //! Names that were asked, and contacts that failed: what never came to payload.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::access::{Asked, OpenAccess};
 use super::super::catalogue::{EndpointId, Role};
 use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
+use super::super::hosts::HostKey;
 use super::super::verdict::{Confidence, Evidence, Verdict};
 use super::timers::{Closing, TimerKey};
 use super::{ENTRY_BYTES, Engine, OutputSink, hash, keys_of, reweigh};
@@ -103,10 +103,10 @@ impl Engine {
         let Some(role) = role.filter(|role| *role != Role::Ignore) else {
             return;
         };
-        let client = question.client.address;
-        let key = (client, question.endpoint);
+        let host = self.hosts.key_of(question.client.address, question.time);
+        let key = (host, question.endpoint);
         if role == Role::Download {
-            self.note_download_asked(client, question.endpoint);
+            self.note_download_asked(host, question.endpoint);
         }
         if let Some(window) = self.windows.get_mut(&key) {
             window.last = window.last.max(question.time);
@@ -132,16 +132,15 @@ impl Engine {
         reweigh(&mut self.bytes, &mut window.weight, memory);
         self.windows.insert(key, window);
         self.timers
-            .insert((armed, TimerKey::Window(client, question.endpoint)));
+            .insert((armed, TimerKey::Window(host, question.endpoint)));
     }
 
     pub(super) fn answered(&mut self, answer: &Answer) {
         const MOST_ADDRESSES: usize = 16;
         self.asked(&answer.question);
-        let Some(window) = self
-            .windows
-            .get_mut(&(answer.question.client.address, answer.question.endpoint))
-        else {
+        let question = &answer.question;
+        let host = self.hosts.key_of(question.client.address, question.time);
+        let Some(window) = self.windows.get_mut(&(host, question.endpoint)) else {
             return;
         };
         window.last = window.last.max(answer.question.time);
@@ -161,7 +160,8 @@ impl Engine {
     }
 
     pub(super) fn failed(&mut self, failure: &Failure) {
-        let key = (failure.contact.client.address, failure.contact.endpoint);
+        let client = failure.contact.client.address;
+        let key = (self.host_of(&failure.contact), failure.contact.endpoint);
         if self.role(&failure.contact, None, None).role == Role::Ignore {
             return;
         }
@@ -175,7 +175,7 @@ impl Engine {
         });
         let reached = self.products.reached_from(key.1);
         let first = reached
-            .flat_map(|endpoint| keys_of((key.0, endpoint)))
+            .flat_map(|endpoint| keys_of((key.0, client, endpoint)))
             .filter(|key| self.accesses.contains_key(key))
             .min_by_key(|key| self.accesses.get(key).map(|open| open.start));
         if let Some(open) = first.and_then(|key| self.accesses.get_mut(&key)) {
@@ -195,9 +195,9 @@ impl Engine {
     }
 
     /// A contact may have been one with these endpoints: none of them is only resolved.
-    pub(super) fn contact_alternatives(&mut self, client: IpAddr, endpoints: &[EndpointId]) {
+    pub(super) fn contact_alternatives(&mut self, host: HostKey, endpoints: &[EndpointId]) {
         for endpoint in endpoints {
-            if let Some(window) = self.windows.get_mut(&(client, *endpoint)) {
+            if let Some(window) = self.windows.get_mut(&(host, *endpoint)) {
                 window.was_contacted = true;
             }
         }
@@ -206,12 +206,12 @@ impl Engine {
     /// The name was not contacted in time; roles that are told once an hour are told by their contacts alone.
     pub(super) fn close_window(
         &mut self,
-        client: IpAddr,
+        host: HostKey,
         endpoint: EndpointId,
         closing: Closing,
         out: &mut OutputSink<'_>,
     ) {
-        let window = self.windows.remove(&(client, endpoint));
+        let window = self.windows.remove(&(host, endpoint));
         self.bytes -= window.as_ref().map_or(0, |window| window.weight);
         let role = self
             .catalogue
@@ -249,17 +249,17 @@ impl Engine {
     /// No other way led to the name.
     pub(super) fn close_failure(
         &mut self,
-        client: IpAddr,
+        host: HostKey,
         endpoint: EndpointId,
         closing: Closing,
         out: &mut OutputSink<'_>,
     ) {
-        let Some(pending) = self.failures.remove(&(client, endpoint)) else {
+        let Some(pending) = self.failures.remove(&(host, endpoint)) else {
             return;
         };
         self.bytes -= pending.memory();
         let failure = pending.failure;
-        let window = self.windows.get(&(client, endpoint));
+        let window = self.windows.get(&(host, endpoint));
         let uncontacted = Uncontacted {
             asked: window
                 .map(|window| window.asked.clone())
@@ -292,6 +292,7 @@ impl Engine {
             .unwrap_or_default();
         let id = hash(&(contact.client.address, rule, what.verdict.as_str(), start));
         let mut open = OpenAccess::new(id, contact, start, what.asked);
+        open.host = self.hosts.key_of(contact.client.address, contact.start);
         open.end = what.span.1;
         open.told_before = what.told_before;
         open.take_in_rest(what.bytes.0, what.bytes.1);

@@ -32,7 +32,7 @@ fn listed(hosts: &HostFigures) -> Finding {
     }
     if hosts.mac_only > 0 {
         said += &format!(
-            "; {} entries have a MAC address alone, which names nobody",
+            "; {} entries have a MAC address alone, which names nobody behind a router",
             hosts.mac_only
         );
     }
@@ -50,7 +50,7 @@ fn macs(hosts: &HostFigures) -> Finding {
     }
     let share = ppm(hosts.behind_routers, hosts.with_mac);
     let said = format!(
-        "{} of {} clients come with a MAC address that {ADDRESSES_OF_A_ROUTER} or more share; there are {} such, those of routers",
+        "{} of {} clients come with the MAC address of a router ({ADDRESSES_OF_A_ROUTER} or more share it, or packets come with fewer hops); there are {} such",
         percent(share),
         hosts.with_mac,
         hosts.routers

@@ -56,6 +56,7 @@ pub(in crate::sensor::metrics) const FAMILIES: &[Counted] = &[
     counter("patchspan_capture_handover_dropped_packets_total", "Packets dropped because that worker was behind", &[("", "capture.handover_drops")]),
     counter("patchspan_decoded_frames_total", "Frames that were unwrapped", &[("", "decoder.frames")]),
     counter("patchspan_decoded_packets_total", "IP packets in them, inner ones included", &[("", "decoder.packets")]),
+    counter("patchspan_decoded_arp_messages_total", "ARP messages in them", &[("", "decoder.arp")]),
     counter("patchspan_decoded_bytes_total", "Bytes of the frames on the wire", &[("", "decoder.bytes")]),
     counters("patchspan_undecoded_packets_total", "Frames and packets that could not be read, or carry no IP, by reason", "reason", &[
         ("bad_fragments", "decoder.bad_fragments"), ("bad_ipv4", "decoder.bad_ipv4"), ("bad_ipv6", "decoder.bad_ipv6"),
@@ -129,10 +130,30 @@ pub(in crate::sensor::metrics) const FAMILIES: &[Counted] = &[
         ("evicted", "updates.evicted"), ("pending_dropped", "updates.pending_dropped"), ("facts_dropped", "updates.facts_dropped"),
         ("facts_hurried", "updates.facts_hurried"),
     ]),
+    counter("patchspan_os_evidence_total", "Things that were seen to tell of a client's operating system, each for the first time", &[("", "os.evidence")]),
+    counters("patchspan_os_refused_total", "What tells of operating systems and was forgotten early because there was too much, by reason", "reason", &[
+        ("crowded", "os.crowded"), ("evicted", "os.evicted"), ("sightings_full", "os.sightings_full"),
+    ]),
+    counter("patchspan_coverage_minutes_total", "Minutes of clients of which workers told what could be seen", &[("", "coverage.minutes")]),
+    counter("patchspan_coverage_records_total", "Hours of clients that were told", &[("", "coverage.records")]),
+    gauge("patchspan_coverage_clients", "Clients of the open hour and of the one before", &[("", "coverage.clients")]),
+    counters("patchspan_coverage_refused_total", "Minutes of clients that did not count, by reason", "reason", &[
+        ("full", "coverage.refused"), ("late", "coverage.late"), ("crowded", "coverage.crowded"),
+    ]),
     gauge("patchspan_hosts_entries", "Entries of the list of hosts", &[("", "hosts.entries")]),
     gauge("patchspan_hosts_seen_entries", "Those of which something about update servers was seen", &[("", "hosts.seen")]),
     counters("patchspan_hosts_outside_total", "Final accesses and sessions of clients whose entries were not valid then", "what", &[
         ("access", "hosts.accesses_outside"), ("session", "hosts.sessions_outside"),
+    ]),
+    gauge("patchspan_bindings", "Addresses that are known to belong to a MAC address", &[("", "bindings.bound")]),
+    counter("patchspan_binding_evidence_total", "Messages and packets that told of addresses and MAC addresses", &[("", "bindings.evidence")]),
+    counters("patchspan_binding_changes_total", "Bindings made and ended", "change", &[("made", "bindings.made"), ("ended", "bindings.ended")]),
+    counters("patchspan_binding_refused_total", "Messages that told nothing, claims not believed, bindings ended by others' packets, and what was forgotten, by reason", "reason", &[
+        ("malformed", "bindings.malformed"), ("passed_over", "bindings.passed_over"), ("disputed", "bindings.disputed"),
+        ("contradicted", "bindings.contradicted"), ("evicted", "bindings.evicted"),
+    ]),
+    counters("patchspan_shared_macs_total", "MAC addresses and addresses found to be no single host's, by what they are", "what", &[
+        ("router", "bindings.routers"), ("shared", "bindings.shared"), ("nat", "bindings.nat"),
     ]),
     counter("patchspan_state_written_files_total", "State files written", &[("", "state.written")]),
     gauge("patchspan_state_file_bytes", "Bytes of the last one", &[("", "state.bytes")]),

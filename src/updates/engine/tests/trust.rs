@@ -301,8 +301,9 @@ fn a_session_that_begins_at_the_end_of_input_is_told() {
         Output::Access(access) if access.verdict == Verdict::Downloaded => {
             of_access = access.session
         }
-        Output::Access(_) => {}
+        Output::Access(_) | Output::Coverage(_) => {}
         Output::Session(session) => told.push(session.id),
+        Output::Binding(_) => {}
     };
     let file = burst("download.cdn.mozilla.net", 2, 10.0, 12.0, 9_000_000);
     let asked = Fact::Asked(question("aus.thunderbird.net", 18.0));

@@ -259,6 +259,10 @@ fn arp(packet: &Packet<'_>) -> Result<Vec<Neighbour>, Malformed> {
     if message.sender.is_unspecified() {
         reading.claim(message.target.into(), mac, Evidence::Probe);
     } else {
+        // An announcement (RFC 5227 section 2.3) ends a trial, which may have gone unseen.
+        if message.sender == message.target {
+            reading.claim(message.sender.into(), mac, Evidence::Probe);
+        }
         reading.claim(message.sender.into(), mac, Evidence::Arp);
     }
     Ok(reading.evidence)

@@ -60,7 +60,10 @@ fn arp_tells_who_has_an_address_and_who_tries_one() {
     );
     assert_eq!(
         of_arp(MAC, own, own),
-        [says("192.0.2.7", MAC, Evidence::Arp)]
+        [
+            says("192.0.2.7", MAC, Evidence::Probe),
+            says("192.0.2.7", MAC, Evidence::Arp)
+        ]
     );
     assert_eq!(
         of_arp(MAC, [0; 4], own),
@@ -85,6 +88,7 @@ fn arp_that_another_machine_sent_or_that_names_nobody_tells_nothing() {
         of_arp(virtual_mac, own, own),
         [
             says("0.0.0.0", virtual_mac, Evidence::Router),
+            says("192.0.2.7", virtual_mac, Evidence::Probe),
             says("192.0.2.7", virtual_mac, Evidence::Arp)
         ]
     );

@@ -8,8 +8,10 @@ use super::super::fact::Contact;
 use super::super::hosts::kept::KeptHost;
 use super::super::hosts::{HostKey, Neighbour};
 use super::super::output::{Binding, Output};
+use super::super::session::OpenSession;
 use super::kept::Resumption;
 use super::timers::TimerKey;
+use super::windows::{PendingFailure, Window};
 use super::{AccessKey, Cause, Engine, OutputSink};
 use crate::types::Timestamp;
 
@@ -24,7 +26,16 @@ impl Engine {
         };
         self.systems.neighbour(evidence, self.options.max_bytes / 8);
         if let Some(address) = self.hosts.take_in(evidence, &mut tell) {
-            self.adopt(address, evidence.time);
+            let host = self.hosts.key_of(address, evidence.time);
+            self.rehost(HostKey::Address(address), |_| host);
+        }
+        self.release();
+    }
+
+    /// What is open of MAC addresses that turned out to be no host's belongs to the addresses.
+    fn release(&mut self) {
+        for mac in self.hosts.take_released() {
+            self.rehost(HostKey::Mac(mac), HostKey::Address);
         }
     }
 
@@ -32,6 +43,7 @@ impl Engine {
     pub(super) fn meet(&mut self, client: IpAddr, start: Timestamp, out: &mut OutputSink<'_>) {
         let mut tell = |told: Binding| out(Cause::Fact, Output::Binding(Box::new(told)));
         self.hosts.meet(client, start, &mut tell);
+        self.release();
     }
 
     /// Takes in what an earlier run knew of addresses; gives how many items it took. What it told it need not tell again.
@@ -64,60 +76,46 @@ impl Engine {
         self.hosts.key_of(contact.client.address, contact.start)
     }
 
-    /// It is known now which host has an address, and that it was the same one before: what is open is that host's.
-    fn adopt(&mut self, address: IpAddr, now: Timestamp) {
-        let (from, to) = (HostKey::Address(address), self.hosts.key_of(address, now));
-        let keys: Vec<_> = self
-            .accesses
-            .keys()
-            .filter(|key| key.host == from)
-            .copied()
-            .collect();
-        for key in keys {
-            let new = AccessKey { host: to, ..key };
+    /// What is open of `from` is another host's, as it turned out: by the client whose doing it is.
+    fn rehost(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
+        let accesses = self.accesses.keys().filter(|key| key.host == from);
+        for key in accesses.copied().collect::<Vec<_>>() {
+            let host = to(key.client);
+            let new = AccessKey { host, ..key };
             if let Some(mut open) = take(&mut self.accesses, key, new) {
-                open.host = to;
+                open.host = host;
                 self.rename_timer(open.armed, TimerKey::Access(key), TimerKey::Access(new));
                 self.accesses.insert(new, open);
             }
         }
         for key in keys_from(&self.windows, from) {
-            let new = (to, key.1);
-            if let Some(window) = take(&mut self.windows, key, new) {
-                self.rename_timer(
-                    window.armed,
-                    TimerKey::Window(from, key.1),
-                    TimerKey::Window(to, key.1),
-                );
-                self.windows.insert(new, window);
+            let host = |window: &Window| to(window.question.client.address);
+            if let Some((new, window)) = move_to(&mut self.windows, key, host) {
+                let [from, to] = [key, new].map(|(host, id)| TimerKey::Window(host, id));
+                self.rename_timer(window, from, to);
             }
         }
         for key in keys_from(&self.failures, from) {
-            let new = (to, key.1);
-            if let Some(pending) = take(&mut self.failures, key, new) {
-                self.rename_timer(
-                    pending.due,
-                    TimerKey::Failure(from, key.1),
-                    TimerKey::Failure(to, key.1),
-                );
-                self.failures.insert(new, pending);
+            let host = |pending: &PendingFailure| to(pending.failure.contact.client.address);
+            if let Some((new, due)) = move_to(&mut self.failures, key, host) {
+                let [from, to] = [key, new].map(|(host, id)| TimerKey::Failure(host, id));
+                self.rename_timer(due, from, to);
             }
         }
         for key in keys_from(&self.sessions, from) {
-            let new = (to, key.1);
-            if let Some(mut session) = take(&mut self.sessions, key, new) {
-                session.host = to;
-                self.rename_timer(
-                    session.armed,
-                    TimerKey::Session(from, key.1),
-                    TimerKey::Session(to, key.1),
-                );
-                self.sessions.insert(new, session);
+            let host = |session: &OpenSession| to(session.client);
+            if let Some((new, armed)) = move_to(&mut self.sessions, key, host) {
+                let [from, to] = [key, new].map(|(host, id)| TimerKey::Session(host, id));
+                self.rename_timer(armed, from, to);
             }
         }
         for key in keys_from(&self.usual, from) {
-            if let Some(usual) = take(&mut self.usual, key, (to, key.1)) {
-                self.put_usual((to, key.1), usual);
+            let client = self.usual.get(&key).map(|usual| usual.client);
+            let new = client.map(|client| (to(client), key.1));
+            if let Some((new, usual)) =
+                new.and_then(|new| Some((new, take(&mut self.usual, key, new)?)))
+            {
+                self.put_usual(new, usual);
             }
         }
     }
@@ -140,4 +138,49 @@ fn take<K: Eq + Hash, V>(table: &mut HashMap<K, V>, from: K, to: K) -> Option<V>
         return None;
     }
     table.remove(&from)
+}
+
+/// What may change hosts.
+trait Movable {
+    /// It belongs to this host now.
+    fn belongs_to(&mut self, _: HostKey) {}
+
+    /// When its timer comes up.
+    fn armed(&self) -> Timestamp;
+}
+
+impl Movable for Window {
+    fn armed(&self) -> Timestamp {
+        self.armed
+    }
+}
+
+impl Movable for PendingFailure {
+    fn armed(&self) -> Timestamp {
+        self.due
+    }
+}
+
+impl Movable for OpenSession {
+    fn belongs_to(&mut self, host: HostKey) {
+        self.host = host;
+    }
+
+    fn armed(&self) -> Timestamp {
+        self.armed
+    }
+}
+
+/// Moves what stands at `key` to the host that it belongs to, where nothing stands yet; gives where, and when its timer comes up.
+fn move_to<T: Copy + Eq + Hash, V: Movable>(
+    table: &mut HashMap<(HostKey, T), V>,
+    key: (HostKey, T),
+    host: impl Fn(&V) -> HostKey,
+) -> Option<((HostKey, T), Timestamp)> {
+    let new = (host(table.get(&key)?), key.1);
+    let mut value = take(table, key, new)?;
+    value.belongs_to(new.0);
+    let armed = value.armed();
+    table.insert(new, value);
+    Some((new, armed))
 }

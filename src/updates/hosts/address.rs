@@ -112,11 +112,26 @@ impl Address {
         (is_host && all.all(|other| other == (mac, true))).then_some(mac)
     }
 
+    /// Whether it is, or lately was, another's than `mac`'s.
+    pub fn was_of_other(&self, mac: Mac) -> bool {
+        let current = self.current.iter().map(|now| now.mac);
+        let last = self.earlier.front().map(|past| past.mac);
+        current.chain(last).any(|other| other != mac)
+    }
+
     /// Nobody has it any more, from `end` on.
     pub fn end(&mut self, end: Timestamp) -> Option<Binding> {
         let binding = self.current.take()?;
         self.remember(&binding, end);
         Some(binding)
+    }
+
+    /// What `mac` did with it was no host's doing, at no time.
+    pub fn was_no_host(&mut self, mac: Mac) {
+        let current = self.current.iter_mut().filter(|now| now.mac == mac);
+        current.for_each(|now| now.is_host = false);
+        let earlier = self.earlier.iter_mut().filter(|past| past.mac == mac);
+        earlier.for_each(|past| past.is_host = false);
     }
 
     /// The MAC address that has it is no host's, from `now` on.

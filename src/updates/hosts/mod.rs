@@ -9,7 +9,7 @@
 //! ```text
 //! ARP, NDP  sender has address ──┐                     ┌─ a host: what the address does is the host's doing
 //! DHCP      client was given it ─┼─► binding ─► MAC ───┼─ a router: others send through it
-//! packet    straight from a MAC ─┘   from .. to        └─ shared: two addresses of IPv4 by turns
+//! packet    straight from a MAC ─┘   from .. to        └─ shared: several addresses, and no word of a single host
 //! ```
 //!
 //! Nobody signs any of this. So a packet alone binds nothing, a MAC address that says that it has other addresses by turns is no host,
@@ -123,6 +123,8 @@ pub struct Hosts {
     /// Packets that counted in this slot.
     slot: i64,
     counted: HashSet<(IpAddr, Mac, Shown)>,
+    /// MAC addresses that turned out to be no host's, since that was last asked.
+    released: Vec<Mac>,
     max_bytes: usize,
     counters: BindingCounters,
 }
@@ -142,6 +144,7 @@ impl Hosts {
             listed: HashMap::new(),
             slot: i64::MIN,
             counted: HashSet::new(),
+            released: Vec::new(),
             max_bytes,
             counters: BindingCounters::default(),
         }
@@ -158,6 +161,11 @@ impl Hosts {
         for row in rows {
             self.listed.entry(row.address).or_default().push(row);
         }
+    }
+
+    /// MAC addresses that turned out to be no host's since the last call: what is open of them belongs to their addresses.
+    pub fn take_released(&mut self) -> Vec<Mac> {
+        std::mem::take(&mut self.released)
     }
 
     /// Whose doing it is what `address` did at `time`.

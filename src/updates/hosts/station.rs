@@ -21,6 +21,8 @@ const FOREIGN: usize = 16;
 const BY_TURNS: Duration = Duration::from_secs(600);
 /// How often it came back when that is clear.
 const RETURNS: u8 = 2;
+/// Addresses of IPv6 that a host has at a time: its own, and temporary ones (RFC 8981 section 3.4).
+const FEW_IPV6: usize = 3;
 /// Kinds of SYN that are remembered.
 const MAX_STACKS: usize = 8;
 /// SYNs of one kind that are no accident.
@@ -45,6 +47,9 @@ pub struct Station {
     pub kind: Kind,
     /// It has said that some address is its own.
     pub is_claimed: bool,
+    /// It did what a host does for itself alone: it took a lease, tried an address before it used it, or the list of hosts names it. Without
+    /// that several addresses may be those of one machine, or of many that are played by one.
+    pub is_whole: bool,
     /// When it was last told of.
     pub last: Timestamp,
     /// What it calls itself, newest first.
@@ -76,6 +81,7 @@ impl Station {
         Self {
             kind: Kind::Host,
             is_claimed: false,
+            is_whole: false,
             last: now,
             name: None,
             is_nat: false,
@@ -100,6 +106,13 @@ impl Station {
     pub fn ipv4(&self) -> Option<IpAddr> {
         let mut addresses = self.addresses.iter().copied();
         addresses.rfind(IpAddr::is_ipv4)
+    }
+
+    /// Whether one host, of which no more is known, has `address` too: beside one address of IPv4 few of IPv6.
+    pub fn may_have(&self, address: IpAddr) -> bool {
+        let others = self.addresses.iter().filter(|known| **known != address);
+        let alike = others.filter(|known| known.is_ipv4() == address.is_ipv4());
+        self.is_whole || alike.count() < if address.is_ipv4() { 1 } else { FEW_IPV6 }
     }
 
     /// An address is bound to it now; gives one that is let go for that.

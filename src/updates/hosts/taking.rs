@@ -50,6 +50,7 @@ impl Hosts {
         }
         if let Some(mac) = self.listed_at(client, start).map(|row| row.mac) {
             self.note_station(mac, start);
+            self.is_whole(mac);
             self.bind(client, mac, Source::List, start, out);
             self.forget(out);
         }
@@ -93,6 +94,12 @@ impl Hosts {
         known
     }
 
+    fn is_whole(&mut self, mac: Mac) {
+        if let Some(station) = self.stations.get_mut(&mac) {
+            station.is_whole = true;
+        }
+    }
+
     fn speaks(&mut self, mac: Mac) -> Option<IpAddr> {
         let station = self.stations.get_mut(&mac)?;
         station.is_claimed = true;
@@ -116,6 +123,7 @@ impl Hosts {
             Source::Ndp
         };
         self.note_address(address, now).tentative = Some((mac, source));
+        self.is_whole(mac);
         self.speaks(mac)
     }
 
@@ -127,6 +135,7 @@ impl Hosts {
         now: Timestamp,
         out: &mut BindingSink<'_>,
     ) -> Option<IpAddr> {
+        self.is_whole(mac);
         let adopted = self.claims(address, mac, Source::Dhcp, now, out);
         let known = self.addresses.get_mut(&address)?;
         if let Some(binding) = known.current.as_mut()
@@ -335,8 +344,14 @@ impl Hosts {
         }
         for address in station.addresses.clone() {
             if let Some(known) = self.addresses.get_mut(&address) {
-                known.is_no_host(now);
+                match kind {
+                    Kind::Shared => known.was_no_host(mac),
+                    _ => known.is_no_host(now),
+                }
             }
+        }
+        if kind == Kind::Shared {
+            self.released.push(mac);
         }
         if kind == Kind::Router {
             self.tell_all_of(mac, out);
@@ -353,9 +368,15 @@ impl Hosts {
         now: Timestamp,
         out: &mut BindingSink<'_>,
     ) -> Option<IpAddr> {
+        let known = self.addresses.get(&address);
+        let is_taken_over = known.is_some_and(|known| known.was_of_other(mac));
         self.end(address, now, now, out);
-        if address.is_ipv4() {
+        let station = self.stations.get(&mac)?;
+        let (is_whole, may_have) = (station.is_whole, station.may_have(address));
+        if address.is_ipv4() && (is_whole || is_taken_over) {
             self.leaves(address, mac, source, now, out);
+        } else if !may_have {
+            self.becomes(mac, Kind::Shared, now, out);
         }
         let station = self.stations.get_mut(&mac)?;
         let is_host = station.kind == Kind::Host;

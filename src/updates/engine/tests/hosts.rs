@@ -134,6 +134,7 @@ fn a_host_that_moves_has_one_session_and_all_parts_of_its_file() {
     let facts = [
         says(0.0, V4, ONE, Evidence::Arp),
         cab(1, 1.0, (0, 1_500_000)),
+        says(9.0, "192.0.2.30", ONE, Evidence::Probe),
         says(10.0, "192.0.2.30", ONE, Evidence::Arp),
         from("192.0.2.30", cab(2, 20.0, (1_500_000, 3_000_000))),
     ];
@@ -142,6 +143,25 @@ fn a_host_that_moves_has_one_session_and_all_parts_of_its_file() {
     let last = accesses.iter().max_by_key(|access| access.start).unwrap();
     assert_eq!(last.ranges_percent, Some(100));
     assert_eq!(sessions.len(), 1);
+}
+
+#[test]
+fn many_addresses_of_one_machine_that_says_nothing_of_itself_are_as_many_hosts() {
+    let facts = [
+        says(0.0, V4, ONE, Evidence::Arp),
+        burst(CHECK, 1, 1.0, 2.0, 9_000),
+        says(3.0, "192.0.2.30", ONE, Evidence::Arp),
+        from("192.0.2.30", burst(CHECK, 2, 4.0, 5.0, 9_000)),
+        cab(3, 10.0, (0, 3_000_000)),
+    ];
+    let (accesses, sessions) = run(&facts);
+    assert_eq!(macs(&accesses), [None; 3]);
+    let mut of_first = sessions
+        .iter()
+        .filter(|session| session.client.to_string() == V4);
+    let first = of_first.next().unwrap();
+    assert_eq!((first.checks, first.downloads), (1, 1));
+    assert!(of_first.next().is_none() && sessions.len() == 2);
 }
 
 #[test]

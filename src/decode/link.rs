@@ -143,6 +143,7 @@ impl Walk<'_, '_> {
     /// An ARP message (RFC 826): who reads it looks into it.
     fn arp(&mut self, message: Cut<'_>, layer: Layer) {
         self.counters.arp += 1;
+        let layer = Layer { frames: 1, ..layer };
         self.hand_on(NOT_IP, Transport::Arp(message.bytes), layer);
     }
 

@@ -1,6 +1,6 @@
 # `make` tells what there is. A fresh Debian machine needs Rust and make; the rest is installed where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help install-deps build demo test check bench bench-live accuracy ordinary learn fuzz deb deb-test
+.PHONY: help install-deps build demo test check bench bench-replay bench-live accuracy ordinary learn fuzz deb deb-test
 
 # What `make accuracy`, `make ordinary` and `make learn` draw from.
 SEED ?= 1
@@ -36,6 +36,10 @@ check: ## formatting and lints
 bench: ## one benchmark a stage, compared with the last run
 	@tools/needs build
 	cargo bench --bench stages
+
+bench-replay: ## whole replays of made-up captures, beside a bare libpcap loop and other programs (4 GB of memory; 10 minutes)
+	@tools/needs build bench
+	cargo bench --bench replay -- compare
 
 bench-live: ## the whole sensor on a mirror port, beside tcpdump and ndpiReader (as root; 20 minutes)
 	@tools/needs build bench

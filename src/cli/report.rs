@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::diff::print;
+use super::score::tell;
 use super::{Exit, complain, inputs, tell_errors, values};
 use crate::offline::lines::open;
-use crate::offline::report::reading::{Reading, Records};
+use crate::offline::report::reading::Records;
 use crate::offline::report::rules::Rules;
 use crate::offline::report::words::Language;
 use crate::offline::report::{Options, Report, data, page, rows, table};
@@ -217,25 +218,5 @@ fn input(path: &Path) -> io::Result<Input> {
         Ok(Input::new(io::stdin()))
     } else {
         open(path)
-    }
-}
-
-fn tell(path: &Path, reading: &Reading) {
-    let path = path.display();
-    let problems = reading.problems.iter();
-    let mut told: Vec<_> = problems
-        .map(|problem| format!("{path}:{problem}"))
-        .collect();
-    if reading.untold > 0 {
-        told.push(format!(
-            "{path}: {} more lines make no sense",
-            reading.untold
-        ));
-    }
-    if reading.refused > 0 {
-        told.push(format!("{path}: no room for {} lines", reading.refused));
-    }
-    if !told.is_empty() {
-        tell_errors(&told);
     }
 }

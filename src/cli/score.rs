@@ -10,10 +10,11 @@ use clap::{Args, ValueEnum};
 use super::diff::print;
 use super::values::seconds;
 use super::{Exit, complain, tell_errors};
+use crate::offline::lines::Reading;
 use crate::offline::lines::open;
 use crate::offline::score::report::Demand;
 use crate::offline::score::truth::{ROLES, TRANSPORTS};
-use crate::offline::score::{Options, Reading, Score};
+use crate::offline::score::{Options, Score};
 use crate::source::capture::Input;
 
 /// Measure records against what clients really did.

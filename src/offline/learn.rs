@@ -32,8 +32,8 @@ use lesson::Lesson;
 use observed::{Observed, Pc};
 use setting::Setting;
 
+use super::lines::Reading;
 use super::lines::{Lines, open};
-use super::score::Reading;
 use crate::source::capture::Input;
 use crate::updates::Catalogue;
 

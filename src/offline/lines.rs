@@ -74,6 +74,36 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// How a file was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Lines that make no sense, the first few as `LINE: reason`.
+    pub problems: Vec<String>,
+    /// The others.
+    pub untold: u64,
+    /// Lines that there was no room for.
+    pub refused: u64,
+}
+
+impl Reading {
+    /// Most problems that are told one by one.
+    const MOST_TOLD: usize = 20;
+
+    /// Whether everything was read and understood.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.refused == 0
+    }
+
+    /// A line makes no sense.
+    pub(super) fn note(&mut self, line: u64, reason: &str) {
+        if self.problems.len() < Self::MOST_TOLD {
+            self.problems.push(format!("{line}: {reason}"));
+        } else {
+            self.untold += 1;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -131,6 +131,14 @@ impl CaptureFile {
         }
     }
 
+    /// As [`Self::advance`], where the next frame is a plain one that was read already; `None`, and nothing has happened, where not.
+    pub fn step(&mut self) -> Option<Head> {
+        match &mut self.format {
+            Format::Pcap(reader) => reader.step(),
+            Format::Pcapng(_) | Format::Snoop(_) => None,
+        }
+    }
+
     /// The bytes of the frame that `advance` found.
     pub fn data(&self) -> &[u8] {
         match &self.format {

@@ -67,6 +67,19 @@ impl PacketClock {
         next
     }
 
+    /// As [`Self::observe`], where nearly every stamp lies: not behind the clock, an hour ahead at most, and no jump in question.
+    /// `None`, and nothing changes, where it lies elsewhere.
+    pub fn step(&mut self, stamp: Timestamp) -> Option<Timestamp> {
+        let now = self
+            .now
+            .filter(|now| self.jump.is_none() && stamp >= *now)?;
+        if stamp.since(now) > JUMP {
+            return None;
+        }
+        self.now = Some(stamp);
+        self.now
+    }
+
     /// The time that it is now; `None` before the first frame.
     pub const fn now(&self) -> Option<Timestamp> {
         self.now
@@ -120,6 +133,20 @@ mod tests {
             [at(5), at(5), at(6)]
         );
         assert_eq!(clock.counters().behind, 1);
+    }
+
+    #[test]
+    fn a_step_is_what_a_clock_without_steps_observes() {
+        let (mut stepping, mut plain) = (PacketClock::default(), PacketClock::default());
+        for stamp in [5, 5, 6, 4, 9_000, 9_001, 7, 3_607, 3_606, 20_000, 8] {
+            let stamp = at(stamp);
+            let now = stepping
+                .step(stamp)
+                .unwrap_or_else(|| stepping.observe(stamp));
+            assert_eq!(now, plain.observe(stamp));
+            assert_eq!(stepping.unconfirmed(), plain.unconfirmed());
+        }
+        assert_eq!(stepping.counters().behind, plain.counters().behind);
     }
 
     #[test]

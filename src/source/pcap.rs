@@ -133,6 +133,28 @@ impl<R: Read> Reader<R> {
         }))
     }
 
+    /// As [`Self::advance`], of a record without any oddity that lies in the window as a whole, as nearly every one. `None`, and nothing
+    /// has happened, for another.
+    pub fn step(&mut self) -> Option<Head> {
+        let record = self.form.record(self.buffer.window())?;
+        let is_plain = record.captured > 0
+            && record.captured <= record.wire
+            && record.captured as usize <= MAX_FRAME
+            && (self.form.snap_length == 0 || record.captured <= self.form.snap_length)
+            && self.form.is_fraction(record.fraction);
+        let size = self.form.record_header + record.captured as usize;
+        if !is_plain || self.buffer.window().len() < size {
+            return None;
+        }
+        self.frames += 1;
+        self.buffer.take(size);
+        Some(Head {
+            timestamp: self.form.time(&record),
+            link_type: self.form.link_type,
+            wire_length: record.wire,
+        })
+    }
+
     /// The bytes of the frame that `advance` found.
     pub fn data(&self) -> &[u8] {
         self.buffer
@@ -264,18 +286,21 @@ impl Form {
     }
 
     fn record(&self, bytes: &[u8]) -> Option<Record> {
-        let header = bytes.first_chunk::<RECORD_HEADER>()?;
-        let field = |at| integer32(header, at, self.big_endian);
-        let (mut captured, mut wire) = (field(8)?, field(12)?);
-        if self.may_be_swapped && captured > wire {
+        let (fields, _) = bytes.first_chunk::<RECORD_HEADER>()?.as_chunks();
+        let [seconds, fraction, mut captured, mut wire] = *fields.first_chunk()?;
+        if self.may_be_swapped && self.field(captured) > self.field(wire) {
             (captured, wire) = (wire, captured);
         }
         Some(Record {
-            seconds: field(0)?,
-            fraction: field(4)?,
-            captured,
-            wire,
+            seconds: self.field(seconds),
+            fraction: self.field(fraction),
+            captured: self.field(captured),
+            wire: self.field(wire),
         })
+    }
+
+    const fn field(&self, bytes: [u8; 4]) -> u32 {
+        number32(bytes, self.big_endian)
     }
 
     /// A fraction above a second is taken as it stands.

@@ -124,14 +124,36 @@ impl Replay {
     /// Goes to the next frame, which [`Replay::frame`] then gives, or tells a file's failure; `None` when every file has ended.
     pub fn advance(&mut self) -> Option<Result<(), FileError>> {
         self.move_on();
-        self.open_reached();
-        if let Some(failure) = self.failures.pop_front() {
-            return Some(Err(failure));
+        if !self.pending.is_empty() {
+            self.open_reached();
+        }
+        if !self.failures.is_empty() {
+            return self.failures.pop_front().map(Err);
         }
         self.current.as_ref()?;
         self.is_taken = true;
         self.number += 1;
         Some(Ok(()))
+    }
+
+    /// As [`Self::advance`], to a plain next frame of the only file that is read at the moment. `None`, and nothing has happened, where
+    /// there is more to look at.
+    pub fn step(&mut self) -> Option<()> {
+        let is_alone =
+            self.waiting.is_empty() && self.pending.is_empty() && self.failures.is_empty();
+        let open = self
+            .current
+            .as_mut()
+            .filter(|_| is_alone && self.is_taken)?;
+        open.head = open.file.step()?;
+        open.number += 1;
+        self.number += 1;
+        Some(())
+    }
+
+    /// What the file says of the frame at hand.
+    pub fn head(&self) -> Option<Head> {
+        self.current.as_ref().map(|open| open.head)
     }
 
     /// The frame at hand.

@@ -68,6 +68,12 @@ impl Timeline {
         reason = "a frame borrows from the timeline, which an Iterator's item cannot"
     )]
     pub fn next(&mut self) -> Option<Result<TimedFrame<'_>, FileError>> {
+        if self.at_hand.is_none() && self.ready.is_empty() && self.replay.step().is_some() {
+            let now = self.step().or_else(|| self.observe());
+            if let Some(now) = now {
+                return self.replay.frame().map(|frame| Ok(timed(frame, now)));
+            }
+        }
         match self.advance()? {
             Ok(Place::Held) => self.at_hand.as_ref().map(|held| Ok(held.as_frame())),
             Ok(Place::Replay(now)) => self.replay.frame().map(|frame| Ok(timed(frame, now))),
@@ -87,16 +93,18 @@ impl Timeline {
 
     fn advance(&mut self) -> Option<Result<Place, FileError>> {
         loop {
-            self.at_hand = self.ready.pop_front();
-            if self.at_hand.is_some() {
-                return Some(Ok(Place::Held));
+            if self.at_hand.is_some() || !self.ready.is_empty() {
+                self.at_hand = self.ready.pop_front();
+                if self.at_hand.is_some() {
+                    return Some(Ok(Place::Held));
+                }
             }
             if self.has_ended {
                 return None;
             }
             match self.replay.advance() {
                 Some(Ok(())) => {
-                    if let Some(now) = self.observe() {
+                    if let Some(now) = self.step().or_else(|| self.observe()) {
                         return Some(Ok(Place::Replay(now)));
                     }
                 }
@@ -104,6 +112,14 @@ impl Timeline {
                 None => self.end(),
             }
         }
+    }
+
+    /// The way of nearly every frame: nothing is held, and it begins no jump.
+    fn step(&mut self) -> Option<Timestamp> {
+        if !self.held.is_empty() {
+            return None;
+        }
+        self.clock.step(self.replay.head()?.timestamp)
     }
 
     /// Sets the clock by the frame at hand; gives its time, unless it is held.

@@ -4,6 +4,7 @@
 //! counted by reason, never silent.
 //!
 //! * [`cut`]: captured bytes with their length on the wire
+//! * [`plain`]: the short way of most frames
 //! * [`link`]: link layers and tags
 //! * [`wireless`]: IEEE 802.11
 //! * [`ip`]: IPv4 and IPv6 with extension headers
@@ -16,6 +17,7 @@ pub mod cut;
 pub mod fragments;
 mod ip;
 mod link;
+mod plain;
 mod transport;
 mod tunnels;
 mod wireless;
@@ -129,6 +131,10 @@ impl Decoder {
     pub fn decode(&mut self, frame: FrameInput<'_>, sink: &mut PacketSink<'_>) {
         self.counters.frames += 1;
         self.counters.bytes += u64::from(frame.wire_length);
+        if let Some(packet) = plain::packet(&frame) {
+            self.counters.packets += 1;
+            return sink(&packet);
+        }
         let layer = Layer {
             wire_bytes: u64::from(frame.wire_length),
             ..Layer::default()

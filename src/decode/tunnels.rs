@@ -26,6 +26,29 @@ const ETHER_IP: Protocol = Protocol(97);
 const MPLS_IN_IP: Protocol = Protocol(137);
 const ETHERNET_IN_IP: Protocol = Protocol(143);
 
+/// Whether [`Walk::udp_tunnel`] looks into datagrams between these ports.
+pub(super) const fn is_tunnel_port(source: u16, destination: u16) -> bool {
+    const FIRST_VXLAN: u16 = VXLAN_PORTS[0];
+    const SECOND_VXLAN: u16 = VXLAN_PORTS[1];
+    is_tunnel_port_both_ways(source)
+        || is_tunnel_port_both_ways(destination)
+        || matches!(
+            destination,
+            FIRST_VXLAN
+                | SECOND_VXLAN
+                | VXLAN_GPE_PORT
+                | GENEVE_PORT
+                | TZSP_PORT
+                | LISP_PORT
+                | MPLS_PORT
+        )
+}
+
+/// Of the others only what goes to them is looked into.
+const fn is_tunnel_port_both_ways(port: u16) -> bool {
+    matches!(port, GTPU_PORT | TEREDO_PORT | L2TP_PORT | CAPWAP_PORT)
+}
+
 impl Walk<'_, '_> {
     /// A tunnel directly over IP: IP in IP, GRE, Ethernet, MPLS.
     pub(super) fn ip_tunnel(&mut self, outer: &Outer, body: Cut<'_>) {

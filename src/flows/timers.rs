@@ -30,6 +30,8 @@ pub(super) struct Timers {
     horizon: Option<Timestamp>,
     /// What is due later, by boundary; none is empty.
     later: BTreeMap<Timestamp, Vec<Timer>>,
+    /// A bucket that was emptied, for the next one.
+    spare: Vec<Timer>,
     len: usize,
 }
 
@@ -41,7 +43,9 @@ impl Timers {
         if self.horizon.is_some_and(|horizon| timer.due <= horizon) {
             self.late.push(Reverse(timer));
         } else {
-            self.later.entry(timer.due).or_default().push(timer);
+            let bucket = self.later.entry(timer.due);
+            let bucket = bucket.or_insert_with(|| std::mem::take(&mut self.spare));
+            bucket.push(timer);
         }
     }
 
@@ -94,7 +98,10 @@ impl Timers {
             self.horizon = Some(due);
             // Most were set in order, and this sort makes use of that.
             bucket.sort_by(|one, other| other.cmp(one));
-            self.next = bucket;
+            let emptied = std::mem::replace(&mut self.next, bucket);
+            if emptied.capacity() > self.spare.capacity() {
+                self.spare = emptied;
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Endpoints, directions and the ordered 5-tuple.
 
+use std::hash::Hasher;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,21 @@ pub struct Endpoint {
     pub address: IpAddr,
     /// Port.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// Whether it stands at or before `other`; as `<=`, which compares byte by byte.
+    fn is_below(self, other: Self) -> bool {
+        match (self.address, other.address) {
+            (IpAddr::V4(own), IpAddr::V4(others)) => {
+                (own.to_bits(), self.port) <= (others.to_bits(), other.port)
+            }
+            (IpAddr::V6(own), IpAddr::V6(others)) => {
+                (own.to_bits(), self.port) <= (others.to_bits(), other.port)
+            }
+            (own, _) => own.is_ipv4(),
+        }
+    }
 }
 
 /// Which way a packet of a flow goes, by the order of the flow's key: not yet who is the client.
@@ -79,7 +95,7 @@ impl FlowKey {
         vlan: Option<u16>,
     ) -> (Self, Side) {
         let vlan = vlan.map_or(0, |id| id.saturating_add(1));
-        if source <= destination {
+        if source.is_below(destination) {
             (
                 Self {
                     low: source,
@@ -130,9 +146,31 @@ impl FlowKey {
         self.sender(side.reversed())
     }
 
+    /// Feeds a hasher with the whole key, in few words: for tables, which look up every packet's.
+    pub fn digest(&self, hasher: &mut impl Hasher) {
+        match (self.low.address, self.high.address) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => {
+                hasher.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
+            }
+            (low, high) => [low, high]
+                .map(to_bits)
+                .into_iter()
+                .for_each(|bits| hasher.write_u128(bits)),
+        }
+        let ports = u64::from(self.low.port) << 48 | u64::from(self.high.port) << 32;
+        hasher.write_u64(ports | u64::from(self.vlan) << 8 | u64::from(self.protocol.0));
+    }
+
     /// Transport protocol.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
+    }
+}
+
+const fn to_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits() as u128,
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
@@ -153,7 +191,24 @@ impl Side {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn endpoint() -> impl Strategy<Value = Endpoint> {
+        let address = prop_oneof![
+            (0..4_u32).prop_map(|bits| IpAddr::from(std::net::Ipv4Addr::from_bits(bits << 7))),
+            (0..4_u128).prop_map(|bits| IpAddr::from(std::net::Ipv6Addr::from_bits(bits << 71))),
+        ];
+        (address, 0..3_u16).prop_map(|(address, port)| Endpoint { address, port })
+    }
+
+    proptest! {
+        #[test]
+        fn the_lower_endpoint_is_told_as_by_comparison(one in endpoint(), other in endpoint()) {
+            prop_assert_eq!(one.is_below(other), one <= other);
+        }
+    }
 
     #[test]
     fn both_directions_have_one_key() {

@@ -198,6 +198,11 @@ impl TcpFlags {
     /// ACK.
     pub const ACK: u8 = 0x10;
 
+    /// Whether one of them is of those that make, end or confirm a connection.
+    pub const fn changes_state(self) -> bool {
+        self.0 & (Self::SYN | Self::FIN | Self::RST | Self::ACK) != 0
+    }
+
     /// Whether all `bits` are set.
     pub const fn has(self, bits: u8) -> bool {
         self.0 & bits == bits

@@ -212,8 +212,9 @@ impl Stream {
         }
         let known = usize::try_from(self.next - position).unwrap_or(usize::MAX);
         let new = bytes.get(known..).unwrap_or_default();
-        if self.next < RESTARTABLE as u64 {
-            self.head.extend(new.iter().take(RESTARTABLE));
+        if end <= RESTARTABLE as u64 {
+            self.head.reserve_exact(RESTARTABLE - self.head.len());
+            self.head.extend_from_slice(new);
         }
         let lost = end - self.next - new.len() as u64;
         self.next = end;

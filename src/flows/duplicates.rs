@@ -25,15 +25,67 @@ const COMPARED: usize = 32;
 /// The packets of the last milliseconds, by fingerprint.
 #[derive(Debug)]
 pub(super) struct Duplicates {
-    seen: Vec<[(u64, Timestamp); WAYS]>,
+    sets: Vec<Set>,
     hasher: FixedState,
+}
+
+/// Packets whose fingerprints end alike, the latest first: a line of the core's cache.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Set([Seen; WAYS]);
+
+/// A packet that was seen: the high bits of its fingerprint, and the low bits of the microsecond in which it was.
+///
+/// With the bits that choose the set, 51 bits tell packets apart. An old packet looks new again after 16 s, if nothing drove it out.
+#[derive(Clone, Copy, Debug)]
+struct Seen(u64);
+
+const TIME_BITS: u32 = 24;
+
+impl Seen {
+    const NOTHING: Self = Self(0);
+
+    const fn new(fingerprint: u64, now: Timestamp) -> Self {
+        Self(fingerprint >> TIME_BITS << TIME_BITS | Self::microsecond(now))
+    }
+
+    const fn microsecond(at: Timestamp) -> u64 {
+        at.as_nanos().div_euclid(1_000) as u64 & ((1 << TIME_BITS) - 1)
+    }
+
+    /// Whether it is the same packet, and came within [`WINDOW`] before or after.
+    const fn is_copy(self, other: Self) -> bool {
+        const MOST: u64 = WINDOW.as_micros() as u64;
+        if (self.0 ^ other.0) >> TIME_BITS != 0 {
+            return false;
+        }
+        // The difference of the times, moved so that the window begins at zero, in their bits alone.
+        let moved = self.0.wrapping_sub(other.0).wrapping_add(MOST);
+        moved & ((1 << TIME_BITS) - 1) <= 2 * MOST
+    }
+}
+
+impl Set {
+    const EMPTY: Self = Self([Seen::NOTHING; WAYS]);
+
+    fn is_known(&mut self, packet: Seen) -> bool {
+        if let Some(found) = self.0.iter_mut().find(|seen| seen.is_copy(packet)) {
+            // Each copy matches one packet: a third one is a copy again, a pair of true repetitions with another copy each is not lost.
+            *found = packet;
+            return true;
+        }
+        self.0.copy_within(..WAYS - 1, 1);
+        if let Some(first) = self.0.first_mut() {
+            *first = packet;
+        }
+        false
+    }
 }
 
 impl Duplicates {
     pub fn new(seed: u64) -> Self {
-        let nothing = (0, Timestamp::from_nanos(i64::MIN));
         Self {
-            seen: vec![[nothing; WAYS]; SETS],
+            sets: vec![Set::EMPTY; SETS],
             hasher: FixedState::with_seed(seed),
         }
     }
@@ -41,44 +93,35 @@ impl Duplicates {
     /// Whether this packet was seen already; remembers it. `flow`: the hash of its flow's key, and the side that it shows.
     pub fn is_duplicate(&mut self, flow: (u64, Side), packet: &Packet<'_>) -> bool {
         let fingerprint = self.fingerprint(flow, packet);
-        let Some(set) = self.seen.get_mut(fingerprint as usize % SETS) else {
-            return false;
-        };
-        let now = packet.timestamp;
-        let is_seen = |(other, at): &&mut (u64, Timestamp)| {
-            *other == fingerprint && now.since(*at) <= WINDOW && at.since(now) <= WINDOW
-        };
-        if let Some(found) = set.iter_mut().find(is_seen) {
-            // Each copy matches one packet: a third one is a copy again, a pair of true repetitions with another copy each is not lost.
-            found.1 = now;
-            return true;
-        }
-        if let Some(oldest) = set.iter_mut().min_by_key(|(_, at)| *at) {
-            *oldest = (fingerprint, now);
-        }
-        false
+        let set = self.sets.get_mut(fingerprint as usize % SETS);
+        let packet = Seen::new(fingerprint, packet.timestamp);
+        set.is_some_and(|set| set.is_known(packet))
     }
 
     fn fingerprint(&self, (flow, side): (u64, Side), packet: &Packet<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_u64(flow);
-        (side.index() as u32, packet.identification).hash(&mut hasher);
+        let side = side.index() as u64;
+        hasher.write_u64(side << 32 | u64::from(packet.identification));
         match packet.transport {
             Transport::Tcp(segment) => {
-                (
-                    segment.source_port,
+                let [sequence, acknowledgement, length] = [
                     segment.sequence,
                     segment.acknowledgement,
-                    segment.flags.0,
-                )
-                    .hash(&mut hasher);
-                (segment.window, segment.payload_length).hash(&mut hasher);
-                segment.options.hash(&mut hasher);
-                compared(segment.payload).hash(&mut hasher);
+                    segment.payload_length,
+                ]
+                .map(u64::from);
+                hasher.write_u64(sequence << 32 | acknowledgement);
+                let options = segment.options.len() as u64;
+                let shape =
+                    options << 24 | u64::from(segment.window) << 8 | u64::from(segment.flags.0);
+                hasher.write_u64(shape << 32 | length);
+                hasher.write(segment.options);
+                hasher.write(compared(segment.payload));
             }
             Transport::Udp(datagram) => {
-                (datagram.source_port, datagram.payload_length).hash(&mut hasher);
-                compared(datagram.payload).hash(&mut hasher);
+                hasher.write_u64(datagram.payload_length.into());
+                hasher.write(compared(datagram.payload));
             }
             Transport::Icmp(message) => {
                 (message.kind, message.code, message.message_length).hash(&mut hasher);
@@ -95,4 +138,35 @@ impl Duplicates {
 
 fn compared(payload: &[u8]) -> &[u8] {
     payload.get(..COMPARED).unwrap_or(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_comes_within_the_window_before_or_after() {
+        const FINGERPRINT: u64 = 0x0123_4567_89ab_cdef;
+        let at = |micros: i64| Seen::new(FINGERPRINT, Timestamp::from_nanos(micros * 1_000));
+        // Around moments at which the bits of the time begin anew, and before 1970.
+        for base in [0, 1 << TIME_BITS, 1_700_000_000_000_000, -7] {
+            for (late, is_copy) in [(0, true), (5_000, true), (5_001, false), (900_000, false)] {
+                assert_eq!(at(base).is_copy(at(base + late)), is_copy, "{base} {late}");
+                assert_eq!(at(base + late).is_copy(at(base)), is_copy, "{base} {late}");
+            }
+        }
+        let other = Seen::new(FINGERPRINT ^ 1 << 40, Timestamp::from_nanos(0));
+        assert!(!at(0).is_copy(other));
+    }
+
+    #[test]
+    fn the_packet_that_was_seen_first_is_forgotten_first() {
+        let mut set = Set::EMPTY;
+        let packet = |number: u64| Seen::new(number << 40, Timestamp::EPOCH);
+        for number in 1..=WAYS as u64 + 1 {
+            assert!(!set.is_known(packet(number)));
+        }
+        assert!(set.is_known(packet(2)));
+        assert!(!set.is_known(packet(1)));
+    }
 }

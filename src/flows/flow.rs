@@ -77,22 +77,13 @@ pub(super) struct SideCounts {
     pub flags: u8,
 }
 
-/// A flow.
+/// A flow. What every packet touches stands in front, in few lines of the core's cache.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Flow<A> {
     key: FlowKey,
-    id: u64,
-    first: Stamp,
-    pub(super) last: Timestamp,
-    pub(super) last_recorded: Timestamp,
     client: Side,
     evidence: ClientEvidence,
-    pub(super) sides: [SideCounts; 2],
-    pub(super) duplicates: u64,
-    vlan: VlanTags,
-    tunnel: Option<Box<Tunnel>>,
-    pub(super) tcp: Option<Box<Tcp>>,
-    icmp: Option<(u8, u8)>,
     pub(super) datagram_interest: bool,
     watched: bool,
     /// The observer has said whether it watches the flow.
@@ -101,13 +92,25 @@ pub struct Flow<A> {
     pub(super) worth: Worth,
     /// Something came for it since a full table last looked at it.
     pub(super) touched: bool,
-    pub(super) alarm: Option<Timestamp>,
+    /// Something happened by which the flow may be due earlier, or be worth another thing: most packets only put its end off.
+    pub(super) is_stirred: bool,
     /// It ends for this reason as soon as its alarm has come.
     pub(super) leaving: Option<EndReason>,
-    /// The earliest timer that was set for the flow.
-    pub(super) armed: Timestamp,
+    pub(super) tcp: Option<Box<Tcp>>,
+    pub(super) sides: [SideCounts; 2],
+    pub(super) last: Timestamp,
+    pub(super) last_recorded: Timestamp,
     /// What the observer keeps with the flow.
     pub annotation: A,
+    pub(super) alarm: Option<Timestamp>,
+    /// The earliest timer that was set for the flow.
+    pub(super) armed: Timestamp,
+    pub(super) duplicates: u64,
+    id: u64,
+    first: Stamp,
+    vlan: VlanTags,
+    tunnel: Option<Box<Tunnel>>,
+    icmp: Option<(u8, u8)>,
 }
 
 impl<A: Default> Flow<A> {
@@ -143,6 +146,7 @@ impl<A: Default> Flow<A> {
             alarm: None,
             leaving: None,
             armed: Timestamp::MAX,
+            is_stirred: true,
             annotation: A::default(),
         }
     }
@@ -196,12 +200,14 @@ impl<A> Flow<A> {
     /// Asks for [`super::Observer::alarm`] at the first tick boundary at or after `at`; an earlier alarm that waits is replaced.
     pub const fn set_alarm(&mut self, at: Option<Timestamp>) {
         self.alarm = at;
+        self.is_stirred = true;
     }
 
     /// Whether [`super::Observer::delivered`] is wanted.
     pub const fn set_watched(&mut self, watched: bool) {
         self.watched = watched;
         self.is_decided = true;
+        self.is_stirred = true;
     }
 
     /// See [`Flow::set_watched`].

@@ -1,7 +1,7 @@
 //! Key to flow, and the road of a packet through its flow.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
@@ -170,8 +170,14 @@ impl<A: Default, M> FlowTable<A, M> {
                 _ => {}
             }
         }
-        self.weigh(slot);
-        self.arm(slot);
+        if self
+            .slab
+            .flow(slot)
+            .is_some_and(|flow| std::mem::take(&mut flow.is_stirred))
+        {
+            self.weigh(slot);
+            self.arm(slot);
+        }
     }
 
     /// An ICMP error quoted a packet of a flow: gives the flow, where it is one of this table.
@@ -180,6 +186,7 @@ impl<A: Default, M> FlowTable<A, M> {
         let flow = self.slab.flow(slot)?;
         if let Some(tcp) = &mut flow.tcp {
             tcp.refuse();
+            flow.is_stirred = true;
         }
         Some(flow)
     }
@@ -293,7 +300,7 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 
     fn hash(&self, key: &FlowKey) -> u64 {
-        self.hasher.hash_one(key)
+        hash(&self.hasher, key)
     }
 
     fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
@@ -331,14 +338,8 @@ impl<A: Default, M> FlowTable<A, M> {
         let slot = self.slab.insert(flow);
         self.victims.push(slot, Worth::default());
         let (hasher, slab) = (&self.hasher, &self.slab);
-        self.index.insert_unique(hash, slot, |slot| {
-            let mut state = hasher.build_hasher();
-            // The key itself is hashed, as in every look-up: an `Option` of it would hash otherwise.
-            if let Some(key) = slab.key(*slot) {
-                key.hash(&mut state);
-            }
-            state.finish()
-        });
+        let rehash = |slot: &u32| slab.key(*slot).map_or(0, |key| self::hash(hasher, key));
+        self.index.insert_unique(hash, slot, rehash);
         slot
     }
 
@@ -575,10 +576,17 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 }
 
+fn hash(hasher: &FixedState, key: &FlowKey) -> u64 {
+    let mut state = hasher.build_hasher();
+    key.digest(&mut state);
+    state.finish()
+}
+
 fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: bool) {
     flow.last = flow.last.max(packet.timestamp);
     flow.last_recorded = flow.last_recorded.max(packet.recorded);
     let counts = &mut flow.sides[side.index()];
+    flow.is_stirred |= counts.packets == 0;
     counts.packets += u64::from(packet.frames.max(1));
     counts.wire_bytes += packet.wire_bytes;
     if is_duplicate {
@@ -587,6 +595,8 @@ fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: b
     }
     match packet.transport {
         Transport::Tcp(segment) => {
+            let news = segment.flags.0 & !counts.flags;
+            flow.is_stirred |= TcpFlags(news).changes_state();
             counts.flags |= segment.flags.0;
             let evidence = match (
                 segment.flags.has(TcpFlags::SYN),

@@ -12,52 +12,53 @@ use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Activity, Contact, NameSource};
 use crate::updates::os::RowId;
 
-/// A worker's state of one flow.
+/// A worker's state of one flow. What every packet touches stands in front.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Annotation {
     pub application: Application,
+    /// The packet that last brought something of a stream or a datagram.
+    pub last: Stamp,
     pub protocol: Option<AppProtocol>,
-    /// The name that the client itself sent.
-    pub claimed: Option<Box<Claimed>>,
-    /// What the flow is called, once that was looked up.
-    pub naming: Option<Box<Naming>>,
     /// Whether a claimed name was compared with those of DNS.
     pub is_compared: bool,
     /// Whether names were looked up.
     pub is_resolved: bool,
-    /// The contact with a catalogue name.
-    pub contact: Option<Arc<Contact>>,
-    /// What went over before the name was known.
-    pub pending: Vec<PendingActivity>,
-    pub burst: Burst,
-    /// What was told of the flow's bytes so far.
-    pub told: Told,
-    /// The packet that last brought something of a stream or a datagram.
-    pub last: Stamp,
     /// A failed connection was told.
     pub is_failure_told: bool,
     /// QUIC: what the client sent shows that the server answered, though nothing of it is on the mirror.
     pub answered_unseen: bool,
-    /// DNS: queries that wait for their answers.
-    pub dns: Option<Box<DnsState>>,
-    /// A TLS record that waits for more of the handshake, until then.
-    pub tls_due: Option<Timestamp>,
-    /// The packet that completed the TLS record, as far as it has come.
-    pub tls_stamp: Stamp,
     /// A TLS record was written.
     pub tls_told: bool,
     /// A TLS record is complete, and waits for the names of its flow.
     pub tls_waits: bool,
-    /// Community ID, once it was needed.
-    pub community_id: Option<Box<str>>,
-    /// Bytes that were last counted for this flow: see [`Annotation::memory`].
-    pub weight: usize,
-    /// Inherited from an earlier flow on the 5-tuple.
-    pub inherited: Option<Box<Naming>>,
     /// An earlier run of the sensor followed the flow: what is inherited is its own name.
     pub is_resumed: bool,
     /// That it goes on was not told in this run.
     pub is_unannounced: bool,
+    /// Bytes that were last counted for this flow: see [`Annotation::memory`].
+    pub weight: usize,
+    /// DNS: queries that wait for their answers.
+    pub dns: Option<Box<DnsState>>,
+    /// The name that the client itself sent.
+    pub claimed: Option<Box<Claimed>>,
+    /// What the flow is called, once that was looked up.
+    pub naming: Option<Box<Naming>>,
+    /// Inherited from an earlier flow on the 5-tuple.
+    pub inherited: Option<Box<Naming>>,
+    /// The contact with a catalogue name.
+    pub contact: Option<Arc<Contact>>,
+    pub burst: Burst,
+    /// What was told of the flow's bytes so far.
+    pub told: Told,
+    /// What went over before the name was known.
+    pub pending: Vec<PendingActivity>,
+    /// A TLS record that waits for more of the handshake, until then.
+    pub tls_due: Option<Timestamp>,
+    /// The packet that completed the TLS record, as far as it has come.
+    pub tls_stamp: Stamp,
+    /// Community ID, once it was needed.
+    pub community_id: Option<Box<str>>,
     /// What the client's SYN tells of its system, until it was told.
     pub stack: Option<RowId>,
     /// What was told of it as of one of a client's.

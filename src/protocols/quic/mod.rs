@@ -120,6 +120,13 @@ impl Connection {
         attempt + hello.map_or(0, |hello| hello.client_hello.memory())
     }
 
+    /// The hello of a connection of IETF QUIC is whole: no datagram with a short header begins another. (One of gQUIC may.)
+    pub fn is_established(&self) -> bool {
+        self.hello
+            .as_ref()
+            .is_some_and(|hello| hello.client_hello.version != 0)
+    }
+
     /// The newest hello that is whole.
     pub fn hello(&self) -> Option<&Hello> {
         self.hello.as_deref()

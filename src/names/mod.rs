@@ -38,6 +38,9 @@ pub const MAX_CHAIN: usize = 16;
 /// Most live names of a server that are kept under the server alone; with more, the server alone says nothing.
 const MAX_NAMES_OF_A_SERVER: usize = 4;
 
+/// Servers of an answer that are looked up at once.
+const AT_ONCE: usize = 8;
+
 /// Sizes and times of the names table.
 #[derive(Clone, Copy, Debug)]
 pub struct NamesOptions {
@@ -82,6 +85,10 @@ pub struct Candidate {
     pub answered: Timestamp,
 }
 
+/// A chain that is stored, as long as the store holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored(Entry);
+
 impl Names {
     /// An empty table.
     pub fn new(options: NamesOptions) -> Self {
@@ -103,33 +110,65 @@ impl Names {
         chain: &[impl AsRef<str>],
         time: Timestamp,
     ) {
-        let Some(name) = chain.first().map(AsRef::as_ref) else {
-            return;
-        };
-        let name_hash = self.hash(name);
-        let Some(name) = self.texts.intern(name.as_bytes()) else {
-            return;
-        };
-        let chain_hash = self.chain_hash(chain);
-        let chain = self.intern_chain(chain);
-        let entry = Entry {
-            name,
-            name_hash,
-            chain,
-            chain_hash,
-        };
-        self.insert(Key::new(client, server), entry, time);
-        self.insert(Key::of_name(name_hash, server), entry, time);
-        let server_alone = Key::new(NOBODY, server);
-        if self.table.distinct(
-            self.table_hash(&server_alone),
-            &server_alone,
-            name_hash,
-            time,
-        ) < MAX_NAMES_OF_A_SERVER
-        {
-            self.insert(server_alone, entry, time);
+        let chain = chain.iter().map(AsRef::as_ref);
+        if let Some(answered) = self.store(chain) {
+            self.learn_stored(client, std::iter::once(server), &answered, time);
         }
+    }
+
+    /// Stores a chain, for [`Self::learn_stored`]: an answer may lead to many addresses. `None` where it is empty, or a name too long.
+    pub fn store<'a>(
+        &self,
+        chain: impl ExactSizeIterator<Item = &'a str> + Clone,
+    ) -> Option<Stored> {
+        let name = chain.clone().next()?;
+        Some(Stored(Entry {
+            name: self.texts.intern(name.as_bytes())?,
+            name_hash: self.hash(name),
+            chain_hash: self.chain_hash(chain.clone()),
+            chain: self.intern_chain(chain),
+        }))
+    }
+
+    /// As [`Self::learn`], of a chain that is stored and led to several servers.
+    pub fn learn_stored(
+        &self,
+        client: IpAddr,
+        mut servers: impl Iterator<Item = IpAddr>,
+        Stored(entry): &Stored,
+        time: Timestamp,
+    ) {
+        loop {
+            let keys: [_; AT_ONCE] = std::array::from_fn(|_| {
+                let server = servers.next()?;
+                Some(self.keys_of(client, server, entry))
+            });
+            let keys = keys.iter().map_while(Option::as_ref);
+            self.table
+                .touch(keys.clone().flatten().map(|(hash, _)| *hash));
+            for [of_client, of_name, (hash, alone)] in keys.clone() {
+                for (hash, key) in [of_client, of_name] {
+                    self.table.insert(*hash, key, *entry, time);
+                }
+                let others = self.table.distinct(*hash, alone, entry.name_hash, time);
+                if others < MAX_NAMES_OF_A_SERVER {
+                    self.table.insert(*hash, alone, *entry, time);
+                }
+            }
+            if keys.count() < AT_ONCE {
+                return;
+            }
+        }
+    }
+
+    /// Under what an entry stands: the client's key, the name's, and that of the server alone.
+    fn keys_of(&self, client: IpAddr, server: IpAddr, entry: &Entry) -> [(u64, Key); 3] {
+        let keys = [
+            Key::new(client, server),
+            Key::of_name(entry.name_hash, server),
+            Key::new(NOBODY, server),
+        ];
+        keys.map(|key| (self.table_hash(&key), key))
     }
 
     /// The names that `client` was answered for `server` before `moment`, newest first.
@@ -242,17 +281,22 @@ impl Names {
     }
 
     /// A chain is stored as the ids of its names; a chain of one name needs none.
-    fn intern_chain(&self, chain: &[impl AsRef<str>]) -> Option<TextId> {
+    fn intern_chain<'a>(
+        &self,
+        chain: impl ExactSizeIterator<Item = &'a str> + Clone,
+    ) -> Option<TextId> {
         if chain.len() < 2 {
             return None;
         }
         let skipped = chain.len().saturating_sub(MAX_CHAIN);
-        let kept = chain.iter().take(1).chain(chain.iter().skip(skipped + 1));
-        let mut ids = Vec::with_capacity(MAX_CHAIN * 8);
-        for name in kept {
-            ids.extend_from_slice(&self.texts.intern(name.as_ref().as_bytes())?.to_bytes());
+        let kept = chain.clone().take(1).chain(chain.skip(skipped + 1));
+        let mut ids = [[0; 8]; MAX_CHAIN];
+        let mut length = 0;
+        for (id, name) in ids.iter_mut().zip(kept) {
+            *id = self.texts.intern(name.as_bytes())?.to_bytes();
+            length += 1;
         }
-        self.texts.intern(&ids)
+        self.texts.intern(ids.get(..length)?.as_flattened())
     }
 
     fn chain(&self, chain: TextId) -> Option<Vec<String>> {
@@ -264,10 +308,10 @@ impl Names {
             .collect()
     }
 
-    fn chain_hash(&self, chain: &[impl AsRef<str>]) -> u64 {
+    fn chain_hash<'a>(&self, chain: impl Iterator<Item = &'a str>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         for name in chain {
-            name.as_ref().hash(&mut hasher);
+            name.hash(&mut hasher);
         }
         hasher.finish()
     }

@@ -17,6 +17,7 @@
 //! Memory order: as in [`super::texts`]; the seal is stored with release after the words, loaded with acquire before them, and
 //! looked at again after an acquire fence.
 
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
@@ -45,8 +46,14 @@ const MOVED: usize = 14;
 const KEPT_TIMES: usize = 4;
 
 /// What an entry is found by: two addresses, or an address and a name's hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key([u64; 4]);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.iter().for_each(|word| hasher.write_u64(*word));
+    }
+}
 
 impl Key {
     /// By client and server.
@@ -173,9 +180,7 @@ impl Table {
 
     /// Stores `entry` under `key`, or notes that it was answered again at `time`.
     pub fn insert(&self, hash: u64, key: &Key, entry: Entry, time: Timestamp) {
-        let known = self
-            .walk(hash)
-            .find(|node| node.key == *key && node.entry.is_same(&entry));
+        let known = self.walk(hash, key).find(|node| node.entry.is_same(&entry));
         match known {
             Some(node) if !self.in_older_half(node.position) => self.note_time(&node, time),
             Some(node) => {
@@ -194,17 +199,14 @@ impl Table {
         moment: Timestamp,
         retention: Duration,
     ) -> impl Iterator<Item = Found> + use<'_> {
-        let key = *key;
-        self.walk(hash)
-            .filter(move |node| node.key == key)
-            .filter_map(move |node| {
-                let times = node.times.into_iter().filter(|time| *time != NO_TIME);
-                let answered = times.map(time_of).filter(|time| *time <= moment).max()?;
-                (moment.since(answered) <= retention).then_some(Found {
-                    entry: node.entry,
-                    answered,
-                })
+        self.walk(hash, key).filter_map(move |node| {
+            let times = node.times.into_iter().filter(|time| *time != NO_TIME);
+            let answered = times.map(time_of).filter(|time| *time <= moment).max()?;
+            (moment.since(answered) <= retention).then_some(Found {
+                entry: node.entry,
+                answered,
             })
+        })
     }
 
     /// How many names other than `name_hash` were stored under `key` two ticks before `time` or earlier. What is newer does not count:
@@ -212,15 +214,18 @@ impl Table {
     pub fn distinct(&self, hash: u64, key: &Key, name_hash: u64, time: Timestamp) -> usize {
         let settled = time.tick().0.saturating_sub(2);
         let is_settled = |word: &u64| *word != NO_TIME && time_of(*word).tick().0 <= settled;
-        let mut names: Vec<u64> = self
-            .walk(hash)
-            .filter(|node| node.key == *key && node.entry.name_hash != name_hash)
-            .filter(|node| node.times.iter().any(is_settled))
-            .map(|node| node.entry.name_hash)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names.len()
+        let (mut names, mut count) = ([0; MAX_HOPS], 0);
+        for node in self.walk(hash, key) {
+            let other = node.entry.name_hash;
+            let is_new = other != name_hash
+                && node.times.iter().any(is_settled)
+                && !names.iter().take(count).any(|name| *name == other);
+            if let Some(name) = names.get_mut(count).filter(|_| is_new) {
+                *name = other;
+                count += 1;
+            }
+        }
+        count
     }
 
     /// Entries of the table, newest first, each with the times of its answers, oldest first. What other threads insert meanwhile may be
@@ -229,7 +234,7 @@ impl Table {
         let newest = self.written();
         let positions = newest.saturating_sub(self.capacity)..newest;
         positions.rev().filter_map(|position| {
-            let node = self.read(position)?;
+            let node = self.read(position, |_| true)?.node?;
             let was_moved = self.word(position, MOVED).load(Ordering::Relaxed) != 0;
             let times = node.times.into_iter().filter(|time| *time != NO_TIME);
             let mut times: Vec<Timestamp> = times.map(time_of).collect();
@@ -257,28 +262,51 @@ impl Table {
         self.capacity
     }
 
-    fn walk(&self, hash: u64) -> impl Iterator<Item = Node> + use<'_> {
+    /// Brings what an insert or a look-up will look at into the core's cache; several at once cost hardly more than one.
+    pub fn touch(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        let newest = |hash| self.bucket(hash).load(Ordering::Relaxed);
+        let heads: u64 = hashes.clone().map(newest).fold(0, u64::wrapping_add);
+        let seal = |hash| match newest(hash) {
+            0 => 0,
+            position => self.word(position - 1, SEAL).load(Ordering::Relaxed),
+        };
+        let seals = hashes.map(seal).fold(heads, u64::wrapping_add);
+        std::hint::black_box(seals);
+    }
+
+    /// The entries under `key`, newest first.
+    fn walk(&self, hash: u64, key: &Key) -> impl Iterator<Item = Node> + use<'_> {
         let (used, bit) = self.used(hash);
         let mut next = match used.load(Ordering::Relaxed) & bit {
             0 => 0,
             _ => self.bucket(hash).load(Ordering::Acquire),
         };
+        let key = *key;
+        let mut hops = 0;
         std::iter::from_fn(move || {
-            let node = self.read(next.checked_sub(1)?)?;
-            next = node.next;
-            Some(node)
+            while hops < MAX_HOPS {
+                let step = self.read(next.checked_sub(1)?, |other| *other == key)?;
+                next = step.next;
+                hops += 1;
+                if step.node.is_some() {
+                    return step.node;
+                }
+            }
+            None
         })
-        .take(MAX_HOPS)
     }
 
-    fn read(&self, position: u64) -> Option<Node> {
+    /// The entry at `position`, with its contents where its key is wanted; `None` where it was overwritten.
+    fn read(&self, position: u64, is_wanted: impl Fn(&Key) -> bool) -> Option<Step> {
         if self.word(position, SEAL).load(Ordering::Acquire) != position + 1 {
             return None;
         }
         let word = |index: usize| self.word(position, index).load(Ordering::Relaxed);
-        let node = Node {
+        let key = Key(std::array::from_fn(|index| word(KEY + index)));
+        let next = word(NEXT);
+        let node = is_wanted(&key).then(|| Node {
             position,
-            key: Key([word(KEY), word(KEY + 1), word(KEY + 2), word(KEY + 3)]),
+            key,
             entry: Entry {
                 name: TextId::from_word(word(NAME)),
                 name_hash: word(NAME_HASH),
@@ -287,13 +315,12 @@ impl Table {
                     .map(TextId::from_word),
                 chain_hash: word(CHAIN_HASH),
             },
-            next: word(NEXT),
             times: std::array::from_fn(|index| word(TIMES + index)),
-        };
+        });
         fence(Ordering::Acquire);
         let whole =
             word(SEAL) == position + 1 && self.written().saturating_sub(position) <= self.capacity;
-        whole.then_some(node)
+        whole.then_some(Step { next, node })
     }
 
     fn append(&self, hash: u64, key: &Key, entry: Entry, times: [u64; KEPT_TIMES]) {
@@ -399,12 +426,17 @@ impl Table {
     }
 }
 
+/// An entry on the way through a bucket.
+struct Step {
+    next: u64,
+    node: Option<Node>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Node {
     position: u64,
     key: Key,
     entry: Entry,
-    next: u64,
     times: [u64; KEPT_TIMES],
 }
 

@@ -9,20 +9,16 @@ use foldhash::fast::FixedState;
 use super::annotation::{Annotation, Query};
 use super::worker::{Core, Way};
 use crate::flows::{Chunk, ClientEvidence, Flow};
-use crate::protocols::dns::{self, Data, Framer, Message, svcb, words};
+use crate::protocols::dns::{Framer, Message, Resolution, words};
 use crate::records::Kind;
 use crate::types::flow_key::Side;
-use crate::types::{Fqdn, Stamp, Timestamp};
+use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Answer, Fact, Question};
 
 /// Queries of one flow that wait for their answers.
 const MAX_QUERIES: usize = 64;
-/// Answer records that are looked at for names.
-const MAX_ANSWERS: usize = 256;
 /// Most that a frame is believed to lie behind the clock of its worker.
 const MOST_BEHIND: Duration = Duration::from_secs(1);
-/// Longest chain of aliases.
-const MAX_ALIASES: usize = 16;
 
 impl Core {
     /// A piece of DNS over TCP.
@@ -63,10 +59,7 @@ impl Core {
         bytes: &[u8],
         stamp: Stamp,
     ) {
-        let Some(message) = Message::parse(bytes)
-            .ok()
-            .filter(|_| dns::is_plausible(bytes))
-        else {
+        let Some(message) = Message::parse(bytes).ok().filter(Message::is_plausible) else {
             self.counters.dns_malformed += 1;
             return;
         };
@@ -89,22 +82,30 @@ impl Core {
                 crate::records::dns::write(line, &message, tx_id, style);
             },
         );
+        let mut resolution = std::mem::take(&mut self.resolution);
         if message.is_response() {
             self.counters.dns_responses += 1;
-            self.dns_response(flow, &message, stamp);
+            self.dns_response(flow, &message, &mut resolution, stamp);
         } else {
             self.counters.dns_queries += 1;
-            self.dns_query(flow, &message, stamp);
+            self.dns_query(flow, &message, &mut resolution, stamp);
         }
+        self.resolution = resolution;
     }
 
-    fn dns_query(&mut self, flow: &mut Flow<Annotation>, message: &Message<'_>, stamp: Stamp) {
-        let Some((question, kind)) = first_question(message) else {
+    fn dns_query(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        message: &Message<'_>,
+        resolution: &mut Resolution,
+        stamp: Stamp,
+    ) {
+        let Some(kind) = resolution.read_question(message) else {
             return;
         };
         let query = Query {
             id: message.id(),
-            question: question_hash(&question, kind),
+            question: question_hash(resolution.question(), kind),
             is_answered: false,
         };
         let state = flow.annotation.dns.get_or_insert_default();
@@ -115,19 +116,25 @@ impl Core {
         }
         state.queries.push_back(query);
         if is_address_question(kind)
-            && let Some(question) = self.catalogue_question(flow, &question, stamp)
+            && let Some(question) = self.catalogue_question(flow, resolution.question(), stamp)
         {
             self.tell(flow, Fact::Asked(question));
         }
     }
 
-    fn dns_response(&mut self, flow: &mut Flow<Annotation>, message: &Message<'_>, stamp: Stamp) {
-        let Some((question, kind)) = first_question(message) else {
+    fn dns_response(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        message: &Message<'_>,
+        resolution: &mut Resolution,
+        stamp: Stamp,
+    ) {
+        let Some(kind) = resolution.read_question(message) else {
             return;
         };
         let answered = Query {
             id: message.id(),
-            question: question_hash(&question, kind),
+            question: question_hash(resolution.question(), kind),
             is_answered: true,
         };
         let resolver = flow.server().address;
@@ -139,38 +146,33 @@ impl Core {
             }
             self.counters.dns_unasked_believed += 1;
         }
-        let found = resolved(message, &question);
-        let (client, time) = (flow.client().address, self.message_time(stamp));
-        self.counters.names_answered += found.addresses.len() as u64;
-        for (address, chain) in &found.addresses {
-            self.names.learn(client, *address, chain, time);
-        }
-        for (public_name, config_id) in &found.ech {
-            self.names.learn_ech(client, public_name, *config_id, time);
-        }
+        resolution.read_answers(message);
+        self.learn(flow.client().address, resolution, self.message_time(stamp));
         if is_address_question(kind)
             && !message.is_truncated()
-            && let Some(question) = self.catalogue_question(flow, &question, stamp)
+            && let Some(question) = self.catalogue_question(flow, resolution.question(), stamp)
         {
-            let usable = found
-                .addresses
-                .iter()
-                .filter(|(address, _)| is_usable(*address));
-            let addresses: Vec<IpAddr> = usable.clone().map(|(address, _)| *address).collect();
-            let chain = usable
-                .map(|(_, chain)| chain)
-                .next()
-                .cloned()
-                .unwrap_or(found.aliases);
-            self.tell(
-                flow,
-                Fact::Answered(Answer {
-                    question,
-                    chain,
-                    addresses,
-                    is_cut: message.is_cut(),
-                }),
-            );
+            let answer = answer(question, resolution, message.is_cut());
+            self.tell(flow, Fact::Answered(answer));
+        }
+    }
+
+    /// `client` knows now what a response says.
+    fn learn(&mut self, client: IpAddr, resolution: &Resolution, time: Timestamp) {
+        let addresses = resolution.addresses();
+        self.counters.names_answered += addresses.len() as u64;
+        // Nearly always one chain led to them all.
+        for addresses in addresses.chunk_by(|(_, one), (_, other)| one == other) {
+            let length = addresses.first().map_or(0, |(_, length)| *length);
+            let Some(stored) = self.names.store(resolution.chain(length)) else {
+                continue;
+            };
+            let servers = addresses.iter().map(|(address, _)| *address);
+            self.names.learn_stored(client, servers, &stored, time);
+        }
+        for (public_name, config_id) in resolution.ech() {
+            self.names
+                .learn_ech(client, public_name.as_str(), *config_id, time);
         }
     }
 
@@ -187,95 +189,37 @@ impl Core {
     fn catalogue_question(
         &self,
         flow: &Flow<Annotation>,
-        name: &Fqdn,
+        name: &str,
         stamp: Stamp,
     ) -> Option<Question> {
+        let endpoint = self.catalogue.find(name)?;
         Some(Question {
             time: self.message_time(stamp),
             flow_id: flow.id(),
             client: flow.client(),
             resolver: flow.server(),
             protocol: flow.key().protocol(),
-            endpoint: self.catalogue.find(name.as_str())?,
-            name: name.as_str().to_owned(),
+            endpoint,
+            name: name.to_owned(),
         })
     }
 }
 
-/// What a response says of the name asked for.
-#[derive(Debug, Default)]
-struct Resolved {
-    /// Addresses, each with the chain that led to it.
-    addresses: Vec<(IpAddr, Vec<String>)>,
-    /// From the name asked for to the last alias.
-    aliases: Vec<String>,
-    /// Public names and ids of ECH configurations.
-    ech: Vec<(String, u8)>,
-}
-
-/// Follows the aliases from the name asked for, in whatever order the records stand. The answer section only: glue names servers.
-fn resolved(message: &Message<'_>, question: &Fqdn) -> Resolved {
-    let mut found = Resolved {
-        aliases: vec![question.as_str().to_owned()],
-        ..Resolved::default()
-    };
-    let records: Vec<_> = message.answers().take(MAX_ANSWERS).collect();
-    let aliases: Vec<(Fqdn, Fqdn)> = records
-        .iter()
-        .filter(|record| record.kind == words::CNAME)
-        .filter_map(|record| match record.data() {
-            Data::Name(target) => Some((record.name.to_fqdn()?, target.to_fqdn()?)),
-            _ => None,
-        })
-        .collect();
-    while found.aliases.len() <= MAX_ALIASES {
-        let last = found.aliases.last().map(String::as_str).unwrap_or_default();
-        let next = aliases
-            .iter()
-            .find(|(owner, _)| owner.as_str() == last)
-            .map(|(_, target)| target.as_str().to_owned());
-        match next.filter(|next| !found.aliases.contains(next)) {
-            Some(next) => found.aliases.push(next),
-            None => break,
-        }
+/// What was answered, with the chain of the first address that one can connect to.
+fn answer(question: Question, resolution: &Resolution, is_cut: bool) -> Answer {
+    let usable = resolution.addresses().iter().copied();
+    let usable = usable.filter(|(address, _)| is_usable(*address));
+    let length = usable.clone().map(|(_, length)| length).next();
+    let chain = length.map_or_else(
+        || resolution.aliases().map(str::to_owned).collect(),
+        |length| resolution.chain(length).map(str::to_owned).collect(),
+    );
+    Answer {
+        question,
+        chain,
+        addresses: usable.map(|(address, _)| address).collect(),
+        is_cut,
     }
-    for record in &records {
-        let Some(owner) = record.name.to_fqdn() else {
-            continue;
-        };
-        let Some(at) = found.aliases.iter().position(|name| name == owner.as_str()) else {
-            continue;
-        };
-        let chain: Vec<String> = found.aliases.iter().take(at + 1).cloned().collect();
-        match record.data() {
-            Data::A(address) => found.addresses.push((address.into(), chain)),
-            Data::Aaaa(address) => found.addresses.push((address.into(), chain)),
-            Data::Service(service) => {
-                let v4 = service.ipv4_hints().map(IpAddr::from);
-                let hints = v4
-                    .chain(service.ipv6_hints().map(IpAddr::from))
-                    .take(MAX_ANSWERS);
-                found
-                    .addresses
-                    .extend(hints.map(|hint| (hint, chain.clone())));
-                let configs = service.ech().map(svcb::ech_configs).into_iter().flatten();
-                let named = configs.filter_map(|config| {
-                    Some((
-                        Fqdn::from_claim(config.public_name)?.as_str().to_owned(),
-                        config.config_id,
-                    ))
-                });
-                found.ech.extend(named);
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn first_question(message: &Message<'_>) -> Option<(Fqdn, u16)> {
-    let question = message.questions().next()?;
-    Some((question.name.to_fqdn()?, question.kind))
 }
 
 const fn is_address_question(kind: u16) -> bool {
@@ -287,9 +231,9 @@ fn is_usable(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_loopback()
 }
 
-fn question_hash(name: &Fqdn, kind: u16) -> u64 {
+fn question_hash(name: &str, kind: u16) -> u64 {
     let mut hasher = FixedState::with_seed(0).build_hasher();
-    hasher.write(name.as_str().as_bytes());
+    hasher.write(name.as_bytes());
     hasher.write_u16(kind);
     hasher.finish()
 }

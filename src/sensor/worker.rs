@@ -19,6 +19,7 @@ use std::time::Duration;
 use foldhash::quality::FixedState;
 
 use super::annotation::Annotation;
+use super::application::Application;
 use super::doctor::FlowWatch;
 use super::kept::Earlier;
 use super::mirror::MirrorCounters;
@@ -30,6 +31,8 @@ use super::systems::Sightings;
 use crate::counters;
 use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::Names;
+use crate::protocols::dns::Resolution;
+use crate::protocols::quic;
 use crate::pseudonyms::{Pseudonyms, Rewriter};
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
@@ -37,7 +40,7 @@ use crate::records::time::TimeText;
 use crate::records::{Header, Kind, Kinds, Line, Style};
 use crate::types::flow_key::Side;
 use crate::types::packet::{Transport, UdpDatagram};
-use crate::types::{Endpoint, FlowKey, Fqdn, Packet, Stamp, Tick, Timestamp};
+use crate::types::{Direction, Endpoint, FlowKey, Fqdn, Packet, Stamp, Tick, Timestamp};
 use crate::updates::{Catalogue, Fact};
 
 counters! {
@@ -158,6 +161,8 @@ pub(super) struct Core {
     watch: Option<Box<FlowWatch>>,
     /// A DNS message written anew: see [`super::wording`].
     pub message: Vec<u8>,
+    /// What the DNS message at hand says: its buffers are used again.
+    pub resolution: Resolution,
     /// QUIC datagrams opened in this tick.
     pub quic_opened: u32,
     /// What was told of hosts lately.
@@ -203,6 +208,7 @@ impl Worker {
             presence: Presence::default(),
             watch: None,
             message: Vec::new(),
+            resolution: Resolution::default(),
             quic_opened: 0,
             told: Told::default(),
             sightings: Sightings::default(),
@@ -457,6 +463,17 @@ impl Core {
     }
 }
 
+/// A datagram of a QUIC connection whose hello is known, that tells nothing any more.
+fn is_quic_data(flow: &Flow<Annotation>, side: Side, payload: &[u8]) -> bool {
+    let Application::Quic(connection) = &flow.annotation.application else {
+        return false;
+    };
+    let is_answer_known = flow.packets(Direction::ToClient) > 0
+        || flow.direction(side) == Direction::ToClient
+        || flow.annotation.answered_unseen;
+    is_answer_known && connection.is_established() && quic::is_short(payload)
+}
+
 /// Which way a record points.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
@@ -515,6 +532,9 @@ impl Observer<Annotation> for Core {
         stamp: Stamp,
     ) -> Interest {
         flow.annotation.last = stamp;
+        if is_quic_data(flow, side, datagram.payload) {
+            return Interest::Continue;
+        }
         let interest = self.flow_datagram(flow, side, datagram, stamp);
         self.weigh(flow, interest)
     }

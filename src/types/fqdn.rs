@@ -27,8 +27,15 @@ impl Fqdn {
         let fits = !text.is_empty() && text.len() <= MAX_PRESENTATION;
         let printable = text
             .bytes()
-            .all(|b| (0x21..=0x7e).contains(&b) || b == b' ');
-        (fits && printable).then(|| Self(text.to_ascii_lowercase().into()))
+            .fold(true, |all, b| all & (0x20..=0x7e).contains(&b));
+        if !fits || !printable {
+            return None;
+        }
+        let mut name: Arc<str> = text.into();
+        if let Some(name) = Arc::get_mut(&mut name) {
+            name.make_ascii_lowercase();
+        }
+        Some(Self(name))
     }
 
     /// From the raw bytes of a claimed host name (SNI, HTTP `Host` without its port), where dots separate labels.

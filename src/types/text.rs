@@ -5,6 +5,9 @@
 
 /// Appends `bytes` to `text` in presentation form.
 pub fn push_presentation(text: &mut String, bytes: &[u8]) {
+    if let Some(plain) = as_plain(bytes) {
+        return text.push_str(plain);
+    }
     for &byte in bytes {
         push_byte(text, byte);
     }
@@ -12,6 +15,9 @@ pub fn push_presentation(text: &mut String, bytes: &[u8]) {
 
 /// Appends one DNS label to `text` in presentation form: a dot inside the label is escaped.
 pub fn push_label(text: &mut String, label: &[u8]) {
+    if let Some(plain) = as_plain(label).filter(|_| !label.contains(&b'.')) {
+        return text.push_str(plain);
+    }
     for &byte in label {
         if byte == b'.' {
             text.push_str("\\.");
@@ -19,6 +25,13 @@ pub fn push_label(text: &mut String, label: &[u8]) {
             push_byte(text, byte);
         }
     }
+}
+
+/// The text of bytes of which none has to be escaped, as of nearly all.
+fn as_plain(bytes: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| (0x20..=0x7e).contains(byte) && *byte != b'\\';
+    let are_plain = bytes.iter().fold(true, |all, byte| all & is_plain(byte));
+    are_plain.then(|| str::from_utf8(bytes).ok()).flatten()
 }
 
 /// The presentation form of `bytes`.

@@ -5,6 +5,7 @@
 //!
 //! * [`name`]: names, compression pointers bounded
 //! * [`record`]: questions and resource records
+//! * [`resolution`]: what a response says of the name asked for
 //! * [`svcb`]: HTTPS and SVCB parameters, ECH configurations
 //! * [`words`]: the words for types and codes
 //! * [`framer`]: DNS over TCP
@@ -13,12 +14,14 @@
 pub mod framer;
 pub mod name;
 pub mod record;
+pub mod resolution;
 pub mod svcb;
 pub mod words;
 
 pub use framer::Framer;
 pub use name::Name;
 pub use record::{Data, Question, Resource, Resources};
+pub use resolution::Resolution;
 
 /// Bytes of a header (RFC 1035 section 4.1.1).
 pub const HEADER: usize = 12;
@@ -145,6 +148,14 @@ impl<'a> Message<'a> {
         Resources::new(self.bytes, authorities.offset(), self.header.additional)
     }
 
+    /// Whether it says what messages say: other things come to the port too.
+    pub const fn is_plausible(&self) -> bool {
+        let is_known_operation = matches!(self.opcode(), 0..=2 | 4..=6);
+        let says_something =
+            self.header.questions > 0 || self.is_response() || self.header.additional > 0;
+        is_known_operation && says_something && self.header.questions <= 64
+    }
+
     /// Where the answers begin; `None` where a question cannot be read.
     fn after_questions(&self) -> Option<usize> {
         let count = self.header.questions.min(MAX_RECORDS);
@@ -156,13 +167,7 @@ impl<'a> Message<'a> {
 
 /// Whether `bytes` may be a message: what else comes to the port is not taken for one.
 pub fn is_plausible(bytes: &[u8]) -> bool {
-    let Ok(message) = Message::parse(bytes) else {
-        return false;
-    };
-    let is_known_operation = matches!(message.opcode(), 0..=2 | 4..=6);
-    let says_something =
-        message.header.questions > 0 || message.is_response() || message.header.additional > 0;
-    is_known_operation && says_something && message.header.questions <= 64
+    Message::parse(bytes).is_ok_and(|message| message.is_plausible())
 }
 
 #[cfg(test)]

@@ -57,6 +57,60 @@ impl<'a> Name<'a> {
         Some(())
     }
 
+    /// Appends what is compared and matched, the presentation form in lower case; `None` for the root and broken ones, and then `text`
+    /// stays as it was.
+    pub fn push_lowered(&self, text: &mut String) -> Option<()> {
+        let start = text.len();
+        let read = match self.plain(&mut [0; MAX_OCTETS]) {
+            Some(plain) => {
+                text.push_str(plain);
+                Some(())
+            }
+            None => self.push_to(text),
+        };
+        if read.is_none() || text.len() == start {
+            text.truncate(start);
+            return None;
+        }
+        if let Some(name) = text.get_mut(start..) {
+            name.make_ascii_lowercase();
+        }
+        Some(())
+    }
+
+    /// The presentation form of a name without anything to escape, as nearly all are; `None` for others, and for broken ones.
+    ///
+    /// Labels are copied as they lie, up to the next pointer, and dots put where their lengths stand.
+    fn plain<'s>(&self, space: &'s mut [u8; MAX_OCTETS]) -> Option<&'s str> {
+        let (mut end, mut at) = (0, self.offset);
+        for _ in 0..MAX_HOPS {
+            let (run, next) = run(self.message, at)?;
+            // The root's octet has its place too.
+            let place = space.get_mut(end..MAX_OCTETS - 1)?;
+            place.get_mut(..run.len())?.copy_from_slice(run);
+            end += run.len();
+            match next {
+                Some(next) => at = next,
+                None => return presented(space.get_mut(..end)?),
+            }
+        }
+        None
+    }
+
+    /// Where its first label stands in the message. Two names that begin there are one; a broken pointer leads to itself.
+    pub fn place(&self) -> usize {
+        let mut offset = self.offset;
+        for _ in 0..MAX_HOPS {
+            match self.message.get(offset..).and_then(<[u8]>::first_chunk) {
+                Some([high, low]) if high & POINTER == POINTER => {
+                    offset = usize::from(high & !POINTER) << 8 | usize::from(*low);
+                }
+                _ => break,
+            }
+        }
+        offset
+    }
+
     /// As a name to compare and match; `None` for the root and broken ones.
     pub fn to_fqdn(&self) -> Option<Fqdn> {
         let mut text = String::with_capacity(64);
@@ -94,6 +148,41 @@ fn next_label<'a>(
     }
 }
 
+/// The labels at `offset` as they lie, up to the root or a pointer, and where that leads.
+fn run(message: &[u8], offset: usize) -> Option<(&[u8], Option<usize>)> {
+    let mut end = offset;
+    loop {
+        let length = *message.get(end)?;
+        match length & POINTER {
+            0 if length == 0 => return Some((message.get(offset..end)?, None)),
+            0 => end += 1 + usize::from(length),
+            POINTER => {
+                let low = *message.get(end + 1)?;
+                let next = usize::from(length & !POINTER) << 8 | usize::from(low);
+                return Some((message.get(offset..end)?, Some(next)));
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Labels behind their lengths, with dots between them.
+fn presented(labels: &mut [u8]) -> Option<&str> {
+    let (mut at, mut count) = (0, 0);
+    while let Some(length) = labels.get_mut(at) {
+        at += 1 + usize::from(*length);
+        *length = b'.';
+        count += 1;
+    }
+    let is_plain = |byte: u8| (0x20..=0x7e).contains(&byte) && byte != b'\\';
+    let are_plain = labels.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let dots: u32 = labels.iter().map(|byte| u32::from(*byte == b'.')).sum();
+    if !are_plain || dots != count {
+        return None;
+    }
+    str::from_utf8(labels.get(1..)?).ok()
+}
+
 /// Where the name at `offset` ends in the message; pointers are not followed.
 pub(super) fn end_of_name(message: &[u8], mut offset: usize) -> Option<usize> {
     for _ in 0..MAX_OCTETS {
@@ -106,4 +195,53 @@ pub(super) fn end_of_name(message: &[u8], mut offset: usize) -> Option<usize> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is compared, by the long way alone.
+    fn lowered(name: Name<'_>) -> Option<String> {
+        let mut text = String::new();
+        name.push_to(&mut text)?;
+        (!text.is_empty()).then(|| text.to_ascii_lowercase())
+    }
+
+    /// Labels, lengths and pointers, each likely right and sometimes anything.
+    fn messages() -> impl Strategy<Value = Vec<u8>> {
+        let plain = prop::collection::vec(prop::sample::select(b"abcXYZ019-_".to_vec()), 1..12);
+        let odd = prop::collection::vec(any::<u8>(), 1..64);
+        let label = prop_oneof![6 => plain, 1 => odd].prop_map(|mut label| {
+            label.insert(0, label.len() as u8);
+            label
+        });
+        let end = prop_oneof![
+            Just(vec![0]),
+            (0..200_u8).prop_map(|at| vec![POINTER, at]),
+            Just(vec![])
+        ];
+        let piece = (prop::collection::vec(label, 0..24), end);
+        prop::collection::vec(piece, 1..4).prop_map(|pieces| {
+            let piece = |(labels, end): (Vec<Vec<u8>>, Vec<u8>)| [labels.concat(), end].concat();
+            pieces.into_iter().flat_map(piece).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn the_short_way_reads_what_the_long_one_reads(message in messages(), offset in 0..80_usize) {
+            let name = Name::new(&message, offset);
+            let mut text = "before ".to_owned();
+            let read = name.push_lowered(&mut text);
+            prop_assert_eq!(read.map(|()| text.split_off(7)), lowered(name));
+            prop_assert_eq!(text, "before ");
+            // Where it begins, the same name begins.
+            let begun = lowered(Name::new(&message, name.place()));
+            prop_assert!(lowered(name).is_none() || lowered(name) == begun);
+        }
+    }
 }

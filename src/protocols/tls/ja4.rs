@@ -109,11 +109,23 @@ fn without_grease(values: &[u16]) -> Vec<u16> {
 }
 
 fn list(values: &[u16]) -> String {
-    values
-        .iter()
-        .map(|value| format!("{value:04x}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    let mut text = String::with_capacity(values.len() * 5);
+    for value in values {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        value
+            .to_be_bytes()
+            .iter()
+            .for_each(|byte| push_hex(&mut text, *byte));
+    }
+    text
+}
+
+fn push_hex(text: &mut String, byte: u8) {
+    for digit in [byte >> 4, byte & 0x0f] {
+        text.extend(char::from_digit(digit.into(), 16));
+    }
 }
 
 fn truncated_hash(text: &str) -> String {
@@ -121,11 +133,10 @@ fn truncated_hash(text: &str) -> String {
         return NO_HASH.to_owned();
     }
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hash.as_ref()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::with_capacity(NO_HASH.len());
+    let bytes = hash.as_ref().iter().take(NO_HASH.len() / 2);
+    bytes.for_each(|byte| push_hex(&mut text, *byte));
+    text
 }
 
 const fn version_digits(version: u16) -> &'static str {

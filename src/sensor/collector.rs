@@ -55,13 +55,15 @@ impl Collector {
 
     /// Takes in what the workers made of a step that ends within `tick`.
     pub fn step(&mut self, made: &mut [Made], tick: Tick) {
-        let mut facts: Vec<(Key, Fact)> = made
-            .iter_mut()
-            .flat_map(|part| part.facts.drain(..))
-            .collect();
-        facts.sort_by_key(|(key, _)| *key);
-        for (key, fact) in &facts {
-            self.form.fact(&mut self.engine, *key, fact);
+        if let Some((first, others)) = made.split_first_mut() {
+            let facts = &mut first.facts;
+            others
+                .iter_mut()
+                .for_each(|part| facts.append(&mut part.facts));
+            facts.sort_by_key(|(key, _)| *key);
+            for (key, fact) in facts.drain(..) {
+                self.form.fact(&mut self.engine, key, &fact);
+            }
         }
         if tick.0 > i64::MIN {
             self.form.advance(&mut self.engine, tick.start());

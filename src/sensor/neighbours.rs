@@ -39,12 +39,31 @@ pub(super) struct Ends {
 #[derive(Debug)]
 pub(super) struct Told {
     slot: i64,
-    packets: HashSet<(IpAddr, Mac, Hops, Option<u32>), FixedState>,
+    packets: HashSet<Sighting, FixedState>,
     receivers: HashMap<Mac, u8, FixedState>,
     /// Messages of this tick.
     messages: u32,
     /// Of the packet at hand, where it has pseudonyms.
     ends: Option<Ends>,
+}
+
+/// An address behind a MAC address, and what of a packet tells them apart; in few words, for every flow is looked up.
+type Sighting = (u128, u64, Option<u32>);
+
+fn sighting(address: IpAddr, mac: Mac, hops: Hops, stack: Option<u32>) -> Sighting {
+    let address = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    let hops = match hops {
+        Hops::Unknown => [0, 0],
+        Hops::Whole(hops) => [1, hops],
+        Hops::Less(hops) => [2, hops],
+    };
+    let [a, b, c, d, e, f] = mac;
+    let [kind, hops] = hops;
+    let sender = u64::from_be_bytes([a, b, c, d, e, f, kind, hops]);
+    (address.to_bits(), sender, stack)
 }
 
 impl Default for Told {
@@ -138,7 +157,8 @@ impl Core {
         {
             let hops = Hops::of(packet.hop_limit);
             let stack = stack(packet);
-            if self.told.packets.insert((packet.source, mac, hops, stack)) {
+            let sighting = sighting(packet.source, mac, hops, stack);
+            if self.told.packets.insert(sighting) {
                 self.tell_ends_of(flow, packet.source, mac, Evidence::Packet { hops, stack });
             }
         }
@@ -158,7 +178,7 @@ impl Core {
             && self
                 .told
                 .packets
-                .insert((address, mac, Hops::Unknown, Some(u32::MAX)));
+                .insert(sighting(address, mac, Hops::Unknown, Some(u32::MAX)));
         *told += u8::from(is_new);
         is_new
     }

@@ -19,12 +19,13 @@ mod timers;
 mod whose;
 mod windows;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
+use hashbrown::HashMap;
 
 use super::access::{AccessKey, Asked, KnownFile, OpenAccess};
 use super::catalogue::{Catalogue, EndpointId, Product, ProductId, Role, RoleOf};

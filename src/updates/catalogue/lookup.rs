@@ -137,9 +137,10 @@ const STARRED: &str = "*";
 
 /// Globs are told apart by their last two labels; the few that have a star there are tried for every name.
 fn last_two_labels(name: &str) -> &str {
-    let start = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    let mut dots = memchr::memrchr_iter(b'.', name.as_bytes());
+    let start = dots.nth(1).map_or(0, |at| at + 1);
     let labels = name.get(start..).unwrap_or(name);
-    if labels.contains('*') {
+    if memchr::memchr(b'*', labels.as_bytes()).is_some() {
         STARRED
     } else {
         labels

@@ -1,8 +1,9 @@
 //! Whose doing it is: what is open belongs to a host, not to an address.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+
+use hashbrown::HashMap;
 
 use super::super::fact::Contact;
 use super::super::hosts::kept::KeptHost;

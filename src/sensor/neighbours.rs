@@ -18,14 +18,12 @@ use crate::pseudonyms::Rewriter;
 use crate::types::packet::{TcpFlags, Transport, UdpDatagram};
 use crate::types::{Packet, Timestamp};
 use crate::updates::Fact;
-use crate::updates::hosts::{Evidence, Hops, MAX_ASKED, Mac, Neighbour, SLOT};
+use crate::updates::hosts::{Evidence, Hops, MAX_ASKED, MOST_OF_A_STATION, Mac, Neighbour, SLOT};
 
 /// Messages of a tick that are looked into; a flood has more.
 const MAX_A_TICK: u32 = 4_096;
 /// Senders and receivers of a slot that are remembered; beyond that they are told again.
 const MAX_TOLD: usize = 1 << 14;
-/// Receivers behind one MAC address that are told in a slot: it is clear long before that it passes on.
-const MAX_RECEIVERS: u8 = 64;
 
 /// What a packet says of its ends before they have pseudonyms.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +38,19 @@ pub(super) struct Ends {
 pub(super) struct Told {
     slot: i64,
     packets: HashSet<Sighting, FixedState>,
-    receivers: HashMap<Mac, u8, FixedState>,
+    /// How many of them were from a MAC address, and to it.
+    stations: HashMap<Mac, [u8; 2], FixedState>,
     /// Messages of this tick.
     messages: u32,
     /// Of the packet at hand, where it has pseudonyms.
     ends: Option<Ends>,
+}
+
+/// Which end of a packet.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    From,
+    To,
 }
 
 /// An address behind a MAC address, and what of a packet tells them apart; in few words, for every flow is looked up.
@@ -71,7 +77,7 @@ impl Default for Told {
         Self {
             slot: i64::MIN,
             packets: HashSet::with_hasher(FixedState::default()),
-            receivers: HashMap::with_hasher(FixedState::default()),
+            stations: HashMap::with_hasher(FixedState::default()),
             messages: 0,
             ends: None,
         }
@@ -89,8 +95,20 @@ impl Told {
         if slot != self.slot || self.packets.len() >= MAX_TOLD {
             self.slot = slot;
             self.packets.clear();
-            self.receivers.clear();
+            self.stations.clear();
         }
+    }
+
+    /// Whether a packet's end was not told in this slot. Of a MAC address with very many nothing more is told: it passes packets on.
+    fn is_news(&mut self, mac: Mac, way: Way, sighting: Sighting) -> bool {
+        let station = self.stations.entry(mac).or_default();
+        let told = station.get_mut(way as usize);
+        let Some(told) = told.filter(|told| **told < MOST_OF_A_STATION) else {
+            return false;
+        };
+        let is_new = self.packets.insert(sighting);
+        *told += u8::from(is_new);
+        is_new
     }
 }
 
@@ -158,7 +176,7 @@ impl Core {
             let hops = Hops::of(packet.hop_limit);
             let stack = stack(packet);
             let sighting = sighting(packet.source, mac, hops, stack);
-            if self.told.packets.insert(sighting) {
+            if self.told.is_news(mac, Way::From, sighting) {
                 self.tell_ends_of(flow, packet.source, mac, Evidence::Packet { hops, stack });
             }
         }
@@ -166,21 +184,12 @@ impl Core {
             .destination_mac
             .filter(|mac| neighbour::is_station(*mac))
             && is_hosts(ends.destination)
-            && self.is_new_receiver(packet.destination, mac)
         {
-            self.tell_ends_of(flow, packet.destination, mac, Evidence::SentTo);
+            let sighting = sighting(packet.destination, mac, Hops::Unknown, Some(u32::MAX));
+            if self.told.is_news(mac, Way::To, sighting) {
+                self.tell_ends_of(flow, packet.destination, mac, Evidence::SentTo);
+            }
         }
-    }
-
-    fn is_new_receiver(&mut self, address: IpAddr, mac: Mac) -> bool {
-        let told = self.told.receivers.entry(mac).or_default();
-        let is_new = *told < MAX_RECEIVERS
-            && self
-                .told
-                .packets
-                .insert(sighting(address, mac, Hops::Unknown, Some(u32::MAX)));
-        *told += u8::from(is_new);
-        is_new
     }
 
     fn tell_ends_of(&mut self, flow: &Flow<Annotation>, address: IpAddr, mac: Mac, what: Evidence) {

@@ -42,6 +42,8 @@ use station::{Kind, Station};
 const IDLE: Duration = Duration::from_secs(12 * 3_600);
 /// Packets of one address from one MAC address count once in so long: workers tell them as often.
 pub const SLOT: Duration = Duration::from_secs(10);
+/// Packets of a slot that count, of one MAC address and one way each: with more it passes them on, which is known by then.
+pub const MOST_OF_A_STATION: u8 = 64;
 /// Memory of an address with its places in tables.
 const ADDRESS_BYTES: usize = size_of::<Address>() + 512;
 /// Memory of a MAC address likewise.
@@ -124,6 +126,8 @@ pub struct Hosts {
     /// Packets that counted in this slot.
     slot: i64,
     counted: HashSet<(IpAddr, Mac, Shown)>,
+    /// How many of them were from a MAC address, and to it.
+    of_stations: HashMap<Mac, [u8; 2]>,
     /// MAC addresses that turned out to be no host's, since that was last asked.
     released: Vec<Mac>,
     max_bytes: usize,
@@ -145,6 +149,7 @@ impl Hosts {
             listed: HashMap::new(),
             slot: i64::MIN,
             counted: HashSet::new(),
+            of_stations: HashMap::new(),
             released: Vec::new(),
             max_bytes,
             counters: BindingCounters::default(),

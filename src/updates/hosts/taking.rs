@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::address::{Address, Binding, Sighted};
 use super::evidence::{Evidence, Hops, Mac, Neighbour, Source};
 use super::station::{Kind, Station};
-use super::{BindingSink, Hosts, IDLE, SLOT, TOLD_OF_OTHERS};
+use super::{BindingSink, Hosts, IDLE, MOST_OF_A_STATION, SLOT, TOLD_OF_OTHERS};
 use crate::types::Timestamp;
 
 /// No lease is believed for longer.
@@ -58,17 +58,27 @@ impl Hosts {
 
     /// Packets count once in a slot: workers, of which there may be any number, tell them as often at least.
     fn is_repeated(&mut self, evidence: &Neighbour) -> bool {
-        let what = match evidence.what {
-            Evidence::Packet { hops, stack } => (Some(hops), stack),
-            Evidence::SentTo => (None, None),
+        let (way, what) = match evidence.what {
+            Evidence::Packet { hops, stack } => (0, (Some(hops), stack)),
+            Evidence::SentTo => (1, (None, None)),
             _ => return false,
         };
         let slot = slot_of(evidence.time);
         if slot != self.slot || self.counted.len() >= MAX_COUNTED {
             self.slot = slot;
             self.counted.clear();
+            self.of_stations.clear();
         }
-        !self.counted.insert((evidence.address, evidence.mac, what))
+        let of_station = self.of_stations.entry(evidence.mac).or_default();
+        let Some(of_way) = of_station
+            .get_mut(way)
+            .filter(|of| **of < MOST_OF_A_STATION)
+        else {
+            return true;
+        };
+        let is_new = self.counted.insert((evidence.address, evidence.mac, what));
+        *of_way += u8::from(is_new);
+        !is_new
     }
 
     fn note_station(&mut self, mac: Mac, now: Timestamp) {

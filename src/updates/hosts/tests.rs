@@ -378,6 +378,26 @@ fn evidence_that_workers_tell_twice_counts_once() {
 }
 
 #[test]
+fn of_a_station_that_sends_for_thousands_a_slot_takes_in_few() {
+    let mut case = Case::new();
+    case.say(0, A, ONE, Evidence::Arp);
+    for number in 0..5_000_u32 {
+        let [_, b, c, d] = number.to_be_bytes();
+        let of = IpAddr::from([198, 18 + b, c, d]).to_string();
+        case.packet(1, &of, ROUTER, 64);
+        case.say(1, &of, ROUTER, Evidence::SentTo);
+    }
+    let counted = 1 + 2 * u64::from(MOST_OF_A_STATION);
+    assert_eq!(case.count("bindings.evidence"), counted);
+    let kind = case.hosts.stations.get(&ROUTER).map(|known| known.kind);
+    assert_eq!(kind, Some(Kind::Router));
+    // It is heard again in the next slot, and others were heard all the time.
+    case.packet(1, A, ONE, 64);
+    case.packet(12, B, ROUTER, 64);
+    assert_eq!(case.count("bindings.evidence"), counted + 2);
+}
+
+#[test]
 fn what_is_kept_is_taken_up_as_it_was() {
     let mut case = Case::new();
     case.say(0, "0.0.0.0", ONE, Evidence::Named("pc-1".to_owned()));

@@ -138,29 +138,30 @@ impl Line {
     /// What it is; the error says what of it makes no sense.
     pub(super) fn into_record(self) -> Result<Record, &'static str> {
         let kind = self.event_type.ok_or("no record: it has no event_type")?;
-        match kind.as_str() {
-            "update" => self
-                .update
-                .and_then(UpdateForm::read)
-                .ok_or("an update record lacks something"),
-            "update_session" => self
-                .update_session
-                .and_then(SessionForm::read)
-                .ok_or("a session lacks something"),
-            "coverage" => self
-                .coverage
-                .and_then(CoverageForm::read)
-                .ok_or("a coverage record lacks something"),
-            "client_binding" => self
-                .client_binding
-                .and_then(BindingForm::read)
-                .ok_or("a binding lacks something"),
-            "loss" => self
-                .loss
-                .and_then(LossForm::read)
-                .ok_or("a loss record lacks something"),
-            _ => Ok(Record::Other),
-        }
+        let (record, problem) = match kind.as_str() {
+            "update" => (
+                self.update.and_then(UpdateForm::read),
+                "an update record lacks something",
+            ),
+            "update_session" => (
+                self.update_session.and_then(SessionForm::read),
+                "a session lacks something",
+            ),
+            "coverage" => (
+                self.coverage.and_then(CoverageForm::read),
+                "a coverage record lacks something",
+            ),
+            "client_binding" => (
+                self.client_binding.and_then(BindingForm::read),
+                "a binding lacks something",
+            ),
+            "loss" => (
+                self.loss.and_then(LossForm::read),
+                "a loss record lacks something",
+            ),
+            _ => return Ok(Record::Other),
+        };
+        record.ok_or(problem)
     }
 }
 

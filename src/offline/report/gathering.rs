@@ -81,6 +81,7 @@ impl Report {
             })
             .filter(|host| host.is_asked_for(&options.hosts))
             .collect();
+        tell_apart(&mut hosts);
         hosts.sort_by(|a, b| order(a).cmp(&order(b)));
         Some(Self {
             since,
@@ -95,6 +96,21 @@ impl Report {
 
 fn order(host: &Host) -> (Reverse<Option<super::State>>, &str, &HostKey) {
     (Reverse(host.state()), &host.name, &host.key)
+}
+
+/// Of hosts with the same name each gets behind it by what it is told apart.
+fn tell_apart(hosts: &mut [Host]) {
+    let mut names: HashMap<String, usize> = HashMap::new();
+    for host in hosts.iter() {
+        *names.entry(host.name.clone()).or_default() += 1;
+    }
+    for host in hosts {
+        let is_shared = names.get(&host.name).is_some_and(|number| *number > 1);
+        let key = host.key.to_string();
+        if is_shared && key != host.name {
+            host.name = format!("{} ({key})", host.name);
+        }
+    }
 }
 
 /// Every lane of a host with its state, what needs attention first.
@@ -285,11 +301,15 @@ impl Draft {
         let addresses: Vec<IpAddr> = addresses.into_iter().map(|(address, _)| address).collect();
         let (label, manager) = self.label.unwrap_or_default();
         let own = self.names.first().filter(|name| !name.is_empty());
-        let is_listed = matches!(key, HostKey::Id(_));
-        let name = match (label.is_empty(), own) {
-            (false, _) => label,
-            (true, Some(own)) if !is_listed => own.clone(),
-            _ => key.to_string(),
+        let name = match &key {
+            _ if !label.is_empty() => label,
+            HostKey::Id(id) => id.clone(),
+            // A MAC address tells people nothing; the address that it had last does.
+            HostKey::Mac(_) | HostKey::Address(_) => {
+                let address = addresses.first().map(ToString::to_string);
+                let own = own.cloned().or(address);
+                own.unwrap_or_else(|| key.to_string())
+            }
         };
         let last_hour = self
             .hours

@@ -154,6 +154,116 @@ fn the_page_is_small_quick_and_asks_for_nothing() {
     }
 }
 
+/// What stands between two marks, each time.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> Vec<&'t str> {
+    let parts = text.split(start).skip(1);
+    parts.map(|part| part.split(end).next().unwrap()).collect()
+}
+
+#[test]
+fn every_host_stands_in_one_tile() {
+    let json = json(&MONTH);
+    let hosts = json["hosts"].as_array().unwrap();
+    // One of them has no product, and so no state.
+    assert!(hosts.iter().any(|host| host["state"].is_null()));
+    for language in ["en", "ja"] {
+        let page = report(&["--format", "html", "--lang", language], &MONTH);
+        let numbers = between(&page, "<p class=\"number\">", "</p>");
+        let numbers = numbers
+            .iter()
+            .map(|text| text.rsplit('>').next().unwrap().parse::<usize>().unwrap());
+        let numbers: Vec<usize> = numbers.collect();
+        assert_eq!(numbers.len(), 6);
+        assert_eq!(numbers.iter().sum::<usize>(), hosts.len());
+        assert_eq!(numbers.last(), Some(&1));
+        assert_eq!(page.matches("<article class=\"host\"").count(), hosts.len());
+        // The same in the head of the terminal's.
+        let table = report(&["--lang", language], &MONTH);
+        let head = table.split("\n\n").next().unwrap();
+        let digits = |line: &str| -> String {
+            let number = line.rsplit(':').next().unwrap();
+            number.chars().filter(char::is_ascii_digit).collect()
+        };
+        let told = head
+            .lines()
+            .skip(1)
+            .map(|line| digits(line).parse::<usize>().unwrap());
+        assert_eq!(told.collect::<Vec<_>>(), numbers);
+    }
+}
+
+/// The month has ten hours in which the sensor did not run and nothing was written of anybody.
+#[test]
+fn hours_without_the_sensor_are_untold_and_nobody_is_away_in_them() {
+    let down = [
+        ("2026-11-14T13:00:00Z", "2026-11-14T21:00:00Z"),
+        ("2026-11-18T03:00:00Z", "2026-11-18T05:00:00Z"),
+    ];
+    let spans = |value: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let all = value.as_array().unwrap().iter();
+        all.map(|span| (text(&span["start"]), text(&span["end"])))
+            .collect()
+    };
+    // Nothing at all was written of these hours: `2026-11-14T13`.
+    for line in MONTH.lines().filter(|line| line.contains("\"coverage\"")) {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let hour = value["coverage"]["start"].as_str().unwrap().get(..13);
+        let is_within = |(from, to): &(&str, &str)| hour >= from.get(..13) && hour < to.get(..13);
+        assert!(!down.iter().any(is_within), "{line}");
+    }
+    let json = json(&MONTH);
+    let expected = down.map(|(from, to)| (from.to_owned(), to.to_owned()));
+    assert_eq!(spans(&json["sensor_blind"]), expected);
+    for host in json["hosts"].as_array().unwrap() {
+        let untold = spans(&host["cannot_tell"]);
+        for (from, to) in down {
+            let holds =
+                |(start, end): &(String, String)| start.as_str() <= from && to <= end.as_str();
+            assert!(untold.iter().any(holds), "{} {untold:?}", host["host"]);
+            let away = spans(&host["away"]);
+            let overlaps =
+                |(start, end): &(String, String)| start.as_str() < to && from < end.as_str();
+            assert!(!away.iter().any(overlaps), "{} {away:?}", host["host"]);
+        }
+    }
+    let page = report(&["--format", "html"], &MONTH);
+    assert_eq!(page.matches("<rect class=\"off\" x=").count(), 2 * 50);
+}
+
+/// Words of records and of the trade stand in JSON and CSV, not before readers.
+#[test]
+fn the_page_speaks_plainly() {
+    let csv = report(&["--format", "csv"], &MONTH);
+    for language in ["en", "ja"] {
+        let page = report(&["--format", "html", "--lang", language], &MONTH);
+        let body = page.split("<body>").nth(1).unwrap();
+        for word in [
+            "endpoint_role",
+            "ranges_covered",
+            "burst_volume",
+            "not_modified",
+            "no_server_side",
+            "cannot_tell",
+            "Omaha",
+            "omaha",
+            "mirror",
+            "ClientHello",
+            "coverage record",
+        ] {
+            assert!(!body.contains(word), "{language} {word}");
+        }
+        let known = ["evidence.", "word.", "reason.", "late.", "legend.", "help."];
+        let texts = between(body, ">", "<");
+        assert!(
+            !texts
+                .iter()
+                .any(|text| known.iter().any(|key| text.starts_with(key)))
+        );
+    }
+    assert!(csv.contains("endpoint_role") && csv.contains("chrome-omaha-updater"));
+}
+
 #[test]
 fn every_form_tells_the_same_and_json_keeps_its_schema() {
     let (_, schema, _) = patchspan(&["report", "--schema"], b"");

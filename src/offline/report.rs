@@ -74,7 +74,7 @@ pub struct Report {
 }
 
 /// A host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
     /// By what it is told apart.
     pub key: HostKey,
@@ -99,7 +99,7 @@ pub struct Host {
 }
 
 /// A lane with its state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Judged {
     /// What was done.
     pub lane: Lane,

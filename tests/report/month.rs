@@ -459,7 +459,12 @@ impl Month {
     }
 
     fn bind(&mut self, mac: &str, address: &str, start: Timestamp, end: Timestamp) {
-        let binding = json!({"v": 1, "client": address, "mac": mac, "source": "arp", "start": text(start), "end": text(end)});
+        let names: &[&str] = if mac.ends_with("02") {
+            &["build-01"]
+        } else {
+            &[]
+        };
+        let binding = json!({"v": 1, "client": address, "mac": mac, "source": "arp", "names": names, "start": text(start), "end": text(end)});
         self.push(end, &json!({"timestamp": text(end), "event_type": "client_binding", "client_binding": binding}));
     }
 }

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::judging::State;
+use super::judging::{Late, State};
 use super::kept::{Seen, What};
 use super::sentence::{Voice, rfc3339};
-use super::timeline::{Span, absences};
+use super::timeline::{Span, absences, away_since, blindness, untold};
 use super::whose::mac_text;
 use super::words::{Language, Words};
 use super::{Host, Judged, Report};
@@ -55,7 +55,10 @@ struct HostData<'a> {
     as_of: Option<String>,
     hours: HoursData,
     hidden: Vec<&'static str>,
+    cannot_tell: Vec<SpanData>,
     away: Vec<SpanData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away_since: Option<String>,
     products: Vec<ProductData<'a>>,
 }
 
@@ -100,6 +103,8 @@ struct ProductData<'a> {
     reason: &'static str,
     sentence: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    overdue: Option<LateData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_check: Option<String>,
@@ -112,6 +117,16 @@ struct ProductData<'a> {
     check_interval_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overdue_after_s: Option<u64>,
+}
+
+/// What an overdue product lacks, and for how long.
+#[derive(Serialize)]
+struct LateData {
+    since: String,
+    elapsed_s: u64,
+    active_days: u32,
+    proven_days: u32,
+    limit_s: u64,
 }
 
 #[derive(Serialize)]
@@ -136,10 +151,7 @@ pub fn json(report: &Report, language: Language) -> String {
         since: rfc3339(report.since),
         until: rfc3339(report.until),
         has_coverage: report.has_coverage,
-        sensor_blind: super::timeline::blindness(report)
-            .into_iter()
-            .map(SpanData::from)
-            .collect(),
+        sensor_blind: spans(blindness(report)),
         hosts: report
             .hosts
             .iter()
@@ -161,6 +173,10 @@ impl From<Span> for SpanData {
     }
 }
 
+fn spans(spans: Vec<Span>) -> Vec<SpanData> {
+    spans.into_iter().map(SpanData::from).collect()
+}
+
 impl<'a> HostData<'a> {
     fn of(host: &'a Host, report: &Report, voice: &Voice<'_>) -> Self {
         Self {
@@ -179,15 +195,26 @@ impl<'a> HostData<'a> {
             as_of: host.as_of.map(rfc3339),
             hours: host.hours_of(report),
             hidden: host.hidden(report).iter().collect(),
-            away: absences(host, report)
-                .into_iter()
-                .map(SpanData::from)
-                .collect(),
+            cannot_tell: spans(untold(host, report)),
+            away: spans(absences(host, report)),
+            away_since: away_since(host, report).map(rfc3339),
             products: host
                 .lanes
                 .iter()
                 .map(|judged| ProductData::of(judged, host, voice))
                 .collect(),
+        }
+    }
+}
+
+impl From<&Late> for LateData {
+    fn from(late: &Late) -> Self {
+        Self {
+            since: rfc3339(late.since),
+            elapsed_s: late.elapsed().as_secs(),
+            active_days: late.days,
+            proven_days: late.proven,
+            limit_s: late.limit.as_secs(),
         }
     }
 }
@@ -207,6 +234,7 @@ impl<'a> ProductData<'a> {
             state: judged.state.as_str(),
             reason: judged.reason.as_str(),
             sentence: voice.sentence(&judged.reason),
+            overdue: judged.reason.late().map(LateData::from),
             as_of: host.as_of.map(rfc3339),
             last_check: judged.last_check().map(rfc3339),
             last_download: judged.last_download().map(rfc3339),

@@ -48,6 +48,28 @@ impl State {
     }
 }
 
+/// How long something has been missing that should have been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Since when.
+    pub since: Timestamp,
+    /// The end of the report.
+    pub until: Timestamp,
+    /// Days after that of `since` on which the host did something.
+    pub days: u32,
+    /// Those of them that prove it: they count in full, and no day of doubt came behind.
+    pub proven: u32,
+    /// More time than this, on days that count, is too long.
+    pub limit: Duration,
+}
+
+impl Late {
+    /// All the time that went by, whether the host was on the network or not.
+    pub fn elapsed(&self) -> Duration {
+        self.until.since(self.since)
+    }
+}
+
 /// Why.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
@@ -75,31 +97,12 @@ pub enum Reason {
         /// How long it may wait.
         limit: Option<Duration>,
     },
-    /// No check for too long.
-    NoCheck {
-        /// The last one.
-        since: Timestamp,
-        /// Days on the network since.
-        days: u32,
-        /// How long is too long.
-        limit: Duration,
-    },
-    /// An update was not fetched for too long.
-    NotFetched {
-        /// When it was first seen.
-        since: Timestamp,
-        /// Days on the network since.
-        days: u32,
-        /// How long is too long.
-        limit: Duration,
-    },
-    /// Asked for servers for too long without reaching one.
-    NeverReached {
-        /// The first attempt.
-        since: Timestamp,
-        /// Days on the network since.
-        days: u32,
-    },
+    /// No check for too long, since the last one.
+    NoCheck(Late),
+    /// An update was not fetched for too long, since it was first seen.
+    NotFetched(Late),
+    /// Asked for servers for too long without reaching one, since the first attempt.
+    NeverReached(Late),
     /// Asked for servers, reached none.
     OnlyAttempts {
         /// The last attempt.
@@ -149,9 +152,9 @@ impl Reason {
             Self::NothingOffered { .. } => "nothing_offered",
             Self::Asked { .. } => "asked",
             Self::OfferOpen { .. } => "offer_open",
-            Self::NoCheck { .. } => "no_check",
-            Self::NotFetched { .. } => "not_fetched",
-            Self::NeverReached { .. } => "never_reached",
+            Self::NoCheck(_) => "no_check",
+            Self::NotFetched(_) => "not_fetched",
+            Self::NeverReached(_) => "never_reached",
             Self::OnlyAttempts { .. } => "only_attempts",
             Self::Never { .. } => "never",
             Self::Hidden { .. } => "hidden",
@@ -159,6 +162,14 @@ impl Reason {
             Self::NoCoverage { .. } => "no_coverage",
             Self::Elsewhere { .. } => "elsewhere",
             Self::LittleSeen { .. } => "little_seen",
+        }
+    }
+
+    /// What an overdue product lacks, and for how long.
+    pub const fn late(&self) -> Option<&Late> {
+        match self {
+            Self::NoCheck(late) | Self::NotFetched(late) | Self::NeverReached(late) => Some(late),
+            _ => None,
         }
     }
 }
@@ -288,25 +299,17 @@ impl Judge<'_> {
         let (since, confirmed) = lane.open_offers()?;
         let limit = lane.habits.overdue_after?;
         let stretch = self.calendar.stretch(self.hours, since, confirmed);
-        let late = Reason::NotFetched {
-            since,
-            days: stretch.days,
-            limit,
-        };
         let others = own_sources().with(Words::of(["peer_cache"]));
-        self.weigh(&stretch, limit, late, since, others, lane)
+        let late = self.late(&stretch, since, limit);
+        self.weigh(&stretch, late, Reason::NotFetched, others, lane)
     }
 
     /// No check for too long, or perhaps.
     fn silence(&self, lane: &Lane, since: Timestamp) -> Option<(State, Reason)> {
         let limit = self.limit(lane)?;
         let stretch = self.calendar.stretch(self.hours, since, since);
-        let late = Reason::NoCheck {
-            since,
-            days: stretch.days,
-            limit,
-        };
-        let found = self.weigh(&stretch, limit, late, since, own_sources(), lane);
+        let late = self.late(&stretch, since, limit);
+        let found = self.weigh(&stretch, late, Reason::NoCheck, own_sources(), lane);
         // Without coverage a host that is away looks like one that is silent.
         let is_unknown = !self.has_coverage && self.calendar.until.since(since) > limit;
         found.or_else(|| {
@@ -319,11 +322,10 @@ impl Judge<'_> {
         if let Some(first) = lane.events.first() {
             let (since, last) = (first.at, lane.events.last().unwrap_or(first).at);
             let stretch = self.calendar.stretch(self.hours, since, since);
-            let days = stretch.days;
-            let late = Reason::NeverReached { since, days };
-            let found = self
-                .limit(lane)
-                .and_then(|limit| self.weigh(&stretch, limit, late, since, own_sources(), lane));
+            let found = self.limit(lane).and_then(|limit| {
+                let late = self.late(&stretch, since, limit);
+                self.weigh(&stretch, late, Reason::NeverReached, own_sources(), lane)
+            });
             return found.unwrap_or((State::NotSeen, Reason::OnlyAttempts { at: last }));
         }
         let stretch = self
@@ -351,25 +353,34 @@ impl Judge<'_> {
     fn weigh(
         &self,
         stretch: &Stretch,
-        limit: Duration,
-        late: Reason,
-        since: Timestamp,
+        late: Late,
+        reason: fn(Late) -> Reason,
         sources: Words,
         lane: &Lane,
     ) -> Option<(State, Reason)> {
         let least = self.rules.active_days;
-        if stretch.days < least || stretch.time <= limit {
+        let since = Some(late.since);
+        if stretch.days < least || stretch.time <= late.limit {
             return None;
         }
         let words = stretch.words.common(sources);
         if !words.is_empty() && lane.habits.is_of_system {
-            let since = Some(since);
             return Some((State::CannotTell, Reason::Elsewhere { since, words }));
         }
-        if stretch.full_days >= least && stretch.full_time > limit {
-            return Some((State::Overdue, late));
+        if stretch.full_days >= least && stretch.full_time > late.limit {
+            return Some((State::Overdue, reason(late)));
         }
-        Some((State::CannotTell, self.unknown(stretch, Some(since))))
+        Some((State::CannotTell, self.unknown(stretch, since)))
+    }
+
+    const fn late(&self, stretch: &Stretch, since: Timestamp, limit: Duration) -> Late {
+        Late {
+            since,
+            until: self.calendar.until,
+            days: stretch.days,
+            proven: stretch.full_days,
+            limit,
+        }
     }
 
     /// What is missing.

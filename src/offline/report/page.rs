@@ -2,6 +2,9 @@
 //!
 //! Everything that goes into it passes through `maud`, which escapes text and attributes; names on it come from the wire.
 //!
+//! However many hosts there are, it stays one that a browser can show: drawings, cards and rows have limits, those that need attention come first, and what
+//! is left out is told.
+//!
 //! * `summary`: what a reader sees first
 //! * `lanes`: the timeline
 //! * `tables`: the same as tables
@@ -23,6 +26,15 @@ const STYLE: &str = include_str!("page/style.css");
 /// Nothing may be loaded from anywhere.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// Most hosts with a timeline, and with days, payloads and evidence in the table.
+pub const MOST_TIMELINES: usize = 200;
+/// Most overdue hosts with a card each; the next have a line.
+pub const MOST_CARDS: usize = 15;
+/// Most lines of a list.
+pub const MOST_LISTED: usize = 100;
+/// Most rows of a table.
+pub const MOST_ROWS: usize = 10_000;
 
 /// The page.
 pub fn page(report: &Report, language: Language) -> String {
@@ -65,13 +77,40 @@ struct View<'a> {
     words: &'a Words,
 }
 
+/// A host, and its place in the order of what needs attention, from 1 on.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    number: usize,
+    host: &'a Host,
+}
+
+impl Entry<'_> {
+    /// Whether it has a timeline, and all that is known of it in the table.
+    const fn is_drawn(self) -> bool {
+        self.number <= MOST_TIMELINES
+    }
+
+    /// Where its timeline stands: by its place, because its name may hold anything.
+    fn anchor(self) -> String {
+        format!("host-{}", self.number)
+    }
+}
+
+impl<'a> View<'a> {
+    /// Every host, what needs attention first.
+    fn entries(self) -> impl Iterator<Item = Entry<'a>> {
+        let hosts = self.report.hosts.iter();
+        hosts.zip(1..).map(|(host, number)| Entry { number, host })
+    }
+}
+
 impl View<'_> {
     fn body(self) -> Markup {
         html! {
             header.top {
                 h1 { (self.words.say("title")) }
                 p.lead { (self.period()) }
-                p.muted { (self.words.fill("made_from", &[("until", &self.voice.time(self.report.until))])) }
+                p.caveat { (self.words.say("caveat")) }
                 @if !self.report.has_coverage {
                     p.note { (self.words.say("no_coverage_note")) }
                 }
@@ -86,6 +125,7 @@ impl View<'_> {
                 }
             }
             footer {
+                p.muted { (self.words.fill("made_from", &[("until", &self.voice.time(self.report.until))])) }
                 p { strong { (self.words.say("foot")) } " " (self.words.say("foot_absence")) }
             }
         }
@@ -100,21 +140,29 @@ impl View<'_> {
         self.words.fill("period", &values)
     }
 
-    /// A state's icon and word.
-    fn badge(self, state: State) -> Markup {
+    /// A host's name; it leads to its timeline, where it has one.
+    fn name(self, entry: Entry<'_>) -> Markup {
+        html! {
+            @if entry.is_drawn() { a href=(format!("#{}", entry.anchor())) { (entry.host.name) } } @else { (entry.host.name) }
+        }
+    }
+
+    /// A state's icon and word; `None`: there is nothing to judge.
+    fn badge(self, state: Option<State>) -> Markup {
         html! {
             span class=(format!("badge {}", class(state))) { (icons::state(state)) (self.state(state)) }
         }
     }
 
     /// A state's word.
-    fn state(&self, state: State) -> &str {
+    fn state(&self, state: Option<State>) -> &str {
         self.words.say(match state {
-            State::Overdue => "state.overdue",
-            State::CannotTell => "state.cannot_tell",
-            State::NotSeen => "state.not_seen",
-            State::Checked => "state.checked",
-            State::Downloaded => "state.downloaded",
+            Some(State::Overdue) => "state.overdue",
+            Some(State::CannotTell) => "state.cannot_tell",
+            Some(State::NotSeen) => "state.not_seen",
+            Some(State::Checked) => "state.checked",
+            Some(State::Downloaded) => "state.downloaded",
+            None => "state.none",
         })
     }
 
@@ -156,12 +204,13 @@ fn system_name(word: &str) -> String {
 }
 
 /// Of a state, in the style.
-const fn class(state: State) -> &'static str {
+const fn class(state: Option<State>) -> &'static str {
     match state {
-        State::Overdue => "overdue",
-        State::CannotTell => "unclear",
-        State::NotSeen => "unseen",
-        State::Checked => "checked",
-        State::Downloaded => "fetched",
+        Some(State::Overdue) => "overdue",
+        Some(State::CannotTell) => "unclear",
+        Some(State::NotSeen) => "unseen",
+        Some(State::Checked) => "checked",
+        Some(State::Downloaded) => "fetched",
+        None => "none",
     }
 }

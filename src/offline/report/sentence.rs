@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::hours;
-use super::judging::Reason;
+use super::judging::{Late, Reason};
+use super::timeline::away_since;
 use super::words::Words;
+use super::{Host, Report, hours};
 use crate::types::Timestamp;
 
 const HOUR_S: u64 = 3_600;
@@ -55,73 +56,102 @@ impl Voice<'_> {
             .iter()
             .map(|word| self.words.fill(&format!("word.{word}"), &[]))
             .collect();
-        all.join(", ")
+        all.join(self.words.say("comma"))
+    }
+
+    /// `24 days`, whole ones; of a shorter time `30 hours`.
+    pub fn elapsed(&self, time: Duration) -> String {
+        let days = time.as_secs() / DAY_S;
+        if days >= 2 {
+            return self.words.count("days", days);
+        }
+        self.words.count("hours", time.as_secs() / HOUR_S)
     }
 
     /// A reason as a sentence.
     pub fn sentence(&self, reason: &Reason) -> String {
-        let say =
-            |key: &str, values: &[(&str, &str)]| self.words.fill(&format!("reason.{key}"), values);
-        let days = |days: u32| self.words.count("days", days.into());
         let word = reason.as_str();
-        // What is not known since some moment, or was never known.
-        let open = |since: Option<Timestamp>, words: &str| match since {
-            Some(since) => say(word, &[("since", &self.time(since)), ("words", words)]),
-            None => say(&format!("{word}_ever"), &[("words", words)]),
-        };
         match reason {
-            Reason::Fetched { at, asked: None }
-            | Reason::NothingOffered { at }
-            | Reason::Asked { at }
-            | Reason::OnlyAttempts { at } => say(word, &[("at", &self.time(*at))]),
+            Reason::NoCheck(late) | Reason::NotFetched(late) | Reason::NeverReached(late) => {
+                self.late(word, late)
+            }
+            Reason::Hidden { since, words } | Reason::Elsewhere { since, words } => {
+                self.unknown(word, *since, &self.coverage_words(*words))
+            }
+            Reason::SensorBlind { since } | Reason::NoCoverage { since } => {
+                self.unknown(word, *since, "")
+            }
             Reason::Fetched {
                 at,
                 asked: Some(asked),
-            } => say(
-                "fetched_asked",
-                &[("at", &self.time(*at)), ("asked", &self.time(*asked))],
-            ),
-            Reason::OfferOpen {
-                since,
-                limit: Some(limit),
-            } => say(
-                word,
-                &[
-                    ("since", &self.time(*since)),
-                    ("limit", &self.length(*limit)),
-                ],
-            ),
-            Reason::OfferOpen { since, limit: None } => {
-                say("offer_open_unlimited", &[("since", &self.time(*since))])
+            } => {
+                let (at, asked) = (self.time(*at), self.time(*asked));
+                self.say("fetched_asked", &[("at", &at), ("asked", &asked)])
             }
-            Reason::NoCheck {
-                since,
-                days: on,
-                limit,
+            Reason::Fetched { at, asked: None }
+            | Reason::NothingOffered { at }
+            | Reason::Asked { at }
+            | Reason::OnlyAttempts { at } => self.say(word, &[("at", &self.time(*at))]),
+            Reason::OfferOpen { since, limit } => self.waiting(word, *since, *limit),
+            Reason::Never { days } | Reason::LittleSeen { days } => {
+                let days = self.words.count("days", (*days).into());
+                self.say(word, &[("days", &days)])
             }
-            | Reason::NotFetched {
-                since,
-                days: on,
-                limit,
-            } => say(
-                word,
-                &[
-                    ("since", &self.time(*since)),
-                    ("days", &days(*on)),
-                    ("limit", &self.length(*limit)),
-                ],
-            ),
-            Reason::NeverReached { since, days: on } => {
-                say(word, &[("since", &self.time(*since)), ("days", &days(*on))])
-            }
-            Reason::Never { days: on } | Reason::LittleSeen { days: on } => {
-                say(word, &[("days", &days(*on))])
-            }
-            Reason::Hidden { since, words } | Reason::Elsewhere { since, words } => {
-                open(*since, &self.coverage_words(*words))
-            }
-            Reason::SensorBlind { since } | Reason::NoCoverage { since } => open(*since, ""),
         }
+    }
+
+    fn say(&self, reason: &str, values: &[(&str, &str)]) -> String {
+        self.words.fill(&format!("reason.{reason}"), values)
+    }
+
+    /// What was missed, and for how long.
+    fn late(&self, word: &str, late: &Late) -> String {
+        let days = self.words.count("days", late.days.into());
+        let values = [
+            ("since", &*self.time(late.since)),
+            ("elapsed", &self.elapsed(late.elapsed())),
+            ("days", &days),
+            ("proven", &late.proven.to_string()),
+            ("limit", &self.length(late.limit)),
+        ];
+        self.say(word, &values)
+    }
+
+    /// What is not known since some moment, or was never known.
+    fn unknown(&self, word: &str, since: Option<Timestamp>, words: &str) -> String {
+        match since {
+            Some(since) => self.say(word, &[("since", &self.time(since)), ("words", words)]),
+            None => self.say(&format!("{word}_ever"), &[("words", words)]),
+        }
+    }
+
+    /// An offer that may still wait, for as long as it may.
+    fn waiting(&self, word: &str, since: Timestamp, limit: Option<Duration>) -> String {
+        let since = self.time(since);
+        match limit.map(|limit| self.length(limit)) {
+            Some(limit) => self.say(word, &[("since", &since), ("limit", &limit)]),
+            None => self.say(&format!("{word}_unlimited"), &[("since", &since)]),
+        }
+    }
+
+    /// `last active 2026-11-30 16:00`, or since when nothing was seen of the host.
+    pub fn activity(&self, host: &Host, report: &Report) -> String {
+        let at = self.time_or_dash(host.as_of);
+        let away = away_since(host, report);
+        let elapsed = away.map(|since| self.elapsed(report.until.since(since)));
+        match elapsed {
+            Some(elapsed) => {
+                let values = [("at", &*at), ("elapsed", &elapsed)];
+                self.words.fill("inactive_since", &values)
+            }
+            None => self.words.fill("active_until", &[("at", &at)]),
+        }
+    }
+
+    /// As of when a state is true, where the host has been away since.
+    pub fn as_of_away(&self, host: &Host, report: &Report) -> Option<String> {
+        let since = self.time(away_since(host, report)?);
+        Some(self.words.fill("as_of_away", &[("at", &since)]))
     }
 }
 

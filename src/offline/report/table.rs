@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::Report;
 use super::judging::State;
 use super::sentence::Voice;
 use super::words::{Language, Words};
+use super::{Host, Judged, Report};
 
 /// The least that a reason needs; a narrower terminal breaks lines by itself.
 const NARROWEST: usize = 24;
@@ -77,17 +77,15 @@ fn head(text: &mut String, report: &Report, voice: &Voice<'_>) {
     if !report.has_coverage {
         let _ = writeln!(text, "{}", words.say("no_coverage_note"));
     }
-    for state in State::ALL {
-        let number = report
-            .hosts
-            .iter()
-            .filter(|host| host.state() == Some(state))
-            .count();
+    for state in State::ALL.map(Some).into_iter().chain([None]) {
+        let hosts = report.hosts.iter();
+        let number = hosts.filter(|host| host.state() == state).count();
+        let word = state.map_or("none", State::as_str);
         let _ = writeln!(
             text,
             "  {} {}: {}",
-            mark(state),
-            words.say(&format!("state.{}", state.as_str())),
+            state.map_or(' ', mark),
+            words.say(&format!("state.{word}")),
             words.count("hosts", number as u64)
         );
     }
@@ -113,13 +111,22 @@ fn rows(report: &Report, voice: &Voice<'_>) -> Vec<Row> {
                     voice.time_or_dash(judged.last_check()),
                     voice.time_or_dash(judged.last_download()),
                 ],
-                reason: voice.sentence(&judged.reason),
+                reason: reason(host, judged, report, voice),
             };
             (judged.state, row)
         })
         .collect();
     rows.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
     rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Why; and as of when, where the host has been away since.
+fn reason(host: &Host, judged: &Judged, report: &Report, voice: &Voice<'_>) -> String {
+    let sentence = voice.sentence(&judged.reason);
+    match voice.as_of_away(host, report) {
+        Some(as_of) => format!("{sentence} ({as_of})"),
+        None => sentence,
+    }
 }
 
 /// A shape, so that states differ without colour.

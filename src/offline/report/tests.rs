@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::judging::{Reason, State};
+use super::judging::{Late, Reason, State};
 use super::page::page;
 use super::reading::Records;
 use super::rules::Rules;
@@ -18,6 +18,8 @@ use crate::records::time;
 use crate::source::capture::Input;
 use crate::types::Timestamp;
 use crate::updates::Catalogue;
+
+mod shown;
 
 const CLIENT: &str = "192.0.2.7";
 const WINDOWS: &str = "windows-update";
@@ -123,12 +125,14 @@ fn silence_is_overdue_only_after_three_intervals_of_days_that_count() {
     assert_eq!(story(3).judged().0, State::Checked);
     let (state, reason) = story(4).judged();
     assert_eq!(state, State::Overdue);
-    let expected = Reason::NoCheck {
+    let expected = Late {
         since: Story::at(9),
+        until: Story::at(95),
         days: 3,
+        proven: 3,
         limit: Duration::from_secs(66 * 3_600),
     };
-    assert_eq!(reason, expected);
+    assert_eq!(reason, Reason::NoCheck(expected));
 }
 
 #[test]

@@ -13,6 +13,9 @@ const SHORT_PERIOD: Duration = Duration::from_secs(7 * 86_400);
 /// Longest absence that is a night.
 pub const NIGHT: Duration = Duration::from_secs(20 * 3_600);
 
+/// Hours after which a host is away: a weekend is 63.
+const LONG_ABSENCE_H: u64 = 72;
+
 /// From one moment to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -50,6 +53,24 @@ impl Report {
         spans.retain(|span| span.start < span.end);
         spans
     }
+
+    /// The same spans, those in one of which only a night lies in between: the host did nothing, and the sensor ran.
+    fn bridged(&self, host: &Host, spans: Vec<Span>) -> Vec<Span> {
+        let is_quiet = |start: Timestamp, end: Timestamp| {
+            let between = hour_of(start)..hour_of(end);
+            end.since(start) < self.shortest_absence()
+                && host.hours.range(between.clone()).next().is_none()
+                && self.sensor.blind.range(between).next().is_none()
+        };
+        let mut bridged: Vec<Span> = Vec::new();
+        for span in spans {
+            match bridged.last_mut() {
+                Some(last) if is_quiet(last.end, span.start) => last.end = span.end,
+                _ => bridged.push(span),
+            }
+        }
+        bridged
+    }
 }
 
 /// When the sensor saw nothing at all.
@@ -57,20 +78,29 @@ pub fn blindness(report: &Report) -> Vec<Span> {
     report.spans(report.sensor.blind.range(report.hours()).copied())
 }
 
-/// When the sensor could not see what a host did; or saw nothing at all.
+/// When the sensor ran and could not see what a host did. In a long period the nights between such days belong to it.
 pub fn hidden(host: &Host, report: &Report) -> Vec<Span> {
-    let hours = host.hours.range(report.hours());
-    let hidden = hours.filter(|(_, hour)| hour.seen == Seen::Hidden);
-    let mut all: BTreeSet<Hour> = hidden.map(|(hour, _)| *hour).collect();
-    all.extend(report.sensor.blind.range(report.hours()));
-    report.spans(all)
+    report.bridged(host, report.spans(seen_as(host, report, Seen::Hidden)))
 }
 
-/// When some of what a host did was hidden, and the rest was seen.
+/// When some of what a host did was hidden, and the rest was seen; with its nights, as above.
 pub fn partly_hidden(host: &Host, report: &Report) -> Vec<Span> {
+    report.bridged(host, report.spans(seen_as(host, report, Seen::Partial)))
+}
+
+/// When nobody can tell what a host did: all of it was hidden, or the sensor did not run. To the hour.
+pub fn untold(host: &Host, report: &Report) -> Vec<Span> {
+    let mut hours: BTreeSet<Hour> = seen_as(host, report, Seen::Hidden).collect();
+    hours.extend(report.sensor.blind.range(report.hours()));
+    report.spans(hours)
+}
+
+/// Hours of the period in which the sensor ran, and saw so much of a host.
+fn seen_as(host: &Host, report: &Report, seen: Seen) -> impl Iterator<Item = Hour> {
     let hours = host.hours.range(report.hours());
-    let partial = hours.filter(|(_, hour)| hour.seen == Seen::Partial);
-    report.spans(partial.map(|(hour, _)| *hour))
+    let alike = hours.filter(move |(_, hour)| hour.seen == seen);
+    let all = alike.map(|(hour, _)| *hour);
+    all.filter(|hour| !report.sensor.blind.contains(hour))
 }
 
 /// When a host was not on the network, while the sensor ran. Without coverage nobody knows.
@@ -83,4 +113,16 @@ pub fn absences(host: &Host, report: &Report) -> Vec<Span> {
     let mut spans = report.spans(report.hours().filter(is_away));
     spans.retain(|span| span.end.since(span.start) >= report.shortest_absence());
     spans
+}
+
+/// When a host was last on the network, where it has been away since for longer than a weekend and the sensor would have seen it.
+pub fn away_since(host: &Host, report: &Report) -> Option<Timestamp> {
+    let last = host.as_of.filter(|_| report.has_coverage)?;
+    let (first, end) = (hour_of(last).saturating_add(1), hour_of(report.until));
+    if first > end {
+        return None;
+    }
+    let blind = report.sensor.blind.range(first..=end).count() as u64;
+    let watched = (end.abs_diff(first) + 1).saturating_sub(blind);
+    (watched >= LONG_ABSENCE_H).then_some(last)
 }

@@ -50,7 +50,12 @@ impl Words {
 
     /// The word of a key; the key itself where there is none, which a test holds never to happen.
     pub fn say<'a>(&'a self, key: &'a str) -> &'a str {
-        self.words.get(key).map_or(key, String::as_str)
+        self.find(key).unwrap_or(key)
+    }
+
+    /// The word of a key that may come from a record.
+    pub fn find(&self, key: &str) -> Option<&str> {
+        self.words.get(key).map(String::as_str)
     }
 
     /// The same, with `{name}` filled. What is filled in is not looked into again.
@@ -118,6 +123,9 @@ mod tests {
     #[test]
     fn what_is_filled_in_is_not_looked_into_again() {
         let words = Words::of(Language::English);
-        assert_eq!(words.fill("as_of", &[("at", "{at} {x")]), "as of {at} {x");
+        assert_eq!(
+            words.fill("active_until", &[("at", "{at} {x")]),
+            "last active {at} {x"
+        );
     }
 }

@@ -29,6 +29,9 @@ pub(super) fn definitions() -> Markup {
                 circle cx="8" cy="8" r="7.5" {}
                 path.in d="M7.1 3.5h1.8v4.8h2.6L8 12.3 4.5 8.3h2.6z" {}
             }
+            symbol id="i-none" viewBox="0 0 16 16" {
+                path.line d="M3 8h10" {}
+            }
             // Marks, around their middle.
             path #m-download d="M-5-4.5h10L0 5z" {}
             path #m-offer d="M0-5.5 5.5 0 0 5.5-5.5 0z" {}
@@ -36,20 +39,25 @@ pub(super) fn definitions() -> Markup {
             pattern #h-away width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
                 path d="M0 0v7" {}
             }
-            pattern #h-partial width="6" height="6" patternUnits="userSpaceOnUse" {
-                circle cx="1.5" cy="1.5" r="1" {}
-                circle cx="4.5" cy="4.5" r="1" {}
-            }
-            pattern #h-blind width="6" height="6" patternUnits="userSpaceOnUse" {
+            pattern #h-off width="6" height="6" patternUnits="userSpaceOnUse" {
                 rect width="6" height="6" {}
                 path d="M0 0 6 6M6 0 0 6" {}
+            }
+            pattern #h-hidden width="6" height="6" patternUnits="userSpaceOnUse" {
+                rect width="6" height="6" {}
+                path d="M0 1.5h6M0 4.5h6" {}
+            }
+            pattern #h-partial width="6" height="6" patternUnits="userSpaceOnUse" {
+                rect width="6" height="6" {}
+                circle cx="1.5" cy="1.5" r=".9" {}
+                circle cx="4.5" cy="4.5" r=".9" {}
             }
         }
     }
 }
 
 /// A state's shape; its word stands beside it, or is hidden with it.
-pub(super) fn state(state: State) -> Markup {
+pub(super) fn state(state: Option<State>) -> Markup {
     let name = class(state);
     html! {
         svg class=(format!("icon {name}")) width="16" height="16" aria-hidden="true" focusable="false" {

@@ -11,12 +11,13 @@ use jiff::ToSpan as _;
 use jiff::civil::{Date, Weekday};
 use maud::{Markup, html};
 
-use super::{View, icons, system_name};
+use super::tables::payload;
+use super::{Entry, MOST_TIMELINES, View, icons, system_name};
+use crate::offline::report::Judged;
 use crate::offline::report::hours::date_of;
-use crate::offline::report::judging::{Reason, State};
+use crate::offline::report::judging::State;
 use crate::offline::report::kept::What;
-use crate::offline::report::timeline::{Span, absences, hidden, partly_hidden};
-use crate::offline::report::{Host, Judged};
+use crate::offline::report::timeline::{Span, absences, blindness, hidden, partly_hidden};
 use crate::types::Timestamp;
 
 /// Height of a lane, in pixels; the style has the same.
@@ -32,33 +33,42 @@ const MOST_WEEKS: i64 = 75;
 impl View<'_> {
     /// Its heading, its legend, and a group of hosts for each system.
     pub(super) fn timeline(self) -> Markup {
-        let mut groups: BTreeMap<(bool, &str), Vec<&Host>> = BTreeMap::new();
-        for host in &self.report.hosts {
-            let name = host.os.as_ref().map_or("", |os| os.name.as_str());
-            groups
-                .entry((name.is_empty(), name))
-                .or_default()
-                .push(host);
+        let mut groups: BTreeMap<(bool, &str), Vec<Entry<'_>>> = BTreeMap::new();
+        for entry in self.entries().take_while(|entry| entry.is_drawn()) {
+            let name = entry.host.os.as_ref().map_or("", |os| os.name.as_str());
+            let group = groups.entry((name.is_empty(), name)).or_default();
+            group.push(entry);
         }
         html! {
             section aria-labelledby="timeline" {
                 h2 #timeline { (self.words.say("timeline")) }
                 p.muted { (self.words.say("timeline_lead")) }
+                (self.left_out())
                 (self.legend())
-                @for ((is_unknown, name), hosts) in groups {
+                @for ((is_unknown, name), entries) in groups {
                     section.group {
                         h3 {
                             (self.words.fill("group", &[
                                 ("os", if is_unknown { self.words.say("os.unknown").to_owned() } else { system_name(name) }.as_str()),
-                                ("hosts", &self.words.count("hosts", hosts.len() as u64)),
+                                ("hosts", &self.words.count("hosts", entries.len() as u64)),
                             ]))
                         }
                         (self.axis())
-                        @for host in hosts { (self.host(host)) }
+                        @for entry in entries { (self.host(entry)) }
                     }
                 }
             }
         }
+    }
+
+    /// How many hosts have no timeline.
+    fn left_out(self) -> Markup {
+        let more = self.report.hosts.len().saturating_sub(MOST_TIMELINES);
+        let values = [
+            ("shown", &*MOST_TIMELINES.to_string()),
+            ("hosts", &self.words.count("hosts", more as u64)),
+        ];
+        html! { @if more > 0 { p.note { (self.words.fill("timelines_left_out", &values)) } } }
     }
 
     fn legend(self) -> Markup {
@@ -71,7 +81,8 @@ impl View<'_> {
                 (self.key("legend.attempt", &html! { use.attempt href="#m-attempt" x="8" y="8" {} }))
                 (self.key("legend.overdue", &html! { rect.late width="16" height="4" y="6" {} }))
                 (self.key("legend.away", &html! { rect.away width="16" height="16" {} }))
-                (self.key("legend.blind", &html! { rect.blind width="16" height="16" {} }))
+                (self.key("legend.off", &html! { rect.off width="16" height="16" {} }))
+                (self.key("legend.hidden", &html! { rect.hidden width="16" height="16" {} }))
                 (self.key("legend.partial", &html! { rect.partial width="16" height="16" {} }))
             }
             @if hours > Duration::from_secs(3_600) {
@@ -131,7 +142,8 @@ impl View<'_> {
             .collect()
     }
 
-    fn host(self, host: &Host) -> Markup {
+    fn host(self, entry: Entry<'_>) -> Markup {
+        let host = entry.host;
         let height = (host.lanes.len().max(1) * LANE).to_string();
         let values = [
             ("host", host.name.as_str()),
@@ -139,18 +151,19 @@ impl View<'_> {
             ("until", &*self.voice.time(self.report.until)),
         ];
         html! {
-            article.host #(self.anchor(host)) {
-                h4 { (host.name) " " span.muted { (self.about(host)) " · " (self.as_of(host)) } }
+            article.host #(entry.anchor()) {
+                h4 { (host.name) " " span.muted { (self.about(host)) " · " (self.activity(host)) } }
                 ul.names {
                     @for judged in &host.lanes {
-                        li { (icons::state(judged.state)) span.visually-hidden { (self.state(judged.state)) ": " } (judged.lane.habits.title) }
+                        li { (icons::state(Some(judged.state))) span.visually-hidden { (self.state(Some(judged.state))) ": " } (judged.lane.habits.title) }
                     }
                 }
                 svg.plot width="100%" height=(height) role="img" aria-label=(self.words.fill("timeline_label", &values)) {
                     @for (_, place) in self.dates() { line.grid x1=(place) x2=(place) y1="0" y2="100%" {} }
                     @for span in absences(host, self.report) { (self.band("away", span)) }
                     @for span in partly_hidden(host, self.report) { (self.band("partial", span)) }
-                    @for span in hidden(host, self.report) { (self.band("blind", span)) }
+                    @for span in hidden(host, self.report) { (self.band("hidden", span)) }
+                    @for span in blindness(self.report) { (self.band("off", span)) }
                     @for (at, judged) in host.lanes.iter().enumerate() { (self.lane(judged, at * LANE)) }
                 }
             }
@@ -220,7 +233,7 @@ impl View<'_> {
             @for place in places(&mut waiting.map(|offer| offer.at)) { use.offer href="#m-offer" x=(place) y=(middle) {} }
             @for event in fetched {
                 use.download href="#m-download" x=(self.percent(event.at)) y=(middle) {
-                    title { (self.voice.time(event.at)) @if let Some(what) = &event.payload { " " (what) } }
+                    title { (self.voice.time(event.at)) @if let Some(what) = &event.payload { " " (payload(what)) } }
                 }
             }
         }
@@ -257,15 +270,8 @@ fn percent(share: f64) -> String {
 
 /// Since when an overdue product is silent, or waits.
 fn late_since(judged: &Judged) -> Option<Timestamp> {
-    if judged.state != State::Overdue {
-        return None;
-    }
-    match judged.reason {
-        Reason::NoCheck { since, .. }
-        | Reason::NotFetched { since, .. }
-        | Reason::NeverReached { since, .. } => Some(since),
-        _ => None,
-    }
+    let late = judged.reason.late()?;
+    (judged.state == State::Overdue).then_some(late.since)
 }
 
 #[cfg(test)]

@@ -1,67 +1,111 @@
-//! What a reader sees first: how many hosts stand how, which need attention, and for which nobody can tell.
+//! What a reader sees first: which hosts need attention, how many stand how, for which nobody can tell, and which were away.
 
 use maud::{Markup, html};
 
-use super::{View, class, icons};
-use crate::offline::report::judging::State;
+use super::{Entry, MOST_CARDS, MOST_LISTED, View, class, icons};
+use crate::offline::report::judging::{Late, Reason, State};
+use crate::offline::report::timeline::away_since;
+use crate::offline::report::whose::{HostKey, mac_text};
 use crate::offline::report::{Host, Judged};
 
-impl View<'_> {
+impl<'a> View<'a> {
     pub(super) fn summary(self) -> Markup {
         html! {
             section aria-labelledby="summary" {
                 h2.quiet #summary { (self.words.say("summary")) }
                 (self.attention())
-                (self.tiles())
-                (self.unclear())
+                @if !self.report.hosts.is_empty() { (self.tiles()) }
+                div.lists { (self.unclear()) (self.away()) }
             }
         }
     }
 
     /// Hosts that are overdue, each with its products and reasons.
     fn attention(self) -> Markup {
-        let late: Vec<&Host> = self.with_state(State::Overdue);
+        let late = self.with_state(Some(State::Overdue));
         html! {
             div.attention.good[late.is_empty()] {
                 @if late.is_empty() {
-                    p.headline { (icons::state(State::Downloaded)) (self.words.say("attention_none")) }
+                    p.headline { (icons::state(Some(State::Downloaded))) (self.words.say("attention_none")) }
                 } @else {
-                    p.headline { (icons::state(State::Overdue)) (self.words.count("attention_lead", late.len() as u64)) }
+                    p.headline { (icons::state(Some(State::Overdue))) (self.words.count("attention_lead", late.len() as u64)) }
                     ul.cards {
-                        @for host in late { li.card { (self.card(host)) } }
+                        @for entry in late.iter().take(MOST_CARDS) { li.card { (self.card(*entry)) } }
                     }
+                    @if late.len() > MOST_CARDS {
+                        ul.lines { @for entry in late.iter().take(MOST_LISTED).skip(MOST_CARDS) { li { (self.line(*entry)) } } }
+                    }
+                    (self.and_more("more_overdue", late.len()))
+                    p.muted { (self.words.say("proof")) }
                 }
             }
         }
     }
 
-    fn card(self, host: &Host) -> Markup {
+    fn card(self, entry: Entry<'_>) -> Markup {
+        let host = entry.host;
         html! {
-            h3 { a href=(format!("#{}", self.anchor(host))) { (host.name) } }
+            h3 { (self.name(entry)) }
             p.muted { (self.about(host)) }
-            @for judged in of_state(host, State::Overdue) {
-                p.why { (self.badge(State::Overdue)) " " strong { (judged.lane.habits.title) } br; (self.voice.sentence(&judged.reason)) }
+            @for (judged, late) in host.lanes.iter().filter_map(late) {
+                p.why {
+                    strong { (judged.lane.habits.title) } br;
+                    span.late-for { (self.late(&judged.reason, late)) } br;
+                    (self.voice.sentence(&judged.reason))
+                }
             }
-            p.muted { (self.as_of(host)) }
+            p.muted { (self.activity(host)) }
         }
     }
 
-    /// How many hosts stand how: each by what needs attention most.
-    fn tiles(self) -> Markup {
+    /// The same in one line.
+    fn line(self, entry: Entry<'_>) -> Markup {
         html! {
-            ul.tiles {
-                @for state in State::ALL {
-                    li class=(format!("tile {}", class(state))) {
-                        p.number { (icons::state(state)) (self.with_state(state).len()) }
-                        p.word { (self.state(state)) }
-                        p.muted { (self.words.say(match state {
-                            State::Overdue => "help.overdue",
-                            State::CannotTell => "help.cannot_tell",
-                            State::NotSeen => "help.not_seen",
-                            State::Checked => "help.checked",
-                            State::Downloaded => "help.downloaded",
-                        })) }
-                    }
+            (self.name(entry))
+            @for (judged, late) in entry.host.lanes.iter().filter_map(late) {
+                " · " (judged.lane.habits.title) ": " strong { (self.late(&judged.reason, late)) }
+            }
+        }
+    }
+
+    /// What is missing, and for how long: `No check for 20 days`.
+    fn late(self, reason: &Reason, late: &Late) -> String {
+        let elapsed = self.voice.elapsed(late.elapsed());
+        let key = format!("late.{}", reason.as_str());
+        self.words.fill(&key, &[("elapsed", &elapsed)])
+    }
+
+    /// How many hosts stand how: each in one tile, by what needs attention most.
+    fn tiles(self) -> Markup {
+        let all = self.words.count("hosts", self.report.hosts.len() as u64);
+        let states = State::ALL.map(Some).into_iter().chain([None]);
+        html! {
+            p.lead { (self.words.fill("by_state", &[("hosts", &all)])) }
+            ul.tiles { @for state in states { (self.tile(state)) } }
+        }
+    }
+
+    fn tile(self, state: Option<State>) -> Markup {
+        let hosts = self.with_state(state);
+        let away = hosts
+            .iter()
+            .filter(|entry| self.is_away(entry.host))
+            .count();
+        let help = match state {
+            Some(State::Overdue) => "help.overdue",
+            Some(State::CannotTell) => "help.cannot_tell",
+            Some(State::NotSeen) => "help.not_seen",
+            Some(State::Checked) => "help.checked",
+            Some(State::Downloaded) => "help.downloaded",
+            None => "help.none",
+        };
+        html! {
+            li class=(format!("tile {}", class(state))) {
+                p.number { (icons::state(state)) (hosts.len()) }
+                p.word { (self.state(state)) }
+                p.muted { (self.words.say(help)) }
+                @if away > 0 {
+                    p.stale { (self.words.fill("tile_away", &[("hosts", &self.words.count("hosts", away as u64))])) }
                 }
             }
         }
@@ -69,35 +113,73 @@ impl View<'_> {
 
     /// Hosts of which something cannot be told: never to be taken for late.
     fn unclear(self) -> Markup {
-        let mut hosts = self.with_state(State::CannotTell);
-        let partly = self.with_state(State::Overdue).into_iter();
-        hosts.extend(partly.filter(|host| of_state(host, State::CannotTell).next().is_some()));
+        let lines: Vec<(Entry<'_>, &Judged)> = self
+            .entries()
+            .flat_map(|entry| entry.host.lanes.iter().map(move |judged| (entry, judged)))
+            .filter(|(_, judged)| judged.state == State::CannotTell)
+            .collect();
         html! {
-            @if !hosts.is_empty() {
-                section.unclear-list aria-labelledby="unclear" {
-                    h3 #unclear { (icons::state(State::CannotTell)) (self.words.say("unclear")) }
+            @if !lines.is_empty() {
+                section.list.unclear aria-labelledby="unclear" {
+                    h3 #unclear { (icons::state(Some(State::CannotTell))) (self.words.say("unclear")) }
                     p.muted { (self.words.say("unclear_lead")) }
                     ul {
-                        @for host in hosts {
-                            @for judged in of_state(host, State::CannotTell) {
-                                li {
-                                    a href=(format!("#{}", self.anchor(host))) { (host.name) }
-                                    " · " (judged.lane.habits.title) ": " (self.voice.sentence(&judged.reason))
-                                }
-                            }
+                        @for (entry, judged) in lines.iter().take(MOST_LISTED) {
+                            li { (self.name(*entry)) " · " (judged.lane.habits.title) ": " (self.voice.sentence(&judged.reason)) }
                         }
                     }
+                    (self.and_more("more_listed", lines.len()))
                 }
             }
         }
     }
 
-    fn with_state(&self, state: State) -> Vec<&Host> {
-        let hosts = self.report.hosts.iter();
-        hosts.filter(|host| host.state() == Some(state)).collect()
+    /// Hosts that were not here lately: whatever is said of them is as old as that.
+    fn away(self) -> Markup {
+        let hosts: Vec<Entry<'_>> = self
+            .entries()
+            .filter(|entry| self.is_away(entry.host))
+            .collect();
+        html! {
+            @if !hosts.is_empty() {
+                section.list.away-list aria-labelledby="away" {
+                    h3 #away { (self.words.say("away")) }
+                    p.muted { (self.words.say("away_lead")) }
+                    ul { @for entry in hosts.iter().take(MOST_LISTED) { li { (self.name(*entry)) ": " (self.away_line(entry.host)) } } }
+                    (self.and_more("more_listed", hosts.len()))
+                }
+            }
+        }
     }
 
-    /// Addresses, system, who looks after it.
+    fn away_line(self, host: &Host) -> String {
+        let (until, last) = (self.report.until, host.as_of.unwrap_or(self.report.until));
+        let values = [
+            ("at", &*self.voice.time(last)),
+            ("elapsed", &self.voice.elapsed(until.since(last))),
+            ("state", self.state(host.state())),
+        ];
+        self.words.fill("away_line", &values)
+    }
+
+    fn is_away(self, host: &Host) -> bool {
+        away_since(host, self.report).is_some()
+    }
+
+    /// How many of `all` a list of limited length leaves out.
+    fn and_more(self, key: &str, all: usize) -> Markup {
+        let more = all.saturating_sub(MOST_LISTED);
+        html! { @if more > 0 { p.note { (self.words.fill(key, &[("n", &more.to_string())])) } } }
+    }
+
+    fn with_state(self, state: Option<State>) -> Vec<Entry<'a>> {
+        let entries = self.entries();
+        entries
+            .filter(|entry| entry.host.state() == state)
+            .collect()
+    }
+
+    /// System, addresses, who looks after it.
     pub(super) fn about(self, host: &Host) -> String {
         const MOST: usize = 2;
         let mut parts = vec![self.system(host)];
@@ -107,29 +189,25 @@ impl View<'_> {
             let more = (host.addresses.len() - MOST).to_string();
             parts.push(self.words.fill("more", &[("n", &more)]));
         }
+        // Whoever has an id is found by it.
+        let mac = host
+            .macs
+            .first()
+            .filter(|_| !matches!(host.key, HostKey::Id(_)));
+        parts.extend(mac.map(|mac| mac_text(*mac)));
         parts.extend(host.manager.clone());
         parts.retain(|part| *part != host.name);
         parts.join(" · ")
     }
 
-    pub(super) fn as_of(self, host: &Host) -> String {
-        self.words
-            .fill("as_of", &[("at", &self.voice.time_or_dash(host.as_of))])
-    }
-
-    /// Where a host's timeline stands: by its place, because its name may hold anything.
-    pub(super) fn anchor(self, host: &Host) -> String {
-        let place = self
-            .report
-            .hosts
-            .iter()
-            .position(|other| std::ptr::eq(other, host));
-        format!("host-{}", place.unwrap_or_default() + 1)
+    /// When it was last active; and, a matter of its own, how much the sensor saw of it.
+    pub(super) fn activity(self, host: &Host) -> String {
+        let seen = self.coverage(host.hours_of(self.report));
+        format!("{} · {seen}", self.voice.activity(host, self.report))
     }
 }
 
-fn of_state(host: &Host, state: State) -> impl Iterator<Item = &Judged> {
-    host.lanes
-        .iter()
-        .filter(move |judged| judged.state == state)
+/// What is overdue, and how.
+fn late(judged: &Judged) -> Option<(&Judged, &Late)> {
+    Some((judged, judged.reason.late()?)).filter(|(judged, _)| judged.state == State::Overdue)
 }

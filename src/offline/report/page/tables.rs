@@ -8,63 +8,73 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use maud::{Markup, html};
 
-use super::View;
+use super::{Entry, MOST_ROWS, View};
 use crate::offline::report::data::HoursData;
 use crate::offline::report::hours::date_of;
 use crate::offline::report::kept::What;
 use crate::offline::report::timeline::{Span, absences, blindness};
+use crate::offline::report::whose::mac_text;
 use crate::offline::report::{Host, Judged};
 
 /// Columns of the products, of the hosts: their words.
-const PRODUCTS: [&str; 9] = [
+const PRODUCTS: [&str; 6] = [
     "col.host",
     "col.product",
     "col.state",
     "col.why",
     "col.last_check",
     "col.last_download",
-    "col.evidence",
-    "col.coverage",
-    "col.as_of",
 ];
 const HOSTS: [&str; 6] = [
     "col.host",
-    "col.os",
+    "col.state",
     "col.addresses",
     "col.hours",
     "col.hidden",
     "col.away",
 ];
-/// Most downloads, and most stretches of time, that stand in a cell.
-const MOST: usize = 6;
+/// Most downloads that stand in a cell, the last ones.
+const MOST_DOWNLOADS: usize = 3;
+/// Most stretches of time in a sentence or a cell, and in a row of a host without a timeline.
+const MOST_SPANS: usize = 24;
+const FEW_SPANS: usize = 3;
 
 impl View<'_> {
     pub(super) fn tables(self) -> Markup {
+        let products = self
+            .entries()
+            .flat_map(|entry| entry.host.lanes.iter().map(move |judged| (entry, judged)));
+        let all: usize = self.report.hosts.iter().map(|host| host.lanes.len()).sum();
         html! {
             section aria-labelledby="table" {
                 h2 #table tabindex="-1" { (self.words.say("table")) }
+                (self.rows_left_out(all))
                 table.products role="table" {
                     caption { (self.words.say("table_caption")) }
                     (self.columns(&PRODUCTS))
                     tbody role="rowgroup" {
-                        @for host in &self.report.hosts {
-                            @for judged in &host.lanes { (self.product(host, judged)) }
-                        }
+                        @for (entry, judged) in products.take(MOST_ROWS) { (self.product(entry, judged)) }
                     }
                 }
             }
             section aria-labelledby="hosts" {
                 h2 #hosts { (self.words.say("hosts_table")) }
                 p.muted { (self.sensor()) }
+                (self.rows_left_out(self.report.hosts.len()))
                 table.hosts role="table" {
                     caption { (self.words.say("hosts_caption")) }
                     (self.columns(&HOSTS))
                     tbody role="rowgroup" {
-                        @for host in &self.report.hosts { (self.row(host)) }
+                        @for entry in self.entries().take(MOST_ROWS) { (self.row(entry)) }
                     }
                 }
             }
         }
+    }
+
+    fn rows_left_out(self, all: usize) -> Markup {
+        let more = all.saturating_sub(MOST_ROWS);
+        html! { @if more > 0 { p.note { (self.words.fill("rows_left_out", &[("n", &more.to_string())])) } } }
     }
 
     fn columns(self, columns: &[&str]) -> Markup {
@@ -77,20 +87,32 @@ impl View<'_> {
         }
     }
 
-    fn product(self, host: &Host, judged: &Judged) -> Markup {
-        let hours = host.hours_of(self.report);
+    fn product(self, entry: Entry<'_>, judged: &Judged) -> Markup {
+        let host = entry.host;
         html! {
             tr role="row" {
-                th scope="row" role="rowheader" { (host.name) }
+                th scope="row" role="rowheader" { (self.name(entry)) }
                 td role="cell" { (judged.lane.habits.title) }
-                td role="cell" { (self.badge(judged.state)) }
-                td role="cell" { (self.voice.sentence(&judged.reason)) }
-                td role="cell" { (self.voice.time_or_dash(judged.last_check())) (self.check_days(judged)) }
-                td role="cell" { (self.downloads(judged)) }
-                td.code role="cell" { (judged.evidence().join(", ")) }
-                td role="cell" { (self.coverage(hours)) }
-                td role="cell" { (self.voice.time_or_dash(host.as_of)) }
+                td role="cell" {
+                    (self.badge(Some(judged.state)))
+                    @if let Some(as_of) = self.voice.as_of_away(host, self.report) { small.stale { (as_of) } }
+                }
+                td role="cell" { (self.voice.sentence(&judged.reason)) @if entry.is_drawn() { (self.evidence(judged)) } }
+                td role="cell" { (self.voice.time_or_dash(judged.last_check())) @if entry.is_drawn() { (self.check_days(judged)) } }
+                td role="cell" { @if entry.is_drawn() { (self.downloads(judged)) } @else { (self.voice.time_or_dash(judged.last_download())) } }
             }
+        }
+    }
+
+    /// What the verdict rests on, as far as there are words for people.
+    fn evidence(self, judged: &Judged) -> Markup {
+        let words = judged.evidence().iter().filter_map(|word| {
+            let key = format!("evidence.{word}");
+            self.words.find(&key).map(str::to_owned)
+        });
+        let words: Vec<String> = words.collect();
+        html! {
+            @if !words.is_empty() { small { (self.words.say("evidence")) ": " (words.join(self.words.say("comma"))) } }
         }
     }
 
@@ -103,7 +125,12 @@ impl View<'_> {
             .map(|event| date_of(&self.report.zone, event.at))
             .collect();
         html! {
-            @if !days.is_empty() { small { (self.words.say("col.checks")) ": " (ranges(&days)) } }
+            @if !days.is_empty() {
+                small {
+                    (self.words.say("col.checks")) ": "
+                    @for (at, range) in ranges(&days).iter().enumerate() { @if at > 0 { ", " } span.run { (range) } }
+                }
+            }
         }
     }
 
@@ -111,43 +138,40 @@ impl View<'_> {
         let all: Vec<_> = judged.downloads().rev().collect();
         html! {
             @if all.is_empty() { "–" }
-            @for event in all.iter().take(MOST) {
+            @for event in all.iter().take(MOST_DOWNLOADS) {
                 div {
                     (self.voice.time(event.at))
-                    @if let Some(what) = &event.payload { " " span.code { (what) } }
                     @if event.is_internal { " (" (self.words.say("own_source")) ")" }
+                    @if let Some(what) = &event.payload { small.code { (payload(what)) } }
                 }
             }
-            @if all.len() > MOST { small { (self.words.fill("more", &[("n", (all.len() - MOST).to_string().as_str())])) } }
+            @if all.len() > MOST_DOWNLOADS { small { (self.words.fill("more", &[("n", (all.len() - MOST_DOWNLOADS).to_string().as_str())])) } }
         }
     }
 
-    fn row(self, host: &Host) -> Markup {
-        let hours = host.hours_of(self.report);
+    fn row(self, entry: Entry<'_>) -> Markup {
+        let host = entry.host;
         let hidden = host.hidden(self.report);
-        let addresses = host.addresses.iter().map(ToString::to_string);
-        let macs = host
-            .macs
-            .iter()
-            .map(|mac| crate::offline::report::whose::mac_text(*mac));
-        let all: Vec<String> = addresses
-            .chain(macs)
-            .chain(host.names.iter().cloned())
-            .collect();
         html! {
             tr role="row" {
-                th scope="row" role="rowheader" { (host.name) @if let Some(manager) = &host.manager { small { (manager) } } }
-                td role="cell" { (self.system(host)) }
-                td.code role="cell" { (all.join(", ")) }
-                td role="cell" { (self.coverage(hours)) }
+                th scope="row" role="rowheader" { (self.name(entry)) @if let Some(manager) = &host.manager { small { (manager) } } }
+                td role="cell" {
+                    (self.badge(host.state()))
+                    @if let Some(as_of) = self.voice.as_of_away(host, self.report) { small.stale { (as_of) } }
+                }
+                td role="cell" { (self.system(host)) small.code { (own_names(host)) } }
+                td role="cell" { (self.voice.activity(host, self.report)) small { (self.coverage(host.hours_of(self.report))) } }
                 td role="cell" { @if hidden.is_empty() { (self.words.say("none")) } @else { (self.voice.coverage_words(hidden)) } }
-                td role="cell" { (self.spans(&absences(host, self.report))) }
+                td role="cell" { (self.spans(&absences(host, self.report), if entry.is_drawn() { MOST_SPANS } else { FEW_SPANS })) }
             }
         }
     }
 
-    /// How many of a host's hours were seen completely.
-    fn coverage(self, hours: HoursData) -> String {
+    /// How many of a host's hours were seen completely; nothing where nothing says so.
+    pub(super) fn coverage(self, hours: HoursData) -> String {
+        if hours.total() == 0 || !self.report.has_coverage {
+            return self.words.say("coverage_unknown").to_owned();
+        }
         let percent = hours.percent().to_string();
         let values = [
             ("percent", percent.as_str()),
@@ -161,15 +185,17 @@ impl View<'_> {
         if spans.is_empty() {
             return self.words.say("sensor_never_blind").to_owned();
         }
-        self.words
-            .fill("sensor_blind", &[("spans", &self.spans(&spans))])
+        self.words.fill(
+            "sensor_blind",
+            &[("spans", &self.spans(&spans, MOST_SPANS))],
+        )
     }
 
-    fn spans(self, spans: &[Span]) -> String {
+    fn spans(self, spans: &[Span], most: usize) -> String {
         if spans.is_empty() {
             return self.words.say("none").to_owned();
         }
-        let shown = spans.iter().take(MOST * 4);
+        let shown = spans.iter().take(most);
         let mut all: Vec<String> = shown
             .map(|span| {
                 let (start, end) = (self.short(span.start), self.short(span.end));
@@ -205,8 +231,21 @@ impl View<'_> {
     }
 }
 
-/// `11-02–11-06, 11-09`: days in a row are told by their ends.
-fn ranges(days: &BTreeSet<Date>) -> String {
+/// What was fetched, without the word of its kind.
+pub(super) fn payload(what: &str) -> &str {
+    what.split_once(' ').map_or(what, |(_, value)| value)
+}
+
+/// Addresses, MAC addresses, and what it calls itself.
+fn own_names(host: &Host) -> String {
+    let addresses = host.addresses.iter().map(ToString::to_string);
+    let macs = host.macs.iter().map(|mac| mac_text(*mac));
+    let all = addresses.chain(macs).chain(host.names.iter().cloned());
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// `11-02–11-06`, `11-09`: days in a row are told by their ends.
+fn ranges(days: &BTreeSet<Date>) -> Vec<String> {
     let mut runs: Vec<(Date, Date)> = Vec::new();
     for day in days {
         match runs.last_mut() {
@@ -222,7 +261,7 @@ fn ranges(days: &BTreeSet<Date>) -> String {
             format!("{start}–{end}")
         }
     });
-    told.collect::<Vec<_>>().join(", ")
+    told.collect()
 }
 
 #[cfg(test)]
@@ -233,6 +272,6 @@ mod tests {
     fn days_in_a_row_are_told_by_their_ends() {
         let days = ["2026-11-29", "2026-11-30", "2026-12-01", "2026-12-03"];
         let days = days.iter().map(|day| day.parse().unwrap()).collect();
-        assert_eq!(ranges(&days), "11-29–12-01, 12-03");
+        assert_eq!(ranges(&days), ["11-29–12-01", "12-03"]);
     }
 }

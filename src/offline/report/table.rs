@@ -57,12 +57,18 @@ pub fn text(report: &Report, language: Language, width: Option<usize>) -> String
             let _ = writeln!(text, "{}", format!("{before}{part}").trim_end());
         }
     }
-    let _ = writeln!(
-        text,
-        "\n{}\n{}",
-        words.say("foot"),
-        words.say("foot_absence")
-    );
+    text.push('\n');
+    let is_late = report
+        .hosts
+        .iter()
+        .any(|host| host.state() == Some(State::Overdue));
+    for note in is_late
+        .then_some("proof")
+        .into_iter()
+        .chain(["foot", "foot_absence"])
+    {
+        let _ = writeln!(text, "{}", words.say(note));
+    }
     text
 }
 

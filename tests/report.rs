@@ -231,6 +231,29 @@ fn hours_without_the_sensor_are_untold_and_nobody_is_away_in_them() {
     assert_eq!(page.matches("<rect class=\"off\" x=").count(), 2 * 50);
 }
 
+#[test]
+fn the_page_tells_when_and_why_as_its_drawing_does() {
+    let page = report(&["--format", "html"], &MONTH);
+    for told in [
+        // The last check was on the 6th; nothing was hidden before the 9th.
+        "Since 2026-11-09 09:00 all of its traffic was hidden from the sensor (VPN)",
+        "Since 2026-11-20 09:00 part of its traffic was hidden from the sensor",
+        "All the time all of its traffic was hidden from the sensor",
+        "earlier 192.0.2.94 · ",
+        "earlier 192.0.2.92 (until 2026-11-13, now another host's)",
+        "192.0.2.91 (since 2026-11-16, before that another host's)",
+        "there is nothing to judge",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    let unseen = between(&page, "<section class=\"list unseen\"", "</section>");
+    assert_eq!(unseen[0].matches("<li>").count(), 6);
+    // Of four hosts with an own server, on the lane of their system each.
+    assert!(page.matches("<rect class=\"own\" x=").count() >= 4);
+    let japanese = report(&["--format", "html", "--lang", "ja"], &MONTH);
+    assert!(japanese.contains("確実に観測できた日は9日"));
+}
+
 /// Words of records and of the trade stand in JSON and CSV, not before readers.
 #[test]
 fn the_page_speaks_plainly() {
@@ -290,7 +313,8 @@ fn every_form_tells_the_same_and_json_keeps_its_schema() {
     let page = report(&["--format", "html"], &MONTH);
     assert_eq!(
         page.matches("<tr role=\"row\"><th scope=\"row\"").count(),
-        told + 50
+        // One without a product has a row, too, and each host one of its own.
+        told + 1 + 50
     );
 }
 

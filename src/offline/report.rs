@@ -8,7 +8,7 @@
 //! * `hours`: when a host was on the network, when the sensor was blind
 //! * [`rules`]: when a host is late, and with what
 //! * [`judging`]: one of five states, and why
-//! * [`gathering`]: from records to hosts
+//! * [`gathering`]: from records to hosts; [`held`]: which addresses they had
 //! * [`words`]: the words of a language; [`sentence`]: reasons and times in words
 //! * [`timeline`]: stretches of time
 //! * [`table`], [`data`], [`rows`], [`page`]: a report for a terminal, as JSON, as CSV, as a page
@@ -16,6 +16,7 @@
 pub mod data;
 pub mod forms;
 pub mod gathering;
+pub mod held;
 pub mod hours;
 pub mod judging;
 pub mod kept;
@@ -30,11 +31,11 @@ pub mod whose;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 
 use crate::types::Timestamp;
+use held::Held;
 use hours::{HostHour, Hour, Sensor};
 use judging::{Lane, Reason, State};
 use kept::Os;
@@ -67,6 +68,8 @@ pub struct Report {
     pub zone: TimeZone,
     /// Whether any record says what could be seen.
     pub has_coverage: bool,
+    /// Fewest days that make a host late.
+    pub active_days: u32,
     /// When the sensor ran.
     pub sensor: Sensor,
     /// What needs attention first.
@@ -83,7 +86,7 @@ pub struct Host {
     /// Who looks after it.
     pub manager: Option<String>,
     /// Its addresses, the last used first.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Held>,
     /// Its MAC addresses.
     pub macs: BTreeSet<[u8; 6]>,
     /// Names that it gave itself.

@@ -44,7 +44,7 @@ struct HostData<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     manager: Option<&'a str>,
-    addresses: &'a [IpAddr],
+    addresses: Vec<IpAddr>,
     macs: Vec<String>,
     names: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +127,7 @@ struct LateData {
     active_days: u32,
     proven_days: u32,
     limit_s: u64,
+    limit_passed: String,
 }
 
 #[derive(Serialize)]
@@ -183,7 +184,7 @@ impl<'a> HostData<'a> {
             host: host.key.to_string(),
             name: &host.name,
             manager: host.manager.as_deref(),
-            addresses: &host.addresses,
+            addresses: host.addresses.iter().map(|held| held.address).collect(),
             macs: host.macs.iter().map(|mac| mac_text(*mac)).collect(),
             names: host.names.iter().map(String::as_str).collect(),
             os: host.os.as_ref().map(|os| OsData {
@@ -215,6 +216,7 @@ impl From<&Late> for LateData {
             active_days: late.days,
             proven_days: late.proven,
             limit_s: late.limit.as_secs(),
+            limit_passed: rfc3339(late.passed),
         }
     }
 }
@@ -233,7 +235,7 @@ impl<'a> ProductData<'a> {
             title: &lane.habits.title,
             state: judged.state.as_str(),
             reason: judged.reason.as_str(),
-            sentence: voice.sentence(&judged.reason),
+            sentence: voice.sentence(judged),
             overdue: judged.reason.late().map(LateData::from),
             as_of: host.as_of.map(rfc3339),
             last_check: judged.last_check().map(rfc3339),

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::kept::{Access, Binding, Coverage, Loss, Offered, Os, Seen, Session, What, Who};
+use super::kept::{
+    Access, Binding, Coverage, Failure, Loss, Offered, Os, Seen, Session, What, Who,
+};
 use crate::records::time::parsed;
 use crate::types::text::harmless;
 
@@ -171,17 +173,20 @@ impl UpdateForm {
         if !matches!(self.role.as_str(), "check" | "download") {
             return Some(Record::Other);
         }
-        let what = match self.verdict.as_str() {
-            "resolved" | "unanswered" | "refused" => What::Attempt,
-            "checked" => What::Check,
-            "partial" => What::Partial,
-            "downloading" | "downloaded" => What::Download,
+        let (what, failure) = match self.verdict.as_str() {
+            "resolved" => (What::Attempt, Some(Failure::Resolved)),
+            "unanswered" => (What::Attempt, Some(Failure::Unanswered)),
+            "refused" => (What::Attempt, Some(Failure::Refused)),
+            "checked" => (What::Check, None),
+            "partial" => (What::Partial, None),
+            "downloading" | "downloaded" => (What::Download, None),
             _ => return None,
         };
         let access = Access {
             who: who(self.client, self.client_id, self.client_mac),
             product: product(&self.vendor, &self.product),
             what,
+            failure,
             start: parsed(&self.start)?,
             payload: self.payload_id.map(PayloadForm::words),
             evidence: texts(self.evidence),

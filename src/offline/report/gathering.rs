@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::held::{self, Held};
 use super::hours::{Calendar, HostHour, Hour, LONGEST_RANGE, Sensor, Words, hour_of, start_of};
 use super::judging::{Event, Judge, Lane, Offer};
 use super::kept::{Access, Offered, Os, Seen, Session, What, Who};
@@ -22,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// A host whose records are being put together.
 #[derive(Default)]
 struct Draft {
-    addresses: BTreeMap<IpAddr, Timestamp>,
+    addresses: BTreeMap<IpAddr, Held>,
     macs: BTreeSet<[u8; 6]>,
     names: BTreeSet<String>,
     label: Option<(String, String)>,
@@ -79,8 +80,9 @@ impl Report {
                 let lanes = judge(&draft);
                 draft.into_host(key, lanes, until)
             })
-            .filter(|host| host.is_asked_for(&options.hosts))
             .collect();
+        held::note_others(&mut hosts);
+        hosts.retain(|host| host.is_asked_for(&options.hosts));
         tell_apart(&mut hosts);
         hosts.sort_by(|a, b| order(a).cmp(&order(b)));
         Some(Self {
@@ -88,6 +90,7 @@ impl Report {
             until,
             zone: options.zone.clone(),
             has_coverage,
+            active_days: options.rules.active_days,
             sensor,
             hosts,
         })
@@ -211,12 +214,14 @@ impl Gathering<'_> {
             payload: access.payload.clone(),
             evidence: access.evidence.clone(),
             is_internal: access.is_internal,
+            failure: access.failure,
         });
         if access.what == What::Partial && !has_session {
             lane.offers.push(Offer {
                 at: access.start,
                 offered: Offered::Yes,
                 is_fetched: false,
+                evidence: access.evidence.clone(),
             });
         }
     }
@@ -233,6 +238,7 @@ impl Gathering<'_> {
             at: session.start,
             offered: session.offered,
             is_fetched: session.what == What::Download,
+            evidence: session.evidence.clone(),
         });
         if !is_told {
             lane.events.push(Event {
@@ -241,6 +247,7 @@ impl Gathering<'_> {
                 payload: session.payloads.first().cloned(),
                 evidence: session.evidence.clone(),
                 is_internal: false,
+                failure: None,
             });
         }
     }
@@ -263,8 +270,9 @@ impl Gathering<'_> {
             HostKey::Id(_) | HostKey::Address(_) => who.mac,
         };
         let draft = self.drafts.entry(key).or_default();
-        let used = draft.addresses.entry(who.address).or_insert(time);
-        *used = (*used).max(time);
+        let held = draft.addresses.entry(who.address);
+        let held = held.or_insert_with(|| Held::at(who.address, time));
+        held.note(time);
         draft.last = draft.last.max(Some(time));
         draft.macs.extend(mac);
         draft.label = label.or(draft.label.take());
@@ -296,9 +304,8 @@ impl Draft {
     }
 
     fn into_host(self, key: HostKey, lanes: Vec<Judged>, until: Timestamp) -> Host {
-        let mut addresses: Vec<_> = self.addresses.into_iter().collect();
-        addresses.sort_by_key(|(address, used)| (Reverse(*used), *address));
-        let addresses: Vec<IpAddr> = addresses.into_iter().map(|(address, _)| address).collect();
+        let mut addresses: Vec<Held> = self.addresses.into_values().collect();
+        addresses.sort_by_key(|held| (Reverse(held.last), held.address));
         let (label, manager) = self.label.unwrap_or_default();
         let own = self.names.first().filter(|name| !name.is_empty());
         let name = match &key {
@@ -306,7 +313,7 @@ impl Draft {
             HostKey::Id(id) => id.clone(),
             // A MAC address tells people nothing; the address that it had last does.
             HostKey::Mac(_) | HostKey::Address(_) => {
-                let address = addresses.first().map(ToString::to_string);
+                let address = addresses.first().map(|held| held.address.to_string());
                 let own = own.cloned().or(address);
                 own.unwrap_or_else(|| key.to_string())
             }
@@ -342,7 +349,10 @@ impl Host {
                     .macs
                     .iter()
                     .any(|mac| same(&super::whose::mac_text(*mac)))
-                || address.is_some_and(|address| self.addresses.contains(&address.to_canonical()))
+                || address.is_some_and(|address| {
+                    let mut held = self.addresses.iter();
+                    held.any(|held| held.address == address.to_canonical())
+                })
         };
         wanted.is_empty() || wanted.iter().any(is_meant)
     }

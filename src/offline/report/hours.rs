@@ -20,7 +20,7 @@ const HOUR_S: i64 = 3_600;
 /// A restart that hides less of an hour does not make it blind.
 const MOST_HIDDEN_S: i64 = HOUR_S / 2;
 /// Hours of a day in which the sensor may be blind without making days count anew.
-const MOST_BRIEF: u32 = 2;
+pub const MOST_BRIEF: u32 = 2;
 /// Longest stretch of hours that is walked through: a little more than a year.
 pub const LONGEST_RANGE: Duration = Duration::from_secs(400 * 86_400);
 
@@ -108,6 +108,11 @@ impl Words {
         Self(words.into_iter().map(bit).fold(0, |set, bit| set | bit))
     }
 
+    /// Those that say that a server of the site may give updates.
+    pub fn own_sources() -> Self {
+        Self::of(["internal_source", "internal_source_likely"])
+    }
+
     /// Both sets.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
@@ -174,17 +179,39 @@ fn hidden_seconds(loss: &Loss, hour: Hour) -> i64 {
     end.min(first + HOUR_S) - start.max(first)
 }
 
+/// How much of what a host did was hidden, counted in hours in which it did something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concealed {
+    /// The first hour of which anything was hidden.
+    pub from: Option<Timestamp>,
+    /// Whether nothing was seen of the host before that hour, in the stretch that is looked at.
+    pub is_ever: bool,
+    /// Hours since then.
+    pub hours: u32,
+    /// Those of which all was hidden.
+    pub whole: u32,
+    /// Those of which a part was hidden, or no record says how much.
+    pub partly: u32,
+}
+
+/// A day that counts in full.
+#[derive(Clone, Copy, Debug)]
+struct FullDay {
+    start: Timestamp,
+    length: Duration,
+    /// 0 on the day that the stretch begins on.
+    days: u32,
+}
+
 /// How long a host was on the network since some moment, and how much of that proves something.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stretch {
     /// Days on which it did something.
     pub days: u32,
     /// Their length.
     pub time: Duration,
-    /// Days that count in full, since the last that did not.
-    pub full_days: u32,
-    /// Their length.
-    pub full_time: Duration,
+    /// Days that count in full, since the last that made them count anew.
+    full: Vec<FullDay>,
     /// Days that count in full, whatever came between.
     pub all_full_days: u32,
     /// Whether the sensor was blind on some day that does not count in full.
@@ -195,6 +222,36 @@ pub struct Stretch {
     pub hidden: Words,
     /// What to know of all days.
     pub words: Words,
+}
+
+impl Stretch {
+    /// How many days count in full.
+    pub fn full_days(&self) -> u32 {
+        self.full.iter().map(|day| day.days).sum()
+    }
+
+    /// When those days became `least` and longer than `limit`.
+    pub fn passed(&self, least: u32, limit: Duration) -> Option<Timestamp> {
+        let (mut days, mut time) = (0, Duration::ZERO);
+        for day in &self.full {
+            let missing = limit.saturating_sub(time);
+            days += day.days;
+            time += day.length;
+            if days >= least && time > limit {
+                return Some(day.start.plus(missing));
+            }
+        }
+        None
+    }
+}
+
+/// How an hour was seen in which a host did something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Clear,
+    /// The sensor alone is to blame.
+    Blind,
+    Hidden,
 }
 
 #[derive(Default)]
@@ -243,26 +300,76 @@ impl Calendar<'_> {
         let mut stretch = Stretch::default();
         let (first, confirmed) = (date_of(self.zone, from), date_of(self.zone, confirmed));
         for (date, day) in self.days(hours, from) {
-            let length = self.length(date, from);
+            let (start, end) = self.bounds(date, from);
+            let length = end.since(start);
             // The day of `from` itself had what is looked for.
-            let one = u32::from(date > first);
-            stretch.days += one;
+            let days = u32::from(date > first);
+            stretch.days += days;
             stretch.time += length;
             stretch.words = stretch.words.with(day.words);
             if day.is_full() {
-                stretch.full_days += one;
-                stretch.full_time += length;
-                stretch.all_full_days += one;
+                stretch.full.push(FullDay {
+                    start,
+                    length,
+                    days,
+                });
+                stretch.all_full_days += days;
                 continue;
             }
             stretch.is_sensor_blind |= day.blind_hours > 0;
             stretch.is_unsaid |= day.is_unsaid;
             stretch.hidden = stretch.hidden.with(day.hidden);
             if date > confirmed && !day.is_brief() {
-                (stretch.full_days, stretch.full_time) = (0, Duration::ZERO);
+                stretch.full.clear();
             }
         }
         stretch
+    }
+
+    /// How much of what a host did after `from` was hidden.
+    pub fn concealed(&self, hours: &BTreeMap<Hour, HostHour>, from: Timestamp) -> Concealed {
+        let mut concealed = Concealed {
+            is_ever: true,
+            ..Concealed::default()
+        };
+        for (hour, seen) in self.after(hours, from) {
+            let is_hidden = self.sight(hour, seen) == Sight::Hidden;
+            if concealed.from.is_none() && !is_hidden {
+                concealed.is_ever = false;
+                continue;
+            }
+            concealed.from.get_or_insert(start_of(hour));
+            concealed.hours += 1;
+            let is_whole = is_hidden && seen.seen == Seen::Hidden;
+            concealed.whole += u32::from(is_whole);
+            concealed.partly += u32::from(is_hidden && !is_whole);
+        }
+        concealed
+    }
+
+    /// The hours behind that of `from` in which a host did something.
+    fn after<'h>(
+        &self,
+        hours: &'h BTreeMap<Hour, HostHour>,
+        from: Timestamp,
+    ) -> impl Iterator<Item = (Hour, &'h HostHour)> + use<'h> {
+        let last = hour_of(self.until);
+        let behind = hours.range(hour_of(from).saturating_add(1)..);
+        behind
+            .map(|(hour, seen)| (*hour, seen))
+            .take_while(move |(hour, _)| *hour <= last)
+    }
+
+    fn sight(&self, hour: Hour, seen: &HostHour) -> Sight {
+        let is_hole = self.sensor.holes.contains(&hour);
+        let is_blind = self.sensor.blind.contains(&hour) || seen.is_sensors_doing();
+        if is_blind && !is_hole {
+            Sight::Blind
+        } else if is_hole || seen.seen != Seen::Complete {
+            Sight::Hidden
+        } else {
+            Sight::Clear
+        }
     }
 
     /// The days after `from` on which a host did something.
@@ -272,17 +379,17 @@ impl Calendar<'_> {
         if first > last {
             return days;
         }
-        for (hour, seen) in hours.range(first..=last) {
-            let day: &mut Day = days.entry(date_of(self.zone, start_of(*hour))).or_default();
+        for (hour, seen) in self.after(hours, from) {
+            let day: &mut Day = days.entry(date_of(self.zone, start_of(hour))).or_default();
             day.words = day.words.with(seen.blind);
             day.is_unsaid |= seen.seen == Seen::Unsaid;
-            let is_hole = self.sensor.holes.contains(hour);
-            let is_blind = self.sensor.blind.contains(hour) || seen.is_sensors_doing();
-            if is_blind && !is_hole {
-                day.blind_hours += 1;
-            } else if is_hole || seen.seen != Seen::Complete {
-                day.is_hidden = true;
-                day.hidden = day.hidden.with(seen.blind);
+            match self.sight(hour, seen) {
+                Sight::Clear => {}
+                Sight::Blind => day.blind_hours += 1,
+                Sight::Hidden => {
+                    day.is_hidden = true;
+                    day.hidden = day.hidden.with(seen.blind);
+                }
             }
         }
         for hour in self.sensor.blind.range(first..=last) {
@@ -294,14 +401,14 @@ impl Calendar<'_> {
         days
     }
 
-    /// How much of a day lies after `from` and before the end.
-    fn length(&self, date: Date, from: Timestamp) -> Duration {
+    /// What of a day lies after `from` and before the end.
+    fn bounds(&self, date: Date, from: Timestamp) -> (Timestamp, Timestamp) {
         let moment = |date: Option<Date>| {
             let start = date.and_then(|date| self.zone.to_timestamp(date.at(0, 0, 0, 0)).ok());
             start.map(|start| Timestamp::from_seconds(start.as_second(), 0))
         };
         let start = moment(Some(date)).unwrap_or(from).max(from);
         let end = moment(date.tomorrow().ok()).unwrap_or(self.until);
-        end.min(self.until).since(start)
+        (start, end.min(self.until))
     }
 }

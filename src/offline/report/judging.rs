@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::hours::{Calendar, HostHour, Hour, Stretch, Words};
-use super::kept::{Offered, What};
+use super::hours::{Calendar, Concealed, HostHour, Hour, Stretch, Words};
+use super::kept::{Failure, Offered, What};
 use super::rules::{Habits, Rules};
 use crate::types::Timestamp;
 
@@ -57,10 +57,12 @@ pub struct Late {
     pub until: Timestamp,
     /// Days after that of `since` on which the host did something.
     pub days: u32,
-    /// Those of them that prove it: they count in full, and no day of doubt came behind.
+    /// Those of them that prove it: they count in full, and behind them no day made the count begin anew.
     pub proven: u32,
     /// More time than this, on days that count, is too long.
     pub limit: Duration,
+    /// When it was.
+    pub passed: Timestamp,
 }
 
 impl Late {
@@ -79,6 +81,8 @@ pub enum Reason {
         at: Timestamp,
         /// The last check after that.
         asked: Option<Timestamp>,
+        /// Whether its answer was that there is nothing newer; else nothing tells.
+        is_newest: bool,
     },
     /// Every answer was that there is nothing.
     NothingOffered {
@@ -117,6 +121,8 @@ pub enum Reason {
     Hidden {
         /// Since when nothing is known; `None`: ever.
         since: Option<Timestamp>,
+        /// How much of what it did since then.
+        concealed: Concealed,
         /// What.
         words: Words,
     },
@@ -187,10 +193,12 @@ pub struct Event {
     pub evidence: Vec<String>,
     /// Whether a server of the site gave it.
     pub is_internal: bool,
+    /// How an attempt failed, where that is known.
+    pub failure: Option<Failure>,
 }
 
 /// Whether there was an update, at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// When.
     pub at: Timestamp,
@@ -198,6 +206,8 @@ pub struct Offer {
     pub offered: Offered,
     /// Whether it was fetched then.
     pub is_fetched: bool,
+    /// What tells whether there was one.
+    pub evidence: Vec<String>,
 }
 
 /// What a host did for a product, in the order of time.
@@ -227,18 +237,13 @@ impl Lane {
     }
 
     /// The first and the last offer that nothing was fetched after.
-    fn open_offers(&self) -> Option<(Timestamp, Timestamp)> {
+    pub fn open_offers(&self) -> Option<(&Offer, &Offer)> {
         let fetched = self.last(What::Download).map(|event| event.at);
         let is_open = |offer: &&Offer| offer.is_waiting() && fetched.is_none_or(|at| at < offer.at);
         let mut open = self.offers.iter().filter(is_open);
         let first = open.next()?;
-        Some((first.at, open.next_back().unwrap_or(first).at))
+        Some((first, open.next_back().unwrap_or(first)))
     }
-}
-
-/// Words that say that a server of the site may give updates.
-fn own_sources() -> Words {
-    Words::of(["internal_source", "internal_source_likely"])
 }
 
 /// What a lane is judged by.
@@ -267,24 +272,22 @@ impl Judge<'_> {
         if let Some(found) = self.silence(lane, contact.at) {
             return found;
         }
-        if let Some((since, _)) = lane.open_offers() {
-            let limit = lane.habits.overdue_after;
+        if let Some((first, _)) = lane.open_offers() {
+            let (since, limit) = (first.at, lane.habits.overdue_after);
             return (State::Checked, Reason::OfferOpen { since, limit });
-        }
-        if let Some(fetched) = lane.last(What::Download) {
-            let asked = (contact.at > fetched.at).then_some(contact.at);
-            return (
-                State::Downloaded,
-                Reason::Fetched {
-                    at: fetched.at,
-                    asked,
-                },
-            );
         }
         let is_nothing = lane
             .offers
             .last()
             .is_some_and(|offer| offer.offered == Offered::No);
+        if let Some(fetched) = lane.last(What::Download) {
+            let reason = Reason::Fetched {
+                at: fetched.at,
+                asked: (contact.at > fetched.at).then_some(contact.at),
+                is_newest: is_nothing,
+            };
+            return (State::Downloaded, reason);
+        }
         let at = contact.at;
         let reason = if is_nothing {
             Reason::NothingOffered { at }
@@ -296,20 +299,19 @@ impl Judge<'_> {
 
     /// An update waits for too long, or may do so.
     fn offers(&self, lane: &Lane) -> Option<(State, Reason)> {
-        let (since, confirmed) = lane.open_offers()?;
-        let limit = lane.habits.overdue_after?;
-        let stretch = self.calendar.stretch(self.hours, since, confirmed);
-        let others = own_sources().with(Words::of(["peer_cache"]));
-        let late = self.late(&stretch, since, limit);
-        self.weigh(&stretch, late, Reason::NotFetched, others, lane)
+        let (first, last) = lane.open_offers()?;
+        let due = (first.at, lane.habits.overdue_after?);
+        let stretch = self.calendar.stretch(self.hours, first.at, last.at);
+        let others = Words::own_sources().with(Words::of(["peer_cache"]));
+        self.weigh(&stretch, due, Reason::NotFetched, others, lane)
     }
 
     /// No check for too long, or perhaps.
     fn silence(&self, lane: &Lane, since: Timestamp) -> Option<(State, Reason)> {
         let limit = self.limit(lane)?;
         let stretch = self.calendar.stretch(self.hours, since, since);
-        let late = self.late(&stretch, since, limit);
-        let found = self.weigh(&stretch, late, Reason::NoCheck, own_sources(), lane);
+        let own = Words::own_sources();
+        let found = self.weigh(&stretch, (since, limit), Reason::NoCheck, own, lane);
         // Without coverage a host that is away looks like one that is silent.
         let is_unknown = !self.has_coverage && self.calendar.until.since(since) > limit;
         found.or_else(|| {
@@ -323,15 +325,15 @@ impl Judge<'_> {
             let (since, last) = (first.at, lane.events.last().unwrap_or(first).at);
             let stretch = self.calendar.stretch(self.hours, since, since);
             let found = self.limit(lane).and_then(|limit| {
-                let late = self.late(&stretch, since, limit);
-                self.weigh(&stretch, late, Reason::NeverReached, own_sources(), lane)
+                let own = Words::own_sources();
+                self.weigh(&stretch, (since, limit), Reason::NeverReached, own, lane)
             });
             return found.unwrap_or((State::NotSeen, Reason::OnlyAttempts { at: last }));
         }
         let stretch = self
             .calendar
             .stretch(self.hours, self.beginning, self.beginning);
-        let sources = stretch.words.common(own_sources());
+        let sources = stretch.words.common(Words::own_sources());
         if !sources.is_empty() && lane.habits.is_of_system {
             let reason = Reason::Elsewhere {
                 since: None,
@@ -353,34 +355,32 @@ impl Judge<'_> {
     fn weigh(
         &self,
         stretch: &Stretch,
-        late: Late,
+        (since, limit): (Timestamp, Duration),
         reason: fn(Late) -> Reason,
         sources: Words,
         lane: &Lane,
     ) -> Option<(State, Reason)> {
         let least = self.rules.active_days;
-        let since = Some(late.since);
-        if stretch.days < least || stretch.time <= late.limit {
+        if stretch.days < least || stretch.time <= limit {
             return None;
         }
         let words = stretch.words.common(sources);
         if !words.is_empty() && lane.habits.is_of_system {
+            let since = Some(since);
             return Some((State::CannotTell, Reason::Elsewhere { since, words }));
         }
-        if stretch.full_days >= least && stretch.full_time > late.limit {
-            return Some((State::Overdue, reason(late)));
-        }
-        Some((State::CannotTell, self.unknown(stretch, since)))
-    }
-
-    const fn late(&self, stretch: &Stretch, since: Timestamp, limit: Duration) -> Late {
-        Late {
+        let Some(passed) = stretch.passed(least, limit) else {
+            return Some((State::CannotTell, self.unknown(stretch, Some(since))));
+        };
+        let late = Late {
             since,
             until: self.calendar.until,
             days: stretch.days,
-            proven: stretch.full_days,
+            proven: stretch.full_days(),
             limit,
-        }
+            passed,
+        };
+        Some((State::Overdue, reason(late)))
     }
 
     /// What is missing.
@@ -391,8 +391,12 @@ impl Judge<'_> {
         if stretch.is_sensor_blind && stretch.hidden.is_empty() {
             return Reason::SensorBlind { since };
         }
-        let words = stretch.hidden;
-        Reason::Hidden { since, words }
+        let from = since.unwrap_or(self.beginning);
+        Reason::Hidden {
+            since,
+            concealed: self.calendar.concealed(self.hours, from),
+            words: stretch.hidden,
+        }
     }
 
     fn limit(&self, lane: &Lane) -> Option<Duration> {

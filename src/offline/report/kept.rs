@@ -28,6 +28,17 @@ pub enum What {
     Download,
 }
 
+/// How an attempt failed to reach a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// Only its name was asked for.
+    Resolved,
+    /// Nothing came back.
+    Unanswered,
+    /// It was refused.
+    Refused,
+}
+
 /// One contact with an update server.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -37,6 +48,8 @@ pub struct Access {
     pub product: String,
     /// What it came to.
     pub what: What,
+    /// How it failed, where it is an attempt.
+    pub failure: Option<Failure>,
     /// When it began.
     pub start: Timestamp,
     /// What was fetched, where the record tells.

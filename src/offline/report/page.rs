@@ -5,11 +5,13 @@
 //! However many hosts there are, it stays one that a browser can show: drawings, cards and rows have limits, those that need attention come first, and what
 //! is left out is told.
 //!
+//! * `about`: a host in a line
 //! * `summary`: what a reader sees first
 //! * `lanes`: the timeline
 //! * `tables`: the same as tables
 //! * `icons`: shapes of states and marks
 
+mod about;
 mod icons;
 mod lanes;
 mod summary;
@@ -98,7 +100,7 @@ impl Entry<'_> {
 
 impl<'a> View<'a> {
     /// Every host, what needs attention first.
-    fn entries(self) -> impl Iterator<Item = Entry<'a>> {
+    fn entries(self) -> impl Iterator<Item = Entry<'a>> + Clone {
         let hosts = self.report.hosts.iter();
         hosts.zip(1..).map(|(host, number)| Entry { number, host })
     }

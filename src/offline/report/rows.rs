@@ -60,7 +60,11 @@ fn row(
     voice: &Voice<'_>,
 ) -> [String; COLUMNS.len()] {
     let time = |time: Option<_>| time.map(rfc3339).unwrap_or_default();
-    let addresses: Vec<_> = host.addresses.iter().map(ToString::to_string).collect();
+    let addresses: Vec<_> = host
+        .addresses
+        .iter()
+        .map(|held| held.address.to_string())
+        .collect();
     let payloads: Vec<&str> = judged
         .downloads()
         .filter_map(|event| event.payload.as_deref())
@@ -78,7 +82,7 @@ fn row(
         judged.lane.habits.title.clone(),
         judged.state.as_str().to_owned(),
         judged.reason.as_str().to_owned(),
-        voice.sentence(&judged.reason),
+        voice.sentence(judged),
         time(host.as_of),
         time(judged.last_check()),
         time(judged.last_download()),

@@ -1,13 +1,16 @@
 //! Reasons, times and spans in the words of a language.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::judging::{Late, Reason};
+use super::hours::{Concealed, MOST_BRIEF};
+use super::judging::{Late, Offer, Reason};
+use super::kept::{Failure, What};
 use super::timeline::away_since;
 use super::words::Words;
-use super::{Host, Report, hours};
+use super::{Host, Judged, Report, hours};
 use crate::types::Timestamp;
 
 const HOUR_S: u64 = 3_600;
@@ -23,6 +26,11 @@ pub struct Voice<'a> {
 }
 
 impl Voice<'_> {
+    /// `2026-11-05`.
+    pub fn date(&self, time: Timestamp) -> String {
+        moment(self.zone, time, "%Y-%m-%d")
+    }
+
     /// `2026-11-05 09:14`.
     pub fn time(&self, time: Timestamp) -> String {
         moment(self.zone, time, "%Y-%m-%d %H:%M")
@@ -68,14 +76,19 @@ impl Voice<'_> {
         self.words.count("hours", time.as_secs() / HOUR_S)
     }
 
-    /// A reason as a sentence.
-    pub fn sentence(&self, reason: &Reason) -> String {
-        let word = reason.as_str();
-        match reason {
+    /// Why, as a sentence.
+    pub fn sentence(&self, judged: &Judged) -> String {
+        let word = judged.reason.as_str();
+        match &judged.reason {
             Reason::NoCheck(late) | Reason::NotFetched(late) | Reason::NeverReached(late) => {
-                self.late(word, late)
+                self.late(word, late, judged)
             }
-            Reason::Hidden { since, words } | Reason::Elsewhere { since, words } => {
+            Reason::Hidden {
+                since,
+                concealed,
+                words,
+            } => self.hidden(*since, concealed, *words),
+            Reason::Elsewhere { since, words } => {
                 self.unknown(word, *since, &self.coverage_words(*words))
             }
             Reason::SensorBlind { since } | Reason::NoCoverage { since } => {
@@ -84,15 +97,25 @@ impl Voice<'_> {
             Reason::Fetched {
                 at,
                 asked: Some(asked),
+                is_newest,
             } => {
-                let (at, asked) = (self.time(*at), self.time(*asked));
-                self.say("fetched_asked", &[("at", &at), ("asked", &asked)])
+                let values = [("at", &*self.time(*at)), ("asked", &self.time(*asked))];
+                let word = ["fetched_asked", "fetched_newest"][usize::from(*is_newest)];
+                self.say(word, &values)
             }
-            Reason::Fetched { at, asked: None }
+            Reason::Fetched {
+                at, asked: None, ..
+            }
             | Reason::NothingOffered { at }
-            | Reason::Asked { at }
-            | Reason::OnlyAttempts { at } => self.say(word, &[("at", &self.time(*at))]),
-            Reason::OfferOpen { since, limit } => self.waiting(word, *since, *limit),
+            | Reason::Asked { at } => self.say(word, &[("at", &self.time(*at))]),
+            Reason::OnlyAttempts { at } => {
+                let values = [
+                    ("at", &*self.time(*at)),
+                    ("attempts", &self.attempts(judged)),
+                ];
+                self.say(word, &values)
+            }
+            Reason::OfferOpen { since, limit } => self.waiting(word, *since, *limit, judged),
             Reason::Never { days } | Reason::LittleSeen { days } => {
                 let days = self.words.count("days", (*days).into());
                 self.say(word, &[("days", &days)])
@@ -104,17 +127,131 @@ impl Voice<'_> {
         self.words.fill(&format!("reason.{reason}"), values)
     }
 
-    /// What was missed, and for how long.
-    fn late(&self, word: &str, late: &Late) -> String {
-        let days = self.words.count("days", late.days.into());
+    /// What was missed, for how long, how much of that counts, and why that is too much.
+    fn late(&self, word: &str, late: &Late, judged: &Judged) -> String {
         let values = [
             ("since", &*self.time(late.since)),
             ("elapsed", &self.elapsed(late.elapsed())),
-            ("days", &days),
-            ("proven", &late.proven.to_string()),
-            ("limit", &self.length(late.limit)),
+            ("attempts", &self.attempts(judged)),
+            ("known", self.first_known_from(judged)),
         ];
-        self.say(word, &values)
+        let count = [
+            ("days", &*self.words.count("days", late.days.into())),
+            ("proven", &late.proven.to_string()),
+            ("limit", &self.limit(late, judged)),
+        ];
+        let counted = self.words.fill("counted", &count);
+        self.say(word, &[&values[..], &[("counted", &counted)]].concat())
+    }
+
+    /// `66 hours: 3 times the usual 22 hours between checks`.
+    fn limit(&self, late: &Late, judged: &Judged) -> String {
+        let limit = self.length(late.limit);
+        let interval = judged.lane.habits.check_interval;
+        let interval = interval.filter(|_| !matches!(judged.reason, Reason::NotFetched(_)));
+        let Some(interval) = interval.filter(|interval| !interval.is_zero()) else {
+            return self.words.fill("limit.offer", &[("limit", &limit)]);
+        };
+        let times = late.limit.as_secs() / interval.as_secs().max(1);
+        let values = [
+            ("limit", &*limit),
+            ("times", &times.to_string()),
+            ("interval", &self.length(interval)),
+        ];
+        self.words.fill("limit.checks", &values)
+    }
+
+    /// What tells that an update waits.
+    pub fn known_from(&self, offer: &Offer) -> &str {
+        let known = |word: &String| self.words.find(&format!("offer.{word}"));
+        let known = offer.evidence.iter().find_map(known);
+        known.unwrap_or(self.words.say("offer"))
+    }
+
+    /// The same of the first that is open.
+    fn first_known_from(&self, judged: &Judged) -> &str {
+        let open = judged.lane.open_offers();
+        open.map_or("", |(first, _)| self.known_from(first))
+    }
+
+    /// `36 attempts: refused`.
+    pub fn attempts(&self, judged: &Judged) -> String {
+        let events = &judged.lane.events;
+        let failed = events.iter().filter(|event| event.what == What::Attempt);
+        let (mut number, mut ways) = (0, BTreeSet::new());
+        for event in failed {
+            number += 1;
+            ways.extend(event.failure);
+        }
+        let way = |failure: &Failure| {
+            self.words.say(match failure {
+                Failure::Resolved => "attempt.resolved",
+                Failure::Unanswered => "attempt.unanswered",
+                Failure::Refused => "attempt.refused",
+            })
+        };
+        let ways: Vec<&str> = ways.iter().map(way).collect();
+        let count = self.words.count("attempts", number);
+        if ways.is_empty() {
+            return count;
+        }
+        let values = [
+            ("count", &*count),
+            ("ways", &ways.join(self.words.say("comma"))),
+        ];
+        self.words.fill("attempts.ways", &values)
+    }
+
+    /// Since when how much was hidden, and by what.
+    fn hidden(
+        &self,
+        since: Option<Timestamp>,
+        concealed: &Concealed,
+        words: hours::Words,
+    ) -> String {
+        let hours = |hours: u32| self.words.count("hours", hours.into());
+        let counted = [
+            ("hours", &*hours(concealed.whole + concealed.partly)),
+            ("all", &hours(concealed.hours)),
+        ];
+        let how_much = if concealed.whole == concealed.hours {
+            self.words.say("hidden.whole").to_owned()
+        } else if concealed.partly == concealed.hours {
+            self.words.say("hidden.partly").to_owned()
+        } else if concealed.whole == 0 {
+            self.words.fill("hidden.partly_at_times", &counted)
+        } else {
+            self.words.fill("hidden.at_times", &counted)
+        };
+        let from = concealed
+            .from
+            .filter(|_| !concealed.is_ever || since.is_some());
+        let values = [
+            ("from", &*self.time_or_dash(from)),
+            ("how_much", &how_much),
+            ("words", &self.coverage_words(words)),
+            ("since", &self.time_or_dash(since)),
+        ];
+        self.say(
+            match (from, since) {
+                (Some(_), Some(_)) => "hidden",
+                (Some(_), None) => "hidden_never_seen",
+                (None, _) => "hidden_ever",
+            },
+            &values,
+        )
+    }
+
+    /// Which days count.
+    pub fn counting(&self, report: &Report) -> String {
+        let values = [
+            ("brief", &*self.words.count("hours", MOST_BRIEF.into())),
+            (
+                "least",
+                &self.words.count("days", report.active_days.into()),
+            ),
+        ];
+        self.words.fill("counting", &values)
     }
 
     /// What is not known since some moment, or was never known.
@@ -126,11 +263,18 @@ impl Voice<'_> {
     }
 
     /// An offer that may still wait, for as long as it may.
-    fn waiting(&self, word: &str, since: Timestamp, limit: Option<Duration>) -> String {
+    fn waiting(
+        &self,
+        word: &str,
+        since: Timestamp,
+        limit: Option<Duration>,
+        judged: &Judged,
+    ) -> String {
         let since = self.time(since);
+        let values = [("since", &*since), ("known", self.first_known_from(judged))];
         match limit.map(|limit| self.length(limit)) {
-            Some(limit) => self.say(word, &[("since", &since), ("limit", &limit)]),
-            None => self.say(&format!("{word}_unlimited"), &[("since", &since)]),
+            Some(limit) => self.say(word, &[values[0], values[1], ("limit", &limit)]),
+            None => self.say(&format!("{word}_unlimited"), &values),
         }
     }
 

@@ -62,11 +62,10 @@ pub fn text(report: &Report, language: Language, width: Option<usize>) -> String
         .hosts
         .iter()
         .any(|host| host.state() == Some(State::Overdue));
-    for note in is_late
-        .then_some("proof")
-        .into_iter()
-        .chain(["foot", "foot_absence"])
-    {
+    if is_late {
+        let _ = writeln!(text, "{}", voice.counting(report));
+    }
+    for note in ["foot", "foot_absence"] {
         let _ = writeln!(text, "{}", words.say(note));
     }
     text
@@ -128,7 +127,7 @@ fn rows(report: &Report, voice: &Voice<'_>) -> Vec<Row> {
 
 /// Why; and as of when, where the host has been away since.
 fn reason(host: &Host, judged: &Judged, report: &Report, voice: &Voice<'_>) -> String {
-    let sentence = voice.sentence(&judged.reason);
+    let sentence = voice.sentence(judged);
     match voice.as_of_away(host, report) {
         Some(as_of) => format!("{sentence} ({as_of})"),
         None => sentence,

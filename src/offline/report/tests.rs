@@ -131,6 +131,8 @@ fn silence_is_overdue_only_after_three_intervals_of_days_that_count() {
         days: 3,
         proven: 3,
         limit: Duration::from_secs(66 * 3_600),
+        // Fifteen hours of Monday, two days, and three hours.
+        passed: Story::at(75),
     };
     assert_eq!(reason, Reason::NoCheck(expected));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::hours::{Hour, hour_of, start_of};
+use super::hours::{HostHour, Hour, Words, hour_of, start_of};
 use super::kept::Seen;
 use super::{Host, Report};
 use crate::types::Timestamp;
@@ -80,25 +80,73 @@ pub fn blindness(report: &Report) -> Vec<Span> {
 
 /// When the sensor ran and could not see what a host did. In a long period the nights between such days belong to it.
 pub fn hidden(host: &Host, report: &Report) -> Vec<Span> {
-    report.bridged(host, report.spans(seen_as(host, report, Seen::Hidden)))
+    let is_hidden = |hour: &HostHour| hour.seen == Seen::Hidden;
+    report.bridged(host, report.spans(active(host, report, is_hidden)))
 }
 
-/// When some of what a host did was hidden, and the rest was seen; with its nights, as above.
+/// When some of what a host did was hidden and the rest was seen, or no record says how much was; with its nights, as above.
 pub fn partly_hidden(host: &Host, report: &Report) -> Vec<Span> {
-    report.bridged(host, report.spans(seen_as(host, report, Seen::Partial)))
+    let is_partial = |hour: &HostHour| match hour.seen {
+        Seen::Partial => true,
+        Seen::Unsaid => report.has_coverage,
+        Seen::Complete | Seen::Hidden => false,
+    };
+    report.bridged(host, report.spans(active(host, report, is_partial)))
+}
+
+/// When a server of the site may have given a host updates; with its nights, as above.
+pub fn own_source(host: &Host, report: &Report) -> Vec<Span> {
+    let own = Words::own_sources();
+    let is_own = |hour: &HostHour| !hour.blind.common(own).is_empty();
+    report.bridged(host, report.spans(active(host, report, is_own)))
+}
+
+/// When a host was not seen, or not all of it, in the order of time.
+pub fn unwatched(host: &Host, report: &Report) -> Vec<Span> {
+    let mut gaps = absences(host, report);
+    gaps.extend(hidden(host, report));
+    gaps.extend(partly_hidden(host, report));
+    gaps.extend(blindness(report));
+    gaps.sort_by_key(|span| span.start);
+    gaps
+}
+
+impl Span {
+    /// What of it lies in none of `gaps`, which are in the order of time.
+    pub fn without(self, gaps: &[Span]) -> Vec<Span> {
+        let mut rest = Vec::new();
+        let mut start = self.start;
+        for gap in gaps {
+            let end = gap.start.min(self.end);
+            if start < end {
+                rest.push(Span { start, end });
+            }
+            start = start.max(gap.end);
+        }
+        if start < self.end {
+            let end = self.end;
+            rest.push(Span { start, end });
+        }
+        rest
+    }
 }
 
 /// When nobody can tell what a host did: all of it was hidden, or the sensor did not run. To the hour.
 pub fn untold(host: &Host, report: &Report) -> Vec<Span> {
-    let mut hours: BTreeSet<Hour> = seen_as(host, report, Seen::Hidden).collect();
+    let is_hidden = |hour: &HostHour| hour.seen == Seen::Hidden;
+    let mut hours: BTreeSet<Hour> = active(host, report, is_hidden).collect();
     hours.extend(report.sensor.blind.range(report.hours()));
     report.spans(hours)
 }
 
-/// Hours of the period in which the sensor ran, and saw so much of a host.
-fn seen_as(host: &Host, report: &Report, seen: Seen) -> impl Iterator<Item = Hour> {
+/// Hours of the period in which the sensor ran and a host did something, those that are meant.
+fn active(
+    host: &Host,
+    report: &Report,
+    is_meant: impl Fn(&HostHour) -> bool,
+) -> impl Iterator<Item = Hour> {
     let hours = host.hours.range(report.hours());
-    let alike = hours.filter(move |(_, hour)| hour.seen == seen);
+    let alike = hours.filter(move |(_, hour)| is_meant(hour));
     let all = alike.map(|(hour, _)| *hour);
     all.filter(|hour| !report.sensor.blind.contains(hour))
 }

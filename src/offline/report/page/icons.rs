@@ -39,9 +39,8 @@ pub(super) fn definitions() -> Markup {
             pattern #h-away width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
                 path d="M0 0v7" {}
             }
-            pattern #h-off width="6" height="6" patternUnits="userSpaceOnUse" {
-                rect width="6" height="6" {}
-                path d="M0 0 6 6M6 0 0 6" {}
+            pattern #h-own width="8" height="5" patternUnits="userSpaceOnUse" {
+                path d="M0 0h5v5h-5z" {}
             }
             pattern #h-hidden width="6" height="6" patternUnits="userSpaceOnUse" {
                 rect width="6" height="6" {}

@@ -13,15 +13,19 @@ use maud::{Markup, html};
 
 use super::tables::payload;
 use super::{Entry, MOST_TIMELINES, View, icons, system_name};
-use crate::offline::report::Judged;
 use crate::offline::report::hours::date_of;
-use crate::offline::report::judging::State;
+use crate::offline::report::judging::Offer;
 use crate::offline::report::kept::What;
-use crate::offline::report::timeline::{Span, absences, blindness, hidden, partly_hidden};
+use crate::offline::report::timeline::{
+    Span, absences, blindness, hidden, own_source, partly_hidden, unwatched,
+};
+use crate::offline::report::{Host, Judged};
 use crate::types::Timestamp;
 
 /// Height of a lane, in pixels; the style has the same.
 const LANE: usize = 28;
+/// Height of the mark of an own server, at the foot of a lane.
+const OWN: usize = 5;
 /// Steps of the axis that ticks can be told apart by.
 const STEPS: u64 = 1_000;
 /// Steps that marks with a shape can be told apart by.
@@ -79,11 +83,13 @@ impl View<'_> {
                 (self.key("legend.download", &html! { use.download href="#m-download" x="8" y="8" {} }))
                 (self.key("legend.offer", &html! { use.offer href="#m-offer" x="8" y="8" {} }))
                 (self.key("legend.attempt", &html! { use.attempt href="#m-attempt" x="8" y="8" {} }))
+                (self.key("legend.waiting", &html! { rect.waiting width="16" height="2" y="7" {} }))
                 (self.key("legend.overdue", &html! { rect.late width="16" height="4" y="6" {} }))
                 (self.key("legend.away", &html! { rect.away width="16" height="16" {} }))
-                (self.key("legend.off", &html! { rect.off width="16" height="16" {} }))
+                (self.key("legend.off", &html! { rect.off width="8" height="16" x="4" {} }))
                 (self.key("legend.hidden", &html! { rect.hidden width="16" height="16" {} }))
                 (self.key("legend.partial", &html! { rect.partial width="16" height="16" {} }))
+                (self.key("legend.own", &html! { rect.own width="16" height="5" y="6" {} }))
             }
             @if hours > Duration::from_secs(3_600) {
                 p.muted { (self.words.fill("legend.nights", &[("limit", &self.voice.length(hours))])) }
@@ -144,6 +150,7 @@ impl View<'_> {
 
     fn host(self, entry: Entry<'_>) -> Markup {
         let host = entry.host;
+        let gaps = unwatched(host, self.report);
         let height = (host.lanes.len().max(1) * LANE).to_string();
         let values = [
             ("host", host.name.as_str()),
@@ -164,24 +171,56 @@ impl View<'_> {
                     @for span in partly_hidden(host, self.report) { (self.band("partial", span)) }
                     @for span in hidden(host, self.report) { (self.band("hidden", span)) }
                     @for span in blindness(self.report) { (self.band("off", span)) }
-                    @for (at, judged) in host.lanes.iter().enumerate() { (self.lane(judged, at * LANE)) }
+                    @for (at, judged) in host.lanes.iter().enumerate() {
+                        (self.own_source(host, judged, at * LANE))
+                        (self.lane(judged, &gaps, at * LANE))
+                    }
                 }
             }
         }
     }
 
     fn band(self, class: &str, span: Span) -> Markup {
-        html! { rect class=(class) x=(self.percent(span.start)) width=(self.width(span)) height="100%" {} }
+        let width = self.width(span);
+        // However short, it has its look.
+        let style = format!("width:max(7px,{width})");
+        html! { rect class=(class) x=(self.percent(span.start)) width=(width) height="100%" style=[(class == "off").then_some(style)] {} }
     }
 
-    fn lane(self, judged: &Judged, top: usize) -> Markup {
+    /// Where a server of the site may have given updates of this product.
+    fn own_source(self, host: &Host, judged: &Judged, top: usize) -> Markup {
+        let is_of_system = judged.lane.habits.is_of_system;
+        let spans = is_of_system.then(|| own_source(host, self.report));
+        html! {
+            @for span in spans.into_iter().flatten() {
+                rect.own x=(self.percent(span.start)) width=(self.width(span)) y=(top + LANE - OWN) height=(OWN) {}
+            }
+        }
+    }
+
+    /// From the last contact or the offer on: thin until the limit was passed, then thick; nothing where the host was away or not seen.
+    fn late_line(self, judged: &Judged, gaps: &[Span], middle: usize) -> Markup {
+        let late = judged.reason.late();
+        let parts = late.map(|late| {
+            [
+                ("waiting", 2, late.since, late.passed),
+                ("late", 4, late.passed, late.until),
+            ]
+        });
+        html! {
+            @for (class, height, start, end) in parts.into_iter().flatten() {
+                @for span in (Span { start: start.max(self.report.since), end }).without(gaps) {
+                    rect class=(class) x=(self.percent(span.start)) y=(middle - height / 2) height=(height) width=(self.width(span)) {}
+                }
+            }
+        }
+    }
+
+    fn lane(self, judged: &Judged, gaps: &[Span], top: usize) -> Markup {
         let middle = (top + LANE / 2).to_string();
         html! {
             line.base x1="0" x2="100%" y1=(middle) y2=(middle) {}
-            @if let Some(since) = late_since(judged) {
-                rect.late x=(self.percent(since.max(self.report.since))) y=(top + LANE / 2 - 2) height="4"
-                    width=(self.width(Span { start: since.max(self.report.since), end: self.report.until })) {}
-            }
+            (self.late_line(judged, gaps, top + LANE / 2))
             svg y=(top) width="100%" height=(LANE) viewBox=(format!("0 0 {STEPS} {LANE}")) preserveAspectRatio="none" {
                 path.tick d=(self.ticks(judged)) {}
             }
@@ -213,7 +252,6 @@ impl View<'_> {
             .events
             .iter()
             .filter(|event| event.what == What::Attempt);
-        let waiting = lane.offers.iter().filter(|offer| offer.is_waiting());
         let places = |times: &mut dyn Iterator<Item = Timestamp>| -> Vec<String> {
             let mut seen = BTreeSet::new();
             let apart = times.filter(|at| {
@@ -222,21 +260,36 @@ impl View<'_> {
             });
             apart.map(|at| self.percent(at)).collect()
         };
-        let fetched = judged.downloads();
         let mut seen = BTreeSet::new();
-        let fetched = fetched.filter(|event| {
+        let fetched = judged.downloads().filter(|event| {
             self.step(event.at, MARK_STEPS)
                 .is_some_and(|step| seen.insert(step))
         });
+        let mut seen = BTreeSet::new();
+        let waiting = lane.offers.iter().filter(|offer| {
+            let step = self.step(offer.at, MARK_STEPS);
+            offer.is_waiting() && step.is_some_and(|step| seen.insert(step))
+        });
         html! {
             @for place in places(&mut attempts.map(|event| event.at)) { use.attempt href="#m-attempt" x=(place) y=(middle) {} }
-            @for place in places(&mut waiting.map(|offer| offer.at)) { use.offer href="#m-offer" x=(place) y=(middle) {} }
+            @for offer in waiting {
+                use.offer href="#m-offer" x=(self.percent(offer.at)) y=(middle) { title { (self.offer_title(offer, judged)) } }
+            }
             @for event in fetched {
                 use.download href="#m-download" x=(self.percent(event.at)) y=(middle) {
                     title { (self.voice.time(event.at)) @if let Some(what) = &event.payload { " " (payload(what)) } }
                 }
             }
         }
+    }
+
+    fn offer_title(self, offer: &Offer, judged: &Judged) -> String {
+        let values = [
+            ("at", &*self.voice.time(offer.at)),
+            ("product", &judged.lane.habits.title),
+            ("known", self.voice.known_from(offer)),
+        ];
+        self.words.fill("legend.offer_title", &values)
     }
 
     /// How far along the axis, of `steps`; `None` outside of the period.
@@ -266,12 +319,6 @@ impl View<'_> {
 
 fn percent(share: f64) -> String {
     format!("{:.2}%", (share * 100.0).clamp(0.0, 100.0))
-}
-
-/// Since when an overdue product is silent, or waits.
-fn late_since(judged: &Judged) -> Option<Timestamp> {
-    let late = judged.reason.late()?;
-    (judged.state == State::Overdue).then_some(late.since)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::{Entry, MOST_CARDS, MOST_LISTED, View, class, icons};
 use crate::offline::report::judging::{Late, Reason, State};
 use crate::offline::report::timeline::away_since;
-use crate::offline::report::whose::{HostKey, mac_text};
 use crate::offline::report::{Host, Judged};
 
 impl<'a> View<'a> {
@@ -15,7 +14,11 @@ impl<'a> View<'a> {
                 h2.quiet #summary { (self.words.say("summary")) }
                 (self.attention())
                 @if !self.report.hosts.is_empty() { (self.tiles()) }
-                div.lists { (self.unclear()) (self.away()) }
+                div.lists {
+                    (self.of_state(State::CannotTell, "unclear"))
+                    (self.of_state(State::NotSeen, "unseen"))
+                    (self.away())
+                }
             }
         }
     }
@@ -29,6 +32,7 @@ impl<'a> View<'a> {
                     p.headline { (icons::state(Some(State::Downloaded))) (self.words.say("attention_none")) }
                 } @else {
                     p.headline { (icons::state(Some(State::Overdue))) (self.words.count("attention_lead", late.len() as u64)) }
+                    p.muted { (self.voice.counting(self.report)) }
                     ul.cards {
                         @for entry in late.iter().take(MOST_CARDS) { li.card { (self.card(*entry)) } }
                     }
@@ -36,7 +40,6 @@ impl<'a> View<'a> {
                         ul.lines { @for entry in late.iter().take(MOST_LISTED).skip(MOST_CARDS) { li { (self.line(*entry)) } } }
                     }
                     (self.and_more("more_overdue", late.len()))
-                    p.muted { (self.words.say("proof")) }
                 }
             }
         }
@@ -51,7 +54,7 @@ impl<'a> View<'a> {
                 p.why {
                     strong { (judged.lane.habits.title) } br;
                     span.late-for { (self.late(&judged.reason, late)) } br;
-                    (self.voice.sentence(&judged.reason))
+                    (self.voice.sentence(judged))
                 }
             }
             p.muted { (self.activity(host)) }
@@ -68,7 +71,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is missing, and for how long: `No check for 20 days`.
+    /// What is missing, and for how long: `No check seen for 20 days`.
     fn late(self, reason: &Reason, late: &Late) -> String {
         let elapsed = self.voice.elapsed(late.elapsed());
         let key = format!("late.{}", reason.as_str());
@@ -111,21 +114,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Hosts of which something cannot be told: never to be taken for late.
-    fn unclear(self) -> Markup {
+    /// Hosts of which something cannot be told, or was not seen, and why: never to be taken for late. `key` is that of its words.
+    fn of_state(self, state: State, key: &str) -> Markup {
         let lines: Vec<(Entry<'_>, &Judged)> = self
             .entries()
             .flat_map(|entry| entry.host.lanes.iter().map(move |judged| (entry, judged)))
-            .filter(|(_, judged)| judged.state == State::CannotTell)
+            .filter(|(_, judged)| judged.state == state)
             .collect();
         html! {
             @if !lines.is_empty() {
-                section.list.unclear aria-labelledby="unclear" {
-                    h3 #unclear { (icons::state(Some(State::CannotTell))) (self.words.say("unclear")) }
-                    p.muted { (self.words.say("unclear_lead")) }
+                section class=(format!("list {key}")) aria-labelledby=(key) {
+                    h3 #(key) { (icons::state(Some(state))) (self.words.say(key)) }
+                    p.muted { (self.words.say(&format!("{key}_lead"))) }
                     ul {
                         @for (entry, judged) in lines.iter().take(MOST_LISTED) {
-                            li { (self.name(*entry)) " · " (judged.lane.habits.title) ": " (self.voice.sentence(&judged.reason)) }
+                            li { (self.name(*entry)) " · " (judged.lane.habits.title) ": " (self.voice.sentence(judged)) }
                         }
                     }
                     (self.and_more("more_listed", lines.len()))
@@ -177,33 +180,6 @@ impl<'a> View<'a> {
         entries
             .filter(|entry| entry.host.state() == state)
             .collect()
-    }
-
-    /// System, addresses, who looks after it.
-    pub(super) fn about(self, host: &Host) -> String {
-        const MOST: usize = 2;
-        let mut parts = vec![self.system(host)];
-        let shown = host.addresses.iter().take(MOST);
-        parts.extend(shown.map(ToString::to_string));
-        if host.addresses.len() > MOST {
-            let more = (host.addresses.len() - MOST).to_string();
-            parts.push(self.words.fill("more", &[("n", &more)]));
-        }
-        // Whoever has an id is found by it.
-        let mac = host
-            .macs
-            .first()
-            .filter(|_| !matches!(host.key, HostKey::Id(_)));
-        parts.extend(mac.map(|mac| mac_text(*mac)));
-        parts.extend(host.manager.clone());
-        parts.retain(|part| *part != host.name);
-        parts.join(" · ")
-    }
-
-    /// When it was last active; and, a matter of its own, how much the sensor saw of it.
-    pub(super) fn activity(self, host: &Host) -> String {
-        let seen = self.coverage(host.hours_of(self.report));
-        format!("{} · {seen}", self.voice.activity(host, self.report))
     }
 }
 

@@ -9,12 +9,10 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 
 use super::{Entry, MOST_ROWS, View};
-use crate::offline::report::data::HoursData;
+use crate::offline::report::Judged;
 use crate::offline::report::hours::date_of;
 use crate::offline::report::kept::What;
 use crate::offline::report::timeline::{Span, absences, blindness};
-use crate::offline::report::whose::mac_text;
-use crate::offline::report::{Host, Judged};
 
 /// Columns of the products, of the hosts: their words.
 const PRODUCTS: [&str; 6] = [
@@ -39,12 +37,19 @@ const MOST_DOWNLOADS: usize = 3;
 const MOST_SPANS: usize = 24;
 const FEW_SPANS: usize = 3;
 
+impl<'a> Entry<'a> {
+    /// One for each product; a host without any has one that says so.
+    fn rows(self) -> impl Iterator<Item = (Self, Option<&'a Judged>)> + Clone {
+        let lanes = self.host.lanes.iter().map(Some);
+        let nothing = self.host.lanes.is_empty().then_some(None);
+        lanes.chain(nothing).map(move |judged| (self, judged))
+    }
+}
+
 impl View<'_> {
     pub(super) fn tables(self) -> Markup {
-        let products = self
-            .entries()
-            .flat_map(|entry| entry.host.lanes.iter().map(move |judged| (entry, judged)));
-        let all: usize = self.report.hosts.iter().map(|host| host.lanes.len()).sum();
+        let rows = self.entries().flat_map(Entry::rows);
+        let all = rows.clone().count();
         html! {
             section aria-labelledby="table" {
                 h2 #table tabindex="-1" { (self.words.say("table")) }
@@ -53,7 +58,9 @@ impl View<'_> {
                     caption { (self.words.say("table_caption")) }
                     (self.columns(&PRODUCTS))
                     tbody role="rowgroup" {
-                        @for (entry, judged) in products.take(MOST_ROWS) { (self.product(entry, judged)) }
+                        @for (entry, judged) in rows.take(MOST_ROWS) {
+                            @if let Some(judged) = judged { (self.product(entry, judged)) } @else { (self.nothing(entry)) }
+                        }
                     }
                 }
             }
@@ -97,9 +104,26 @@ impl View<'_> {
                     (self.badge(Some(judged.state)))
                     @if let Some(as_of) = self.voice.as_of_away(host, self.report) { small.stale { (as_of) } }
                 }
-                td role="cell" { (self.voice.sentence(&judged.reason)) @if entry.is_drawn() { (self.evidence(judged)) } }
+                td role="cell" { (self.voice.sentence(judged)) @if entry.is_drawn() { (self.evidence(judged)) } }
                 td role="cell" { (self.voice.time_or_dash(judged.last_check())) @if entry.is_drawn() { (self.check_days(judged)) } }
                 td role="cell" { @if entry.is_drawn() { (self.downloads(judged)) } @else { (self.voice.time_or_dash(judged.last_download())) } }
+            }
+        }
+    }
+
+    /// A host without a product.
+    fn nothing(self, entry: Entry<'_>) -> Markup {
+        html! {
+            tr role="row" {
+                th scope="row" role="rowheader" { (self.name(entry)) }
+                td role="cell" { "–" }
+                td role="cell" {
+                    (self.badge(None))
+                    @if let Some(as_of) = self.voice.as_of_away(entry.host, self.report) { small.stale { (as_of) } }
+                }
+                td role="cell" { (self.words.say("reason.none")) }
+                td role="cell" { "–" }
+                td role="cell" { "–" }
             }
         }
     }
@@ -110,7 +134,11 @@ impl View<'_> {
             let key = format!("evidence.{word}");
             self.words.find(&key).map(str::to_owned)
         });
-        let words: Vec<String> = words.collect();
+        let mut words: Vec<String> = words.collect();
+        // The records' word tells which server was meant, which reads as if it had been reached.
+        if judged.lane.last(What::Check).is_none() && !judged.lane.events.is_empty() {
+            words = vec![self.voice.attempts(judged)];
+        }
         html! {
             @if !words.is_empty() { small { (self.words.say("evidence")) ": " (words.join(self.words.say("comma"))) } }
         }
@@ -151,7 +179,6 @@ impl View<'_> {
 
     fn row(self, entry: Entry<'_>) -> Markup {
         let host = entry.host;
-        let hidden = host.hidden(self.report);
         html! {
             tr role="row" {
                 th scope="row" role="rowheader" { (self.name(entry)) @if let Some(manager) = &host.manager { small { (manager) } } }
@@ -159,25 +186,12 @@ impl View<'_> {
                     (self.badge(host.state()))
                     @if let Some(as_of) = self.voice.as_of_away(host, self.report) { small.stale { (as_of) } }
                 }
-                td role="cell" { (self.system(host)) small.code { (own_names(host)) } }
+                td role="cell" { (self.system(host)) small.code { (self.own_names(host)) } }
                 td role="cell" { (self.voice.activity(host, self.report)) small { (self.coverage(host.hours_of(self.report))) } }
-                td role="cell" { @if hidden.is_empty() { (self.words.say("none")) } @else { (self.voice.coverage_words(hidden)) } }
+                td role="cell" { (self.blind_spots(host)) }
                 td role="cell" { (self.spans(&absences(host, self.report), if entry.is_drawn() { MOST_SPANS } else { FEW_SPANS })) }
             }
         }
-    }
-
-    /// How many of a host's hours were seen completely; nothing where nothing says so.
-    pub(super) fn coverage(self, hours: HoursData) -> String {
-        if hours.total() == 0 || !self.report.has_coverage {
-            return self.words.say("coverage_unknown").to_owned();
-        }
-        let percent = hours.percent().to_string();
-        let values = [
-            ("percent", percent.as_str()),
-            ("hours", &self.words.count("hours", hours.total())),
-        ];
-        self.words.fill("coverage_of", &values)
     }
 
     fn sensor(self) -> String {
@@ -234,14 +248,6 @@ impl View<'_> {
 /// What was fetched, without the word of its kind.
 pub(super) fn payload(what: &str) -> &str {
     what.split_once(' ').map_or(what, |(_, value)| value)
-}
-
-/// Addresses, MAC addresses, and what it calls itself.
-fn own_names(host: &Host) -> String {
-    let addresses = host.addresses.iter().map(ToString::to_string);
-    let macs = host.macs.iter().map(|mac| mac_text(*mac));
-    let all = addresses.chain(macs).chain(host.names.iter().cloned());
-    all.collect::<Vec<_>>().join(", ")
 }
 
 /// `11-02–11-06`, `11-09`: days in a row are told by their ends.

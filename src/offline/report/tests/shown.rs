@@ -25,8 +25,9 @@ fn how_long_is_told_apart_from_what_proves_it() {
     let report = story.report();
     let page = page(&report, Language::English);
     for part in [
-        "No check for 26 days",
-        "Last check 2026-11-02 09:00, 26 days ago. On the network on 6 days since then; 4 of them are proof. Limit: 66 hours.",
+        "No check seen for 26 days",
+        "Last check seen 2026-11-02 09:00, 26 days ago. On the network on 6 days since then; 4 of these count (all traffic seen). Limit: \
+         66 hours, 3 times the usual 22 hours between checks.",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -64,7 +65,7 @@ fn hours_without_a_record_are_told_as_such_and_not_as_absence() {
     assert_eq!(page.matches("<rect class=\"off\" x=").count(), 1);
     assert_eq!(page.matches("<rect class=\"away\" x=").count(), 0);
     assert!(page.contains(
-        "The sensor did not run: 11-03 12:00 – 11-05 12:00. For these times nobody can tell"
+        "The sensor was off: 11-03 12:00 – 11-05 12:00. For these times nobody can tell"
     ));
     // The same host silent while the sensor ran: away, and nothing else.
     let away = story_with_hole(&story, down).report();
@@ -120,6 +121,177 @@ fn nights_between_days_that_are_hidden_belong_to_them() {
     );
 }
 
+/// The drawing of the timeline, without its legend.
+fn plot(page: &str) -> &str {
+    page.split("<article class=\"host\"").nth(1).unwrap()
+}
+
+#[test]
+fn the_line_of_what_is_overdue_is_thin_until_the_limit_and_stops_where_nothing_was_seen() {
+    let story = |sensor: std::ops::Range<i64>| {
+        let story = Story::default()
+            .sensor(0..sensor.start)
+            .sensor(sensor.end..240);
+        let story = story.access(0, "a", 1, "checked");
+        (0..240).fold(story, |mut story, hour| {
+            if !sensor.contains(&hour) {
+                let seen = r#""active_minutes":60,"verdict":"complete","blind":[]"#;
+                story.push(hour, "coverage", seen);
+            }
+            story
+        })
+    };
+    let lines = |story: &Story| {
+        let page = page(&story.report(), Language::English);
+        let of = |class: &str| {
+            plot(&page)
+                .matches(&format!("<rect class=\"{class}\""))
+                .count()
+        };
+        (of("waiting"), of("late"))
+    };
+    assert_eq!(lines(&story(240..240)), (1, 1));
+    // An hour without the sensor after the limit, and one before.
+    assert_eq!(lines(&story(200..201)), (1, 2));
+    assert_eq!(lines(&story(30..31)), (2, 1));
+}
+
+#[test]
+fn what_is_said_to_be_hidden_is_as_much_as_was_and_begins_when_it_did() {
+    let sentence = |story: Story| {
+        let story = story.sensor(0..240);
+        let report = story.report();
+        let value: serde_json::Value =
+            serde_json::from_str(&data::json(&report, Language::English)).unwrap();
+        let product = &value["hosts"][0]["products"][0];
+        product["sentence"].as_str().unwrap().to_owned()
+    };
+    let checked = || {
+        Story::default()
+            .on(0..2, "complete", "")
+            .access(1, "a", 1, "checked")
+    };
+    let (all, part) = ("cannot_tell", "partial");
+    for (story, told) in [
+        (
+            checked().on(4..9, all, r#""vpn""#),
+            "Since 2026-11-06 09:00 all of its traffic was hidden from the sensor (VPN)",
+        ),
+        (
+            checked().on(4..9, part, r#""loss""#),
+            "Since 2026-11-06 09:00 part of its traffic was hidden",
+        ),
+        (
+            checked()
+                .on(4..5, part, r#""loss""#)
+                .on(5..9, "complete", "")
+                .on(9..10, part, r#""loss""#),
+            "Since 2026-11-06 09:00 part of its traffic in 18 hours of 54 hours was hidden",
+        ),
+        (
+            checked()
+                .on(4..5, part, r#""loss""#)
+                .on(5..9, all, r#""vpn""#),
+            "Since 2026-11-06 09:00 all or part of its traffic in 45 hours of 45 hours was hidden",
+        ),
+    ] {
+        let found = sentence(story);
+        assert!(found.starts_with(told), "{found}");
+        assert!(
+            found.ends_with("Last check seen 2026-11-03 09:00."),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn an_offer_is_told_with_what_tells_of_it() {
+    let offered = |evidence: &str| {
+        let mut story = Story::default().sensor(0..480).on(0..20, "complete", "");
+        for day in 0..20 {
+            let fields = format!(
+                r#""id":"s{day}","rev":1,"vendor":"microsoft","product":"{}","checks":1,"downloads":0,"offered":"yes","offered_evidence":[{evidence}],"outcome":"offered""#,
+                super::WINDOWS
+            );
+            story.push(day * 24 + 9, "update_session", &fields);
+        }
+        page(&story.report(), Language::English)
+    };
+    for (evidence, told) in [
+        (
+            r#""download_asked""#,
+            "(after a check it looked up a download server); no download seen",
+        ),
+        (
+            r#""download_contact""#,
+            "(after a check it contacted a download server); no download seen",
+        ),
+        (
+            "",
+            "(the records do not say how this is known); no download seen",
+        ),
+    ] {
+        let page = offered(evidence);
+        assert!(page.contains(told), "{told}");
+        assert!(page.contains("Limit: 14 days, as long as an update of this product may wait."));
+        assert!(page.contains("<title>2026-11-02 09:00: update of Windows Update waiting"));
+    }
+}
+
+#[test]
+fn failed_attempts_are_the_basis_where_nothing_was_reached() {
+    let story = Story::default().sensor(0..240).on(0..10, "complete", "");
+    let story = (0..10).fold(story, |story, day| {
+        let verdict = if day < 4 { "refused" } else { "unanswered" };
+        story.access(day, &format!("a{day}"), 1, verdict)
+    });
+    let page = page(&story.report(), Language::English);
+    assert!(page.contains("Known from: 10 attempts: no answer, connection refused"));
+    assert!(!page.contains("contact with a server known to serve updates"));
+}
+
+#[test]
+fn a_product_whose_updates_cannot_be_seen_does_not_read_like_one_without_news() {
+    let story = |offered: &str| {
+        let story = Story::default().sensor(0..48).on(0..2, "complete", "");
+        let story = story
+            .access(0, "a", 1, "downloaded")
+            .access(1, "b", 1, "checked");
+        page(
+            &story.session(1, "s", offered, "checked").report(),
+            Language::English,
+        )
+    };
+    assert!(story("no").contains("nothing newer was on offer"));
+    assert!(story("unknown").contains("Whether there was anything newer cannot be seen"));
+}
+
+#[test]
+fn a_server_of_the_site_has_a_mark_of_its_own() {
+    let drawn = |blind: &str| {
+        let story = Story::default().sensor(0..240).on(0..10, "complete", blind);
+        let page = page(
+            &story.access(0, "a", 1, "checked").report(),
+            Language::English,
+        );
+        plot(&page).matches("<rect class=\"own\"").count()
+    };
+    assert_eq!(drawn(r#""internal_source_likely""#), 1);
+    assert_eq!(drawn(""), 0);
+}
+
+#[test]
+fn an_hour_of_which_no_record_says_how_much_was_seen_is_drawn_and_told() {
+    let story = Story::default().sensor(0..48).on(0..1, "complete", "");
+    let page = page(
+        &story.access(1, "a", 1, "checked").report(),
+        Language::English,
+    );
+    assert!(page.contains("no record of how much was seen: 1 hour<"));
+    assert!(page.contains("all traffic seen in 90 % of the 10 hours it was seen on the network"));
+    assert_eq!(plot(&page).matches("<rect class=\"partial\"").count(), 1);
+}
+
 #[test]
 fn a_host_is_called_by_what_people_know() {
     let binding = |story: &mut Story, names: &str| {
@@ -157,6 +329,8 @@ fn a_host_is_called_by_what_people_know() {
             format!("{CLIENT} (02:00:5e:00:53:02)")
         ]
     );
+    let page = page(&plain.report(), Language::English);
+    assert!(page.contains("192.0.2.7 (since 2026-11-03, before that another host's)"));
 }
 
 /// As many hosts as a campus has: most are calm, some need attention.
@@ -185,14 +359,14 @@ fn campus(hosts: usize) -> Report {
 fn a_page_of_very_many_hosts_stays_one_that_can_be_shown() {
     let report = campus(5_000);
     let many = page(&report, Language::English);
-    assert!(many.len() < 8_000_000, "{}", many.len());
+    assert!(many.len() < 8_500_000, "{}", many.len());
     assert_eq!(
         many.matches("<article class=\"host\"").count(),
         MOST_TIMELINES
     );
     assert_eq!(many.matches("<li class=\"card\"").count(), MOST_CARDS);
     assert_eq!(
-        many.matches(": <strong>No check for ").count(),
+        many.matches(": <strong>No check seen for ").count(),
         3 * (MOST_LISTED - MOST_CARDS)
     );
     // Every host stands in the table of hosts, and what is left out of the other is told.

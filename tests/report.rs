@@ -236,9 +236,9 @@ fn the_page_tells_when_and_why_as_its_drawing_does() {
     let page = report(&["--format", "html"], &MONTH);
     for told in [
         // The last check was on the 6th; nothing was hidden before the 9th.
-        "Since 2026-11-09 09:00 all of its traffic was hidden from the sensor (VPN)",
+        "Since 2026-11-09 09:00 all of its traffic was hidden from the sensor. Cause: VPN.",
         "Since 2026-11-20 09:00 part of its traffic was hidden from the sensor",
-        "All the time all of its traffic was hidden from the sensor",
+        "In the whole period all of its traffic was hidden from the sensor",
         "earlier 192.0.2.94 · ",
         "earlier 192.0.2.92 (until 2026-11-13, now another host's)",
         "192.0.2.91 (since 2026-11-16, before that another host's)",
@@ -310,6 +310,8 @@ fn every_form_tells_the_same_and_json_keeps_its_schema() {
         OVERDUE.len()
     );
     assert!(!table.contains("reason.") && !table.contains("state."));
+    let mut lines = table.lines();
+    assert!(lines.any(|line| line.starts_with("  判定対象なし ") && line.contains("192.0.2.99")));
     let page = report(&["--format", "html"], &MONTH);
     assert_eq!(
         page.matches("<tr role=\"row\"><th scope=\"row\"").count(),

@@ -209,10 +209,9 @@ impl Voice<'_> {
         concealed: &Concealed,
         words: hours::Words,
     ) -> String {
-        let hours = |hours: u32| self.words.count("hours", hours.into());
         let counted = [
-            ("hours", &*hours(concealed.whole + concealed.partly)),
-            ("all", &hours(concealed.hours)),
+            ("hours", &*(concealed.whole + concealed.partly).to_string()),
+            ("all", &self.words.count("hours", concealed.hours.into())),
         ];
         let how_much = if concealed.whole == concealed.hours {
             self.words.say("hidden.whole").to_owned()

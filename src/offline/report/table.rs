@@ -63,6 +63,7 @@ pub fn text(report: &Report, language: Language, width: Option<usize>) -> String
         .iter()
         .any(|host| host.state() == Some(State::Overdue));
     if is_late {
+        let _ = writeln!(text, "{}", words.say("counts"));
         let _ = writeln!(text, "{}", voice.counting(report));
     }
     for note in ["foot", "foot_absence"] {
@@ -122,7 +123,28 @@ fn rows(report: &Report, voice: &Voice<'_>) -> Vec<Row> {
         })
         .collect();
     rows.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
-    rows.into_iter().map(|(_, row)| row).collect()
+    let hosts = report.hosts.iter();
+    let without = hosts.filter(|host| host.lanes.is_empty());
+    let nothing = without.map(|host| nothing(host, voice));
+    rows.into_iter()
+        .map(|(_, row)| row)
+        .chain(nothing)
+        .collect()
+}
+
+/// Of a host without a product.
+fn nothing(host: &Host, voice: &Voice<'_>) -> Row {
+    let dash = || voice.time_or_dash(None);
+    Row {
+        cells: [
+            format!("  {}", voice.words.say("state.none")),
+            shortened(&host.name),
+            dash(),
+            dash(),
+            dash(),
+        ],
+        reason: voice.words.say("reason.none").to_owned(),
+    }
 }
 
 /// Why; and as of when, where the host has been away since.

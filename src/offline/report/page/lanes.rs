@@ -170,11 +170,14 @@ impl View<'_> {
                     @for span in absences(host, self.report) { (self.band("away", span)) }
                     @for span in partly_hidden(host, self.report) { (self.band("partial", span)) }
                     @for span in hidden(host, self.report) { (self.band("hidden", span)) }
-                    @for span in blindness(self.report) { (self.band("off", span)) }
                     @for (at, judged) in host.lanes.iter().enumerate() {
+                        line.base x1="0" x2="100%" y1=(at * LANE + LANE / 2) y2=(at * LANE + LANE / 2) {}
                         (self.own_source(host, judged, at * LANE))
-                        (self.lane(judged, &gaps, at * LANE))
+                        (self.late_line(judged, &gaps, at * LANE + LANE / 2))
                     }
+                    // Over the lines, because a short band is wider than its time.
+                    @for span in blindness(self.report) { (self.band("off", span)) }
+                    @for (at, judged) in host.lanes.iter().enumerate() { (self.lane(judged, at * LANE)) }
                 }
             }
         }
@@ -183,8 +186,8 @@ impl View<'_> {
     fn band(self, class: &str, span: Span) -> Markup {
         let width = self.width(span);
         // However short, it has its look.
-        let style = format!("width:max(7px,{width})");
-        html! { rect class=(class) x=(self.percent(span.start)) width=(width) height="100%" style=[(class == "off").then_some(style)] {} }
+        let style = format!("width:max(4px,{width})");
+        html! { rect class=(class) x=(self.percent(span.start)) width=(width) height="100%" style=[(class != "away").then_some(style)] {} }
     }
 
     /// Where a server of the site may have given updates of this product.
@@ -216,11 +219,9 @@ impl View<'_> {
         }
     }
 
-    fn lane(self, judged: &Judged, gaps: &[Span], top: usize) -> Markup {
+    fn lane(self, judged: &Judged, top: usize) -> Markup {
         let middle = (top + LANE / 2).to_string();
         html! {
-            line.base x1="0" x2="100%" y1=(middle) y2=(middle) {}
-            (self.late_line(judged, gaps, top + LANE / 2))
             svg y=(top) width="100%" height=(LANE) viewBox=(format!("0 0 {STEPS} {LANE}")) preserveAspectRatio="none" {
                 path.tick d=(self.ticks(judged)) {}
             }

@@ -16,8 +16,7 @@ impl<'a> View<'a> {
                 @if !self.report.hosts.is_empty() { (self.tiles()) }
                 div.lists {
                     (self.of_state(State::CannotTell, "unclear"))
-                    (self.of_state(State::NotSeen, "unseen"))
-                    (self.away())
+                    div { (self.of_state(State::NotSeen, "unseen")) (self.away()) }
                 }
             }
         }
@@ -32,7 +31,7 @@ impl<'a> View<'a> {
                     p.headline { (icons::state(Some(State::Downloaded))) (self.words.say("attention_none")) }
                 } @else {
                     p.headline { (icons::state(Some(State::Overdue))) (self.words.count("attention_lead", late.len() as u64)) }
-                    p.muted { (self.voice.counting(self.report)) }
+                    p.muted { (self.words.say("counts")) }
                     ul.cards {
                         @for entry in late.iter().take(MOST_CARDS) { li.card { (self.card(*entry)) } }
                     }
@@ -40,6 +39,7 @@ impl<'a> View<'a> {
                         ul.lines { @for entry in late.iter().take(MOST_LISTED).skip(MOST_CARDS) { li { (self.line(*entry)) } } }
                     }
                     (self.and_more("more_overdue", late.len()))
+                    p.muted { (self.voice.counting(self.report)) }
                 }
             }
         }

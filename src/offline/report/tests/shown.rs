@@ -175,7 +175,7 @@ fn what_is_said_to_be_hidden_is_as_much_as_was_and_begins_when_it_did() {
     for (story, told) in [
         (
             checked().on(4..9, all, r#""vpn""#),
-            "Since 2026-11-06 09:00 all of its traffic was hidden from the sensor (VPN)",
+            "Since 2026-11-06 09:00 all of its traffic was hidden from the sensor. Cause: VPN. ",
         ),
         (
             checked().on(4..9, part, r#""loss""#),
@@ -186,13 +186,13 @@ fn what_is_said_to_be_hidden_is_as_much_as_was_and_begins_when_it_did() {
                 .on(4..5, part, r#""loss""#)
                 .on(5..9, "complete", "")
                 .on(9..10, part, r#""loss""#),
-            "Since 2026-11-06 09:00 part of its traffic in 18 hours of 54 hours was hidden",
+            "Since 2026-11-06 09:00 part of its traffic (in 18 of its 54 hours on the network) was hidden",
         ),
         (
             checked()
                 .on(4..5, part, r#""loss""#)
                 .on(5..9, all, r#""vpn""#),
-            "Since 2026-11-06 09:00 all or part of its traffic in 45 hours of 45 hours was hidden",
+            "Since 2026-11-06 09:00 all or part of its traffic (in 45 of its 45 hours on the network) was hidden",
         ),
     ] {
         let found = sentence(story);

@@ -3,8 +3,10 @@
 //! ```text
 //! heads[hash]  ->  entry at position p  ->  older entry of the bucket  ->  ...
 //!
-//! entry words: seal | key x4 | name | name hash | chain | chain hash | next | times x4 | moved
+//! entry words: seal | key x4 | next | name hash | chain hash || name | chain | times x4 | moved | -
 //! ```
+//!
+//! An entry begins where a line of the cache does: one line tells whether it is the one that is looked for.
 //!
 //! Positions only grow; an entry lies at its position modulo the ring's length, and `seal` names the position whose words these
 //! are. A bucket's list runs from newer to older positions, so where it meets an entry that was overwritten, everything
@@ -30,16 +32,18 @@ pub const MAX_HOPS: usize = 64;
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = WORDS * 8;
 
-const WORDS: usize = 15;
+const WORDS: usize = 16;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 /// Bits of a word that tell which buckets were used.
 const BUCKETS_A_WORD: usize = u64::BITS as usize;
 const SEAL: usize = 0;
 const KEY: usize = 1;
-const NAME: usize = 5;
+const NEXT: usize = 5;
 const NAME_HASH: usize = 6;
-const CHAIN: usize = 7;
-const CHAIN_HASH: usize = 8;
-const NEXT: usize = 9;
+const CHAIN_HASH: usize = 7;
+const NAME: usize = 8;
+const CHAIN: usize = 9;
 const TIMES: usize = 10;
 const MOVED: usize = 14;
 /// The newest answers whose times an entry keeps, so that a look back *as of* a moment finds the one before it.
@@ -150,6 +154,8 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Table {
     words: Box<[AtomicU64]>,
+    /// Words before the first entry.
+    skew: usize,
     /// Position of the newest entry of a bucket, plus one; 0 is none.
     heads: Box<[AtomicU64]>,
     /// A bit for each bucket that ever held an entry. They lie in a core's own cache, where the heads of many buckets do not: most
@@ -167,8 +173,14 @@ impl Table {
     /// An empty table of `entries` entries, rounded up to a power of two. `retention`: how long an answer is wanted.
     pub fn new(entries: usize, retention: Duration) -> Self {
         let capacity = entries.max(MAX_HOPS).next_power_of_two();
+        let words = zeroed(capacity * WORDS + LINE / size_of::<AtomicU64>());
         Self {
-            words: zeroed(capacity * WORDS),
+            // At most a line, as the words themselves are aligned.
+            skew: words
+                .as_ptr()
+                .align_offset(LINE)
+                .min(LINE / size_of::<AtomicU64>()),
+            words,
             heads: zeroed(capacity),
             used: zeroed(capacity.div_ceil(BUCKETS_A_WORD)),
             head: AtomicU64::new(0),
@@ -407,9 +419,9 @@ impl Table {
         self.written().saturating_sub(position) > self.capacity / 2
     }
 
-    #[allow(clippy::indexing_slicing)] // The capacity is a power of two, and the mask keeps the entry below it.
+    #[allow(clippy::indexing_slicing)] // The capacity is a power of two, and the mask keeps the entry below it; behind the last is a line.
     fn word(&self, position: u64, index: usize) -> &AtomicU64 {
-        &self.words[(position & (self.capacity - 1)) as usize * WORDS + index]
+        &self.words[self.skew + (position & (self.capacity - 1)) as usize * WORDS + index]
     }
 
     /// The word and the bit that tell whether a bucket was ever used.

@@ -7,7 +7,7 @@ mod files;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,19 @@ pub struct AccessKey {
     pub role: Role,
     /// Whether the name is only one of several candidates of different products: a guess never joins what is sure.
     pub is_guess: bool,
+}
+
+impl AccessKey {
+    /// None of `host` stands before it.
+    pub fn first_of(host: HostKey) -> Self {
+        Self {
+            host,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            endpoint: EndpointId::default(),
+            role: Role::Check,
+            is_guess: false,
+        }
+    }
 }
 
 /// What is known from DNS when an access begins.

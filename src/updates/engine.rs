@@ -19,7 +19,7 @@ mod timers;
 mod whose;
 mod windows;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,16 +77,16 @@ pub type OutputSink<'s> = dyn FnMut(Cause, Output) + 's;
 pub struct Engine {
     catalogue: Arc<Catalogue>,
     options: UpdateOptions,
-    accesses: HashMap<AccessKey, OpenAccess>,
-    windows: HashMap<(HostKey, EndpointId), Window>,
-    failures: HashMap<(HostKey, EndpointId), PendingFailure>,
+    accesses: BTreeMap<AccessKey, OpenAccess>,
+    windows: BTreeMap<(HostKey, EndpointId), Window>,
+    failures: BTreeMap<(HostKey, EndpointId), PendingFailure>,
     /// When an entry was last contacted by a client that had not asked for its name.
     unasked: HashMap<EndpointId, Timestamp>,
-    sessions: HashMap<(HostKey, ProductId), OpenSession>,
+    sessions: BTreeMap<(HostKey, ProductId), OpenSession>,
     files: HashMap<u64, KnownFile>,
     file_order: VecDeque<(Timestamp, u64)>,
     products: Products,
-    usual: HashMap<(HostKey, ProductId), UsualCheck>,
+    usual: BTreeMap<(HostKey, ProductId), UsualCheck>,
     usual_order: VecDeque<(Timestamp, (HostKey, ProductId))>,
     hosts: Hosts,
     systems: Guesses,
@@ -112,16 +112,16 @@ impl Engine {
     pub fn new(catalogue: Arc<Catalogue>, options: UpdateOptions) -> Self {
         Self {
             products: Products::of(&catalogue),
-            usual: HashMap::new(),
+            usual: BTreeMap::new(),
             usual_order: VecDeque::new(),
             systems: Guesses::new(Arc::new(Rules::embedded())),
             coverage: Coverage::new(options.coverage, options.max_clients),
             catalogue,
-            accesses: HashMap::new(),
-            windows: HashMap::new(),
-            failures: HashMap::new(),
+            accesses: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            failures: BTreeMap::new(),
             unasked: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
             files: HashMap::new(),
             file_order: VecDeque::new(),
             hosts: Hosts::new(options.max_bytes / 2),

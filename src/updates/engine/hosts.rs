@@ -1,9 +1,7 @@
 //! Whose doing it is: what is open belongs to a host, not to an address.
 
-use std::hash::Hash;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-use hashbrown::HashMap;
 
 use super::super::fact::Contact;
 use super::super::hosts::kept::KeptHost;
@@ -79,8 +77,10 @@ impl Engine {
 
     /// What is open of `from` is another host's, as it turned out: by the client whose doing it is.
     fn rehost(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
-        let accesses = self.accesses.keys().filter(|key| key.host == from);
-        for key in accesses.copied().collect::<Vec<_>>() {
+        let accesses = self.accesses.range(AccessKey::first_of(from)..);
+        let accesses = accesses.map(|(key, _)| *key);
+        let accesses = accesses.take_while(|key| key.host == from);
+        for key in accesses.collect::<Vec<_>>() {
             let host = to(key.client);
             let new = AccessKey { host, ..key };
             if let Some(mut open) = take(&mut self.accesses, key, new) {
@@ -128,13 +128,17 @@ impl Engine {
     }
 }
 
-/// The keys of one host.
-fn keys_from<T: Copy, V>(table: &HashMap<(HostKey, T), V>, host: HostKey) -> Vec<(HostKey, T)> {
-    table.keys().filter(|key| key.0 == host).copied().collect()
+/// The keys of one host, which stand side by side.
+fn keys_from<T: Copy + Ord + Default, V>(
+    table: &BTreeMap<(HostKey, T), V>,
+    host: HostKey,
+) -> Vec<(HostKey, T)> {
+    let keys = table.range((host, T::default())..).map(|(key, _)| *key);
+    keys.take_while(|key| key.0 == host).collect()
 }
 
 /// Takes out what is to stand at `to`, where nothing stands there.
-fn take<K: Eq + Hash, V>(table: &mut HashMap<K, V>, from: K, to: K) -> Option<V> {
+fn take<K: Ord, V>(table: &mut BTreeMap<K, V>, from: K, to: K) -> Option<V> {
     if table.contains_key(&to) {
         return None;
     }
@@ -173,8 +177,8 @@ impl Movable for OpenSession {
 }
 
 /// Moves what stands at `key` to the host that it belongs to, where nothing stands yet; gives where, and when its timer comes up.
-fn move_to<T: Copy + Eq + Hash, V: Movable>(
-    table: &mut HashMap<(HostKey, T), V>,
+fn move_to<T: Copy + Ord, V: Movable>(
+    table: &mut BTreeMap<(HostKey, T), V>,
     key: (HostKey, T),
     host: impl Fn(&V) -> HostKey,
 ) -> Option<((HostKey, T), Timestamp)> {

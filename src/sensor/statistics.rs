@@ -66,7 +66,7 @@ impl Counts {
 
     /// What has to be told a person: tables that were full.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        const FULL: [(&str, &str); 8] = [
+        const FULL: [(&str, &str); 9] = [
             (
                 "flow.forced",
                 "flows ended early because the flow table was full",
@@ -91,6 +91,10 @@ impl Counts {
             (
                 "coverage.refused",
                 "minutes of clients did not count in coverage because there were too many clients",
+            ),
+            (
+                "bindings.evicted",
+                "addresses and MAC addresses were forgotten early because there were too many: what their hosts did stands under addresses",
             ),
             (
                 "names.evicted",

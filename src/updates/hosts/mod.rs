@@ -44,10 +44,10 @@ const IDLE: Duration = Duration::from_secs(12 * 3_600);
 pub const SLOT: Duration = Duration::from_secs(10);
 /// Packets of a slot that count, of one MAC address and one way each: with more it passes them on, which is known by then.
 pub const MOST_OF_A_STATION: u8 = 64;
-/// Memory of an address with its places in tables.
-const ADDRESS_BYTES: usize = size_of::<Address>() + 512;
-/// Memory of a MAC address likewise.
-const STATION_BYTES: usize = size_of::<Station>() + 2_048;
+/// Memory of an address with its places in tables, and of whoever had it before.
+const ADDRESS_BYTES: usize = size_of::<Address>() + 192;
+/// Memory of a MAC address likewise, and of a few addresses, kinds of SYN and a name. A router's is larger; there are few.
+const STATION_BYTES: usize = size_of::<Station>() + 320;
 /// Bindings of a MAC address that is no host's are told up to so many: a router that answers for others has thousands.
 const TOLD_OF_OTHERS: usize = 8;
 
@@ -128,6 +128,8 @@ pub struct Hosts {
     counted: HashSet<(IpAddr, Mac, Shown)>,
     /// How many of them were from a MAC address, and to it.
     of_stations: HashMap<Mac, [u8; 2]>,
+    /// How many new names were told in this slot: a name is whatever a client says, and all its addresses are told with it.
+    renamed: HashMap<Mac, u8>,
     /// MAC addresses that turned out to be no host's, since that was last asked.
     released: Vec<Mac>,
     max_bytes: usize,
@@ -150,6 +152,7 @@ impl Hosts {
             slot: i64::MIN,
             counted: HashSet::new(),
             of_stations: HashMap::new(),
+            renamed: HashMap::new(),
             released: Vec::new(),
             max_bytes,
             counters: BindingCounters::default(),

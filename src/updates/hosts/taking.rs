@@ -11,6 +11,8 @@ use crate::types::Timestamp;
 
 /// No lease is believed for longer.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 86_400);
+/// New names of a MAC address that are told in a slot.
+const MOST_NAMES: u8 = 4;
 /// What packets of a slot are remembered of; beyond that they count again.
 const MAX_COUNTED: usize = 1 << 16;
 
@@ -27,7 +29,7 @@ impl Hosts {
         let adopted = match &evidence.what {
             Evidence::OnLink | Evidence::Asks { .. } => self.speaks(mac),
             Evidence::Router => self.becomes(mac, Kind::Router, now, out),
-            Evidence::Named(name) => self.name(mac, name, out),
+            Evidence::Named(name) => self.name(mac, name, now, out),
             Evidence::Probe => self.tries(address, mac, now),
             Evidence::Arp => self.claims(address, mac, Source::Arp, now, out),
             Evidence::Ndp => self.claims(address, mac, Source::Ndp, now, out),
@@ -63,12 +65,7 @@ impl Hosts {
             Evidence::SentTo => (1, (None, None)),
             _ => return false,
         };
-        let slot = slot_of(evidence.time);
-        if slot != self.slot || self.counted.len() >= MAX_COUNTED {
-            self.slot = slot;
-            self.counted.clear();
-            self.of_stations.clear();
-        }
+        self.begin_slot(evidence.time);
         let of_station = self.of_stations.entry(evidence.mac).or_default();
         let Some(of_way) = of_station
             .get_mut(way)
@@ -79,6 +76,17 @@ impl Hosts {
         let is_new = self.counted.insert((evidence.address, evidence.mac, what));
         *of_way += u8::from(is_new);
         !is_new
+    }
+
+    fn begin_slot(&mut self, now: Timestamp) {
+        let slot = slot_of(now);
+        let is_full = self.counted.len().max(self.renamed.len()) >= MAX_COUNTED;
+        if slot != self.slot || is_full {
+            self.slot = slot;
+            self.counted.clear();
+            self.of_stations.clear();
+            self.renamed.clear();
+        }
     }
 
     fn note_station(&mut self, mac: Mac, now: Timestamp) {
@@ -116,11 +124,22 @@ impl Hosts {
         None
     }
 
-    fn name(&mut self, mac: Mac, name: &str, out: &mut BindingSink<'_>) -> Option<IpAddr> {
+    fn name(
+        &mut self,
+        mac: Mac,
+        name: &str,
+        now: Timestamp,
+        out: &mut BindingSink<'_>,
+    ) -> Option<IpAddr> {
+        self.begin_slot(now);
         let station = self.stations.get_mut(&mac)?;
         if station.name.as_deref() != Some(name) {
             station.name = Some(name.to_owned());
-            self.tell_all_of(mac, out);
+            let renamed = self.renamed.entry(mac).or_default();
+            *renamed = renamed.saturating_add(1);
+            if *renamed <= MOST_NAMES {
+                self.tell_all_of(mac, out);
+            }
         }
         None
     }

@@ -398,6 +398,20 @@ fn of_a_station_that_sends_for_thousands_a_slot_takes_in_few() {
 }
 
 #[test]
+fn a_host_that_changes_its_name_all_the_time_is_told_a_few_times_a_slot() {
+    let mut case = Case::new();
+    case.say(0, A, ONE, Evidence::Arp);
+    let told = case.told.len();
+    for number in 0..100 {
+        let name = Evidence::Named(format!("pc-{number}"));
+        case.say(1, "0.0.0.0", ONE, name);
+    }
+    assert_eq!(case.told.len(), told + 4);
+    case.say(12, "0.0.0.0", ONE, Evidence::Named("pc-last".to_owned()));
+    assert_eq!(case.told.last().unwrap().names, ["pc-last"]);
+}
+
+#[test]
 fn what_is_kept_is_taken_up_as_it_was() {
     let mut case = Case::new();
     case.say(0, "0.0.0.0", ONE, Evidence::Named("pc-1".to_owned()));

@@ -24,6 +24,7 @@ use super::errors::{nearest, shown};
 use super::read_text;
 use crate::types::Timestamp;
 use crate::types::networks::prefix;
+use crate::types::text::harmless;
 use crate::updates::hosts::Listed;
 
 /// No longer file is read.
@@ -388,6 +389,12 @@ impl Columns {
         if host.id.is_empty() {
             return Err(fail("there is no id".to_owned()));
         }
+        let is_printed = |id: &str| harmless(id) == id && !id.contains('\n');
+        if !is_printed(&host.id) {
+            return Err(fail(
+                "the id holds a character that a terminal or a page would obey".to_owned(),
+            ));
+        }
         if host.valid_from.is_some_and(|from| from >= host.end()) {
             return Err(fail("valid_until is not after valid_from".to_owned()));
         }
@@ -557,6 +564,18 @@ lab6,,2001:db8:b::/48,,,,,
             hosts.csv:7: valid_from `tomorrow` is not a date like 2026-04-01 or 2026-04-01+09:00, or a time like 2026-04-01T09:00:00+09:00\n\
             hosts.csv:8: there are 2 fields, the first line has 4";
         assert_eq!(parse(text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn an_id_that_a_terminal_would_obey_is_refused() {
+        for id in ["pc\u{1b}[31m", "pc\u{202e}1", "\"pc\n2\"", "pc\0"] {
+            let said = parse(&format!("id,address\n{id},192.0.2.1\n"));
+            assert!(
+                said.unwrap_err().to_string().contains("the id holds"),
+                "{id:?}"
+            );
+        }
+        assert!(parse("id,address\n研究室 2-1,192.0.2.1\n").is_ok());
     }
 
     #[test]

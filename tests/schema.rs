@@ -347,6 +347,7 @@ fn binding_line(style: &Style) -> String {
         source: Source::Dhcp,
         start: NOW,
         end: NOW,
+        is_ongoing: true,
         is_router: true,
         is_nat: true,
     };

@@ -32,6 +32,9 @@ pub fn write_binding(
         line.text("source", binding.source.as_str());
         line.raw("start", |buffer| time.push_quoted(buffer, binding.start));
         line.raw("end", |buffer| time.push_quoted(buffer, binding.end));
+        if binding.is_ongoing {
+            line.boolean("ongoing", true);
+        }
         if binding.is_router {
             line.boolean("router", true);
         }

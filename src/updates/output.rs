@@ -146,8 +146,10 @@ pub struct Binding {
     pub source: Source,
     /// From when on.
     pub start: Timestamp,
-    /// Until when, as far as it is known.
+    /// Until when, exclusive; of one that goes on, when it was last confirmed.
     pub end: Timestamp,
+    /// It has not ended.
+    pub is_ongoing: bool,
     /// The MAC address is a router's.
     pub is_router: bool,
     /// Several hosts stand behind the address.

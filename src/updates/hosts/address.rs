@@ -30,6 +30,8 @@ pub struct Address {
     pub tentative: Option<(Mac, Source)>,
     /// Whose frames it came in before anybody said that he has it.
     pub sighted: Sighted,
+    /// Since when.
+    pub sighted_since: Option<Timestamp>,
     /// When it was last told of.
     pub last: Timestamp,
     /// Times at which it went back to who had it before, one soon after the other.
@@ -155,7 +157,8 @@ impl Address {
     }
 
     /// It came in a frame of `mac`.
-    pub fn saw(&mut self, mac: Mac) {
+    pub fn saw(&mut self, mac: Mac, now: Timestamp) {
+        self.sighted_since.get_or_insert(now);
         self.sighted = match self.sighted {
             Sighted::Never => Sighted::Of(mac),
             Sighted::Of(known) if known == mac => Sighted::Of(mac),

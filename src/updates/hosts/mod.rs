@@ -233,19 +233,18 @@ impl Hosts {
                 self.timers.insert((binding.due, address));
                 continue;
             }
-            let end = if binding.is_leased { due } else { binding.last };
-            self.end(address, due, end, &mut |told| out(at, told));
+            self.end(address, due, &mut |told| out(at, told));
         }
     }
 
-    /// The end of input: every binding is told as it stands.
-    pub fn finish(&mut self, out: &mut BindingSink<'_>) {
+    /// The end of input, which ends no binding: each is told as it stands.
+    pub fn finish(&self, out: &mut BindingSink<'_>) {
         let mut bound: Vec<IpAddr> = self.timers.iter().map(|(_, address)| *address).collect();
         bound.sort_unstable();
         for address in bound {
-            if let Some(binding) = self.binding(address) {
-                let end = binding.last;
-                self.end(address, end, end, out);
+            let is_told = self.binding(address).is_some_and(|known| known.is_told);
+            if let Some(told) = self.told(address, None).filter(|_| is_told) {
+                out(told);
             }
         }
     }
@@ -258,8 +257,8 @@ impl Hosts {
         self.stations.get(&self.binding(address)?.mac)
     }
 
-    /// A record of the binding of `address`, up to `end`.
-    fn told(&self, address: IpAddr, end: Timestamp) -> Option<Told> {
+    /// A record of the binding of `address`, which ended at `end`, or goes on.
+    fn told(&self, address: IpAddr, end: Option<Timestamp>) -> Option<Told> {
         let binding = self.binding(address)?;
         let station = self.stations.get(&binding.mac);
         let listed = self.listed_at(address, binding.since);
@@ -276,7 +275,8 @@ impl Hosts {
                 .collect(),
             source: binding.source,
             start: binding.since,
-            end: end.max(binding.since),
+            end: end.unwrap_or(binding.last).max(binding.since),
+            is_ongoing: end.is_none(),
             is_router: station.is_some_and(|station| station.kind == Kind::Router),
             is_nat: station.is_some_and(|station| station.is_nat),
         })
@@ -301,7 +301,7 @@ impl Hosts {
                 Some(known) => {
                     self.counters.evicted += 1;
                     let end = known.last;
-                    self.end(address, end, end, out);
+                    self.end(address, end, out);
                     self.addresses.remove(&address);
                 }
                 None => {}
@@ -318,7 +318,7 @@ impl Hosts {
                     self.counters.evicted += 1;
                     let (end, bound) = (known.last, known.addresses.clone());
                     for address in bound {
-                        self.end(address, end, end, out);
+                        self.end(address, end, out);
                     }
                     self.stations.remove(&mac);
                 }

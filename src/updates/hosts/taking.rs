@@ -186,7 +186,7 @@ impl Hosts {
         out: &mut BindingSink<'_>,
     ) -> Option<IpAddr> {
         if self.binding(address).is_some_and(|known| known.mac == mac) {
-            self.end(address, now, now, out);
+            self.end(address, now, out);
         }
         None
     }
@@ -207,7 +207,7 @@ impl Hosts {
         let known = self.note_address(address, now);
         if known.is_disputed(mac, now) && source != Source::Dhcp {
             self.counters.disputed += 1;
-            self.end(address, now, now, out);
+            self.end(address, now, out);
             return None;
         }
         match known.current.as_mut() {
@@ -283,7 +283,7 @@ impl Hosts {
         if let Some((_, source)) = tried {
             return self.bind(address, mac, source, now, out);
         }
-        known.saw(mac);
+        known.saw(mac, now);
         let station = self.stations.get(&mac)?;
         // A host has any number of addresses of IPv6, and does not announce each.
         let is_free = address.is_ipv6() || station.ipv4().is_none();
@@ -317,9 +317,8 @@ impl Hosts {
             return;
         };
         if let Some(since) = binding.contradict(mac, now) {
-            let end = binding.last;
             self.counters.contradicted += 1;
-            self.end(address, since, end, out);
+            self.end(address, since, out);
         }
     }
 
@@ -399,7 +398,7 @@ impl Hosts {
     ) -> Option<IpAddr> {
         let known = self.addresses.get(&address);
         let is_taken_over = known.is_some_and(|known| known.was_of_other(mac));
-        self.end(address, now, now, out);
+        self.end(address, now, out);
         let station = self.stations.get(&mac)?;
         let (is_whole, may_have) = (station.is_whole, station.may_have(address));
         if address.is_ipv4() && (is_whole || is_taken_over) {
@@ -417,16 +416,17 @@ impl Hosts {
         let mut binding = Binding::new(mac, source, now, due);
         binding.is_host = is_host;
         if is_adopted {
-            // What it did before was its doing as well.
+            // What it did before was its doing as well, also what began before its first frame came from here.
             binding.start = Timestamp::MIN;
+            binding.since = known.sighted_since.map_or(now, |since| since.min(now));
         }
         known.current = Some(binding);
-        (known.sighted, known.tentative) = (Sighted::Never, None);
+        (known.sighted, known.sighted_since, known.tentative) = (Sighted::Never, None, None);
         self.timers.insert((due, address));
         self.counters.made += 1;
         self.tell(address, out);
         if let Some(excess) = excess {
-            self.end(excess, now, now, out);
+            self.end(excess, now, out);
         }
         is_adopted.then_some(address)
     }
@@ -449,20 +449,14 @@ impl Hosts {
         };
         if station.moves(before, address, now) && source != Source::Dhcp {
             self.becomes(mac, Kind::Shared, now, out);
-        } else if let Some(end) = self.binding(before).map(|binding| binding.last) {
-            self.end(before, now, end, out);
+        } else {
+            self.end(before, now, out);
         }
     }
 
-    /// Nobody has `address` any more from `until` on; `end`: what is told of that.
-    pub(super) fn end(
-        &mut self,
-        address: IpAddr,
-        until: Timestamp,
-        end: Timestamp,
-        out: &mut BindingSink<'_>,
-    ) {
-        let told = self.told(address, end);
+    /// Nobody has `address` any more from `until` on.
+    pub(super) fn end(&mut self, address: IpAddr, until: Timestamp, out: &mut BindingSink<'_>) {
+        let told = self.told(address, Some(until));
         let known = self.addresses.get_mut(&address);
         let Some(binding) = known.and_then(|known| known.end(until)) else {
             return;
@@ -483,9 +477,7 @@ impl Hosts {
         let is_wanted = station.is_some_and(|station| {
             station.kind == Kind::Host || station.addresses.len() <= TOLD_OF_OTHERS
         });
-        let last = self.binding(address).map(|binding| binding.last);
-        let told = last.and_then(|last| self.told(address, last));
-        let Some(told) = told.filter(|_| is_wanted) else {
+        let Some(told) = self.told(address, None).filter(|_| is_wanted) else {
             return;
         };
         let known = self.addresses.get_mut(&address);

@@ -222,7 +222,9 @@ fn a_forged_packet_changes_nothing_and_an_owner_who_is_gone_is_believed_so() {
     case.packet(60, A, OTHER, 64);
     assert_eq!(case.who(A, 60), None);
     assert_eq!(case.who(A, 25), Some(ONE));
-    assert_eq!(case.told.last().unwrap().end, at(30));
+    // Its owner had it until the other came and stayed.
+    let told = case.told.last().unwrap();
+    assert_eq!((told.end, told.is_ongoing), (at(40), false));
 }
 
 #[test]
@@ -237,8 +239,34 @@ fn a_lease_ends_when_it_says_and_other_bindings_when_nothing_is_heard() {
     let night = 13 * 3_600;
     case.packet(night, V6, ROUTER, 64);
     assert_eq!(case.who(B, night), None);
-    assert_eq!(case.told.last().unwrap().end, at(100));
+    let told = case.told.last().unwrap();
+    assert_eq!((told.end, told.is_ongoing), (at(100 + 12 * 3_600), false));
     assert_eq!(case.count("bindings.bound"), 0);
+}
+
+#[test]
+fn the_end_of_input_ends_no_binding() {
+    let mut case = Case::new();
+    case.say(0, A, ONE, Evidence::Arp);
+    case.packet(20, A, ONE, 64);
+    let mut told = Vec::new();
+    case.hosts.finish(&mut |binding| told.push(binding));
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].end, told[0].is_ongoing), (at(20), true));
+    assert_eq!(case.count("bindings.bound"), 1);
+}
+
+#[test]
+fn a_binding_begins_with_the_first_frame_where_the_host_alone_used_the_address() {
+    let mut case = Case::new();
+    case.packet(5, A, ONE, 64);
+    case.say(30, A, ONE, Evidence::Arp);
+    let told = case.told.last().unwrap();
+    assert_eq!((told.start, told.end), (at(5), at(30)));
+    // Of another, who used it before, it says nothing.
+    case.packet(5, B, OTHER, 64);
+    case.say(40, B, ONE, Evidence::Arp);
+    assert_eq!(case.told.last().unwrap().start, at(40));
 }
 
 #[test]

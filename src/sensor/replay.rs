@@ -210,14 +210,12 @@ impl<'e> Reader<'e> {
         }
         if self.frames > 0 {
             // What waits for fragments still counts, behind everything else.
-            begin_tick(
-                &mut pool,
-                &mut self.decoder,
-                Tick(self.tick.0.saturating_add(1)),
-            );
-            let now = self.now;
+            let last = Tick(self.tick.0.saturating_add(1));
+            begin_tick(&mut pool, &mut self.decoder, last);
             self.decoder
-                .finish(&mut |packet| pool.packet(&packet.at(now)));
+                .finish(&mut |packet| pool.packet(&packet.at(last.start())));
+            // The end is the boundary at which the workers end what is open: nothing was told later.
+            self.now = last.end();
         }
         self.tell_undecoded();
         let (collector, mut counts) = pool.finish(self.now);

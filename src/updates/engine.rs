@@ -92,6 +92,8 @@ pub struct Engine {
     systems: Guesses,
     coverage: Coverage,
     timers: BTreeSet<(Timestamp, TimerKey)>,
+    /// The time of the last fact: nothing that follows is reported earlier.
+    now: Timestamp,
     /// Bytes of accesses, windows, failures and sessions.
     bytes: usize,
     /// Bytes of what is known of files.
@@ -126,6 +128,7 @@ impl Engine {
             file_order: VecDeque::new(),
             hosts: Hosts::new(options.max_bytes / 2),
             timers: BTreeSet::new(),
+            now: Timestamp::MIN,
             bytes: 0,
             file_bytes: 0,
             counters: UpdateCounters::default(),
@@ -156,6 +159,7 @@ impl Engine {
     /// Takes in a fact; facts come in the order of their times.
     pub fn fact(&mut self, fact: &Fact, out: &mut OutputSink<'_>) {
         self.advance(fact.time(), out);
+        self.now = self.now.max(fact.time());
         match fact {
             Fact::Neighbour(evidence) => return self.neighbour(evidence, out),
             Fact::Presence(minute) => return self.presence(minute, out),
@@ -465,9 +469,10 @@ impl Engine {
             .map(|product| (product.vendor.as_str(), product.id.as_str()));
         let id = hash(&(client, product_name, start, "session"));
         let was_asked = self.was_download_asked(host, product, start);
+        let now = self.now;
         let session = self.sessions.entry((host, product)).or_insert_with(|| {
             let mut session = OpenSession::new(id, (host, client), endpoint, start);
-            session.armed = session.due();
+            session.armed = session.due().max(now);
             let memory = session.memory() + ENTRY_BYTES;
             reweigh(&mut self.bytes, &mut session.weight, memory);
             session
@@ -518,7 +523,8 @@ impl Engine {
         let Some(open) = self.accesses.get_mut(&key) else {
             return;
         };
-        let due = open.due(key.role, &self.options);
+        // What is told late may be over already: it ends at the next boundary.
+        let due = open.due(key.role, &self.options).max(self.now);
         if due < open.armed {
             self.timers.remove(&(open.armed, TimerKey::Access(key)));
             open.armed = due;

@@ -62,6 +62,7 @@ impl Facts {
             end: self.now,
             time: self.now,
             delivered_toclient: 9_000,
+            inferred_toclient: 0,
             largest_burst: 9_000,
             bytes_toserver: 900,
             bytes_toclient: 10_000,

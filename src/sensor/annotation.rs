@@ -166,6 +166,7 @@ pub(super) struct ActivityParts {
     pub start: Timestamp,
     pub end: Timestamp,
     pub delivered_toclient: u64,
+    pub inferred_toclient: u64,
     pub largest_burst: u64,
     pub bytes_toserver: u64,
     pub bytes_toclient: u64,
@@ -182,6 +183,7 @@ impl ActivityParts {
             end: self.end,
             time,
             delivered_toclient: self.delivered_toclient,
+            inferred_toclient: self.inferred_toclient,
             largest_burst: self.largest_burst,
             bytes_toserver: self.bytes_toserver,
             bytes_toclient: self.bytes_toclient,
@@ -216,6 +218,10 @@ pub(super) struct Told {
     pub untold_toclient: u64,
     /// Payload since the last activity, bursts that ended included.
     pub delivered: u64,
+    /// Bytes toward the client that acknowledgements alone tell.
+    pub inferred: u64,
+    /// Those that an earlier run of the sensor inferred and did not tell.
+    pub untold_inferred: u64,
     pub largest_burst: u64,
     /// The last payload of the bursts that ended.
     pub last: Timestamp,
@@ -232,6 +238,11 @@ impl Told {
     /// Toward the client.
     pub const fn rest_toclient(&self, all: u64) -> u64 {
         all.saturating_sub(self.bytes_toclient) + self.untold_toclient
+    }
+
+    /// Payload toward the client that is inferred.
+    pub const fn rest_inferred(&self, all: u64) -> u64 {
+        all.saturating_sub(self.inferred) + self.untold_inferred
     }
 }
 

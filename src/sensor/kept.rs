@@ -45,6 +45,8 @@ pub(super) struct GoingOn {
     transactions: u64,
     #[serde(deserialize_with = "figure")]
     delivered: u64,
+    #[serde(deserialize_with = "figure")]
+    inferred: u64,
     largest_burst: u64,
     last: Timestamp,
     without_response: bool,
@@ -83,7 +85,8 @@ impl Earlier {
 impl GoingOn {
     fn of(flow: &mut Flow<Annotation>, core: &Core) -> Self {
         let ahead = flow.ahead(Direction::ToClient);
-        let delivered = flow.delivered(Direction::ToClient).bytes;
+        let brought = flow.delivered(Direction::ToClient);
+        let delivered = brought.bytes;
         let (toserver, toclient) = (
             flow.wire_bytes(Direction::ToServer),
             flow.wire_bytes(Direction::ToClient),
@@ -108,6 +111,7 @@ impl GoingOn {
             untold_toclient: told.rest_toclient(toclient),
             transactions: told.transactions,
             delivered: told.delivered,
+            inferred: told.rest_inferred(brought.inferred),
             largest_burst: told.largest_burst,
             last: told.last,
             without_response: told.without_response,
@@ -123,6 +127,8 @@ impl GoingOn {
             untold_toserver: self.untold_toserver,
             untold_toclient: self.untold_toclient,
             delivered: self.delivered,
+            inferred: 0,
+            untold_inferred: self.inferred,
             largest_burst: self.largest_burst,
             last: self.last,
             without_response: self.without_response,

@@ -70,6 +70,8 @@ impl Core {
             start: burst.start,
             end: burst.last,
             delivered_toclient: burst.bytes,
+            // What is acknowledged and not there may still come.
+            inferred_toclient: 0,
             largest_burst: if is_large { burst.bytes } else { 0 },
             bytes_toserver: told.rest_toserver(flow.wire_bytes(Direction::ToServer)),
             bytes_toclient: told.rest_toclient(flow.wire_bytes(Direction::ToClient)),
@@ -118,6 +120,7 @@ impl Core {
             start,
             end: now,
             delivered_toclient: 0,
+            inferred_toclient: 0,
             largest_burst: 0,
             bytes_toserver: 0,
             bytes_toclient: 0,
@@ -207,11 +210,13 @@ impl Core {
             flow.wire_bytes(Direction::ToServer),
             flow.wire_bytes(Direction::ToClient),
         );
+        let inferred = flow.delivered(Direction::ToClient).inferred;
         let told = &mut flow.annotation.told;
         let activity = ActivityParts {
             start,
             end,
             delivered_toclient: std::mem::take(&mut told.delivered),
+            inferred_toclient: told.rest_inferred(inferred),
             largest_burst: std::mem::take(&mut told.largest_burst),
             bytes_toserver: told.rest_toserver(toserver),
             bytes_toclient: told.rest_toclient(toclient),
@@ -220,6 +225,7 @@ impl Core {
         };
         (told.bytes_toserver, told.bytes_toclient) = (toserver, toclient);
         (told.untold_toserver, told.untold_toclient) = (0, 0);
+        (told.inferred, told.untold_inferred) = (inferred, 0);
         self.tell_activity(flow, name, activity);
     }
 

@@ -236,6 +236,9 @@ impl OpenAccess {
             self.is_doubtful = activity.contact.is_doubtful;
         }
         self.note_role(role);
+        if activity.inferred_toclient > 0 {
+            self.note(Evidence::Inferred);
+        }
         let told = activity.exchange.as_deref();
         self.has_unnamed |= told.is_some_and(|told| is_unnamed(told, role));
         if activity.exchange.is_some() && is_by_volume(activity) {

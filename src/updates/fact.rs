@@ -177,6 +177,8 @@ pub struct Activity {
     pub time: Timestamp,
     /// Payload bytes toward the client, of this activity; while it goes on, so far.
     pub delivered_toclient: u64,
+    /// Of them, bytes that were lost on the mirror, and that acknowledgements alone tell.
+    pub inferred_toclient: u64,
     /// The largest burst within it.
     pub largest_burst: u64,
     /// Bytes on the wire of the flow since the last activity, toward the server.

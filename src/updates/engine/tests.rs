@@ -50,6 +50,7 @@ fn burst(name: &str, flow_id: u64, start: f64, end: f64, bytes: u64) -> Fact {
         end: at(end),
         time: at(end + 5.0),
         delivered_toclient: bytes,
+        inferred_toclient: 0,
         largest_burst: bytes,
         bytes_toserver: 100,
         bytes_toclient: bytes + 100,
@@ -730,4 +731,22 @@ fn at_an_own_source_paths_tell_and_volume_where_they_do_not() {
     assert_eq!(told(&[content]), [download], "a small file is one");
     let other = |bytes| get("/definitions.bin", 200, bytes, bytes);
     assert_eq!(told(&[other(small), other(large)]), [check, download]);
+}
+
+#[test]
+fn what_is_told_late_is_not_reported_earlier() {
+    // A burst of half an hour ago, told at the end of its flow, after others were.
+    let late = match burst("aus5.mozilla.org", 1, 10.0, 20.0, 900) {
+        Fact::Activity(activity) => Fact::Activity(Activity {
+            time: at(1_815.03),
+            ..activity
+        }),
+        other => other,
+    };
+    let facts = [burst("dl.google.com", 2, 1_700.0, 1_710.0, 900), late];
+    let (accesses, sessions) = run(&facts);
+    let reported: Vec<_> = accesses.iter().map(|access| access.reported).collect();
+    assert_eq!(reported, [at(1_770.0), at(1_815.1)]);
+    let mut sessions = sessions.iter().map(|session| session.reported);
+    assert!(sessions.all(|told| told >= at(1_815.1)));
 }

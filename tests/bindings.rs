@@ -152,6 +152,20 @@ fn nat_is_marked_where_it_is_and_nowhere_else() {
 }
 
 #[test]
+fn whatever_tells_of_the_system_behind_nat_is_mixed() {
+    let (_, records) = capture("binding-nat");
+    let told = ["coverage", "update_session"].into_iter().flat_map(|kind| {
+        let all = of_kind(&records, kind).map(move |record| &record[kind]);
+        all.filter(|told| told["client"] == "198.51.100.101" && told["os"].is_object())
+    });
+    let mixed: Vec<bool> = told.map(|told| told["os"]["mixed"] == true).collect();
+    assert!(
+        !mixed.is_empty() && mixed.iter().all(|mixed| *mixed),
+        "{mixed:?}"
+    );
+}
+
+#[test]
 fn any_number_of_workers_writes_the_same() {
     for name in CAPTURES.iter().chain(&["host-evidence", "dual-stack"]) {
         let (capture, _) = capture(name);

@@ -23,7 +23,12 @@ impl Whose<'_> {
         let others = others.filter(|other| *other != client);
         let addresses = others.chain([client]).map(HostKey::Address);
         let keys = addresses.chain(host.mac().map(HostKey::Mac));
-        self.systems.of(keys, now)
+        let guess = self.systems.of(keys, now)?;
+        Some(if self.hosts.is_nat(host) {
+            guess.of_several_hosts()
+        } else {
+            guess
+        })
     }
 
     /// Tells an hour with whose it was.

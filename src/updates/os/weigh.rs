@@ -35,6 +35,19 @@ pub struct OsGuess {
     pub evidence: Vec<&'static str>,
 }
 
+impl OsGuess {
+    /// The same where several hosts are known to stand behind the address: whatever tells of one may be another's.
+    #[must_use]
+    pub fn of_several_hosts(self) -> Self {
+        Self {
+            version: None,
+            confidence: self.confidence.min(Confidence::Medium),
+            is_mixed: true,
+            ..self
+        }
+    }
+}
+
 /// Words of [`OsGuess::evidence`], in their order.
 pub const WORDS: [&str; 11] = [
     "connectivity",

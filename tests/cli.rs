@@ -255,6 +255,24 @@ fn standard_input_can_be_one_file_only() {
 }
 
 #[test]
+fn files_in_the_wrong_order_are_told() {
+    let early = "pcaps/prototype-host-b.pcap.zst";
+    let late = "pcaps/curl-http.pcap";
+    let run = |flags: &[&str]| {
+        let (code, _, err) = patchspan(&[&["replay", "--events", "stats"], flags].concat());
+        assert_eq!(code, 0, "{err}");
+        err
+    };
+    assert_eq!(run(&["--in-order", early, late]), "");
+    assert_eq!(run(&[late, early]), "", "by time");
+    let err = run(&["--in-order", late, early]);
+    assert!(
+        err.contains("warning: ") && err.contains("more than a second behind"),
+        "{err}"
+    );
+}
+
+#[test]
 fn a_file_name_does_nothing_to_a_terminal() {
     let (code, _, err) = patchspan(&["replay", "evil\u{1b}[31m.pcap"]);
     assert_eq!(code, 4);

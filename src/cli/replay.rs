@@ -27,7 +27,8 @@ pub struct Flags {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Read the files one after the other, as named, instead of by the time of their packets.
+    /// Read the files one after the other, as named, instead of by the time of their packets. Time never runs back: where a file is
+    /// named before an earlier one, the packets of that one count at the end of the first, which is told on standard error.
     #[arg(long)]
     in_order: bool,
 

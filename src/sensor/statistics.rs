@@ -64,7 +64,7 @@ impl Counts {
         });
     }
 
-    /// What has to be told a person: tables that were full.
+    /// What has to be told a person: tables that were full, and times that are wrong.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         const FULL: [(&str, &str); 9] = [
             (
@@ -101,12 +101,26 @@ impl Counts {
                 "answers of DNS were forgotten early because the names table was full",
             ),
         ];
-        FULL.iter()
+        let full = FULL
+            .iter()
             .map(|(name, what)| (self.of(name), what))
             .filter(|(figure, _)| *figure > 0)
             .map(|(figure, what)| {
                 format!("{figure} {what}; raise `memory`, and compare no runs with other numbers of workers")
-            })
+            });
+        full.chain(self.warning_of_order())
+    }
+
+    /// Frames that came long after their time.
+    fn warning_of_order(&self) -> Option<String> {
+        let late = self.of("clock.far_behind");
+        (late > 0).then(|| {
+            format!(
+                "{late} of {} frames lie more than a second behind one that was read before them, and count at its time; \
+                 read files in the order of their packets, or without --in-order",
+                self.of("decoder.frames")
+            )
+        })
     }
 }
 

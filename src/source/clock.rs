@@ -9,6 +9,8 @@ use crate::types::Timestamp;
 
 /// A longer step forward must be confirmed.
 pub(super) const JUMP: Duration = Duration::from_secs(3_600);
+/// What lies further behind has wrong times by the clock.
+const FAR: Duration = Duration::from_secs(1);
 /// Frames that confirm a jump.
 const CONFIRMING_FRAMES: u32 = 16;
 /// Capture time that confirms a jump.
@@ -19,6 +21,8 @@ crate::counters! {
     pub struct ClockCounters {
         /// Frames whose stamp lay behind the clock.
         behind: "clock.behind",
+        /// Of those, frames that lay more than a second behind it.
+        far_behind: "clock.far_behind",
         /// Frames that claimed a jump which nothing had confirmed yet.
         unconfirmed: "clock.unconfirmed",
         /// Jumps that were confirmed.
@@ -55,6 +59,7 @@ impl PacketClock {
         };
         let next = if stamp < now {
             self.counters.behind += 1;
+            self.counters.far_behind += u64::from(now.since(stamp) > FAR);
             self.jump = None;
             now
         } else if stamp.since(now) > JUMP {

@@ -75,6 +75,7 @@ pub(in crate::sensor::metrics) const FAMILIES: &[Counted] = &[
     counters("patchspan_odd_stamps_total", "Frames whose stamp lay behind the clock or far ahead of it, and jumps that were confirmed", "reason", &[
         ("behind", "clock.behind"), ("unconfirmed", "clock.unconfirmed"), ("jump", "clock.jumps"),
     ]),
+    counter("patchspan_far_behind_stamps_total", "Frames whose stamp lay more than a second behind the clock", &[("", "clock.far_behind")]),
     counter("patchspan_flows_total", "Flows of every protocol", &[("", "flow.total")]),
     counters("patchspan_protocol_flows_total", "Flows by protocol", "protocol", &[("tcp", "flow.tcp"), ("udp", "flow.udp"), ("icmp", "flow.icmp")]),
     gauge("patchspan_flows_active", "Flows in the tables of all workers", &[("", "flow.active")]),

@@ -255,6 +255,19 @@ fn standard_input_can_be_one_file_only() {
 }
 
 #[test]
+fn kinds_of_record_are_chosen_for_json_alone() {
+    let scratch = Scratch::new("cli-events");
+    let file = scratch.file("a.pcap", capture());
+    for format in ["text", "figure2", "summary"] {
+        let (code, out, err) = patchspan(&["replay", "--format", format, "--events", "dns", &file]);
+        assert_eq!((code, out.as_str()), (2, ""), "{format}");
+        assert!(err.contains("--events"), "{err}");
+    }
+    let (code, ..) = patchspan(&["replay", "--format", "json", "--events", "dns", &file]);
+    assert_eq!(code, 0);
+}
+
+#[test]
 fn files_in_the_wrong_order_are_told() {
     let early = "pcaps/prototype-host-b.pcap.zst";
     let late = "pcaps/curl-http.pcap";

@@ -36,10 +36,10 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Kinds of record to write, separated by commas, or `all`: dns, tls, quic, http, flow, stats, update, update_session,
-    /// client_binding, coverage, loss, patchspan_stats.
-    #[arg(long, value_name = "LIST", default_value = "all")]
-    events: Kinds,
+    /// Kinds of record to write as JSON, separated by commas, or `all`: dns, tls, quic, http, flow, stats, update, update_session,
+    /// client_binding, coverage, loss, patchspan_stats [default: all].
+    #[arg(long, value_name = "LIST")]
+    events: Option<Kinds>,
 
     /// Form of the output.
     #[arg(long, value_enum, default_value_t)]
@@ -102,6 +102,10 @@ pub(super) fn run(flags: Flags) -> Exit {
         complain("`-`, standard input, can be one of the files once only");
         return Exit::Usage;
     }
+    if flags.events.is_some() && !matches!(flags.format, FormatFlag::Json) {
+        complain("`--events` chooses kinds of JSON record: it goes with `--format json` alone");
+        return Exit::Usage;
+    }
     match flags.into_job() {
         Ok(job) => {
             if job.config.pseudonyms.is_some() {
@@ -129,7 +133,7 @@ impl Flags {
                 Order::ByTime
             },
             config,
-            kinds: self.events,
+            kinds: self.events.unwrap_or(Kinds::ALL),
             format: self.format.into(),
             workers: self.workers,
             output: self.output,

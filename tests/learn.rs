@@ -388,6 +388,88 @@ fn wrong_files_and_flags_have_their_exit_codes() {
     assert!(err.contains("broken.jsonl:2:"), "{err}");
 }
 
+#[test]
+fn what_cannot_be_learned_from_is_told() {
+    let scratch = Scratch::new("learn-told");
+    let records = scratch.file("records.jsonl", flow(AUTO, "a.example", DAY, 1, &[]));
+    let run = |flags: &[&str]| patchspan(&[&["learn"], flags].concat(), b"");
+    // Hosts that are not there.
+    let absent = "192.0.2.99";
+    let (code, _, err) = run(&["--auto", AUTO, "--manual", absent, &records]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        err,
+        format!(
+            "patchspan: warning: the input has no name that {absent} (--manual) had to do with\n"
+        )
+    );
+    // Actions of nobody.
+    let actions = scratch.file("actions.csv", "time,what\n2026-11-24T06:40:00Z,x\n");
+    let (_, _, err) = run(&["--auto", AUTO, "--actions", &actions, &records]);
+    assert!(err.contains("1 actions name no host"), "{err}");
+    let (_, _, err) = run(&["--manual", AUTO, "--actions", &actions, &records]);
+    assert_eq!(err, "");
+    // Neither host.
+    let (code, _, err) = run(&[&records]);
+    assert_eq!(code, 2);
+    assert!(err.contains("--auto") && err.contains("--manual"), "{err}");
+    // What is no capture gives no lesson.
+    let other = scratch.file("notes.pcap", "These are notes, and no capture.\n");
+    for format in ["toml", "json", "table"] {
+        let (code, out, err) = run(&["--auto", AUTO, "--format", format, &other]);
+        assert_eq!((code, out.as_str()), (4, ""), "{err}");
+    }
+}
+
+#[test]
+fn a_person_reads_which_host_and_which_words() {
+    let scratch = Scratch::new("learn-words");
+    let request = json!({
+        "timestamp": at(DAY), "event_type": "http", "src_ip": MANUAL,
+        "http": {
+            "hostname": "203.0.113.90", "length": 1_000,
+            "url": "/filestreamingservice/files/25d1e0a0-1111-2222-3333-444455556666",
+        },
+    });
+    let alias = flow(
+        MANUAL,
+        "a.vendor.example",
+        DAY,
+        900,
+        &["a.vendor.example", "update.cdn.example"],
+    );
+    let records = scratch.file("records.jsonl", format!("{request}\n{alias}"));
+    let flags = [
+        "learn", "--manual", MANUAL, "--format", "table", "--least", "-99", &records,
+    ];
+    let (code, out, err) = patchspan(&flags, b"");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains(&format!("\n  {MANUAL} 20")), "{out}");
+    assert!(
+        out.contains("alias_words: update, cdn in update.cdn.example\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_known_server_is_not_like_itself() {
+    let catalogue = Catalogue::embedded().unwrap();
+    let known = Known::new(&catalogue, HashSet::new());
+    for (pattern, id) in catalogue.patterns() {
+        let (NamePattern::Exact(name), true) = (
+            pattern,
+            catalogue.endpoint(id).unwrap().role.opens_session(),
+        ) else {
+            continue;
+        };
+        let like = known.likeness(&name);
+        assert_ne!(like, Some(Likeness::Name(name.clone())), "{name}");
+    }
+    // Another one may be like it, and is.
+    let like = known.likeness("aus6.mozilla.org");
+    assert!(matches!(like, Some(Likeness::Name(_))), "{like:?}");
+}
+
 /// Points that a name has by itself where the catalogue does not know its vendor.
 fn points(known: &Known<'_>, name: &str) -> i32 {
     let like = match known.likeness(name) {

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::diff::print;
@@ -41,6 +41,7 @@ const KINDS: &str = "dns,tls,quic,http,flow,update,update_session,coverage";
 /// FILE is a capture, or JSON lines that `replay` or `run` wrote; what it is, its first bytes tell.
 #[derive(Debug, Args)]
 #[command(
+    group(ArgGroup::new("hosts").args(["auto", "manual"]).required(true).multiple(true)),
     after_long_help = "Exit codes: 0 done, with --against: nothing changed; 7 something did; 3 a configuration, actions or OLD are wrong; 4 some input cannot be read; see patchspan --help."
 )]
 pub struct Flags {
@@ -49,7 +50,7 @@ pub struct Flags {
     files: Vec<PathBuf>,
 
     /// A host that updates itself; its addresses, separated by commas. May be given again.
-    #[arg(long, value_name = "ADDRESS", value_parser = host, required_unless_present = "manual")]
+    #[arg(long, value_name = "ADDRESS", value_parser = host)]
     auto: Vec<Addresses>,
 
     /// A host that is updated by hand, likewise.
@@ -175,7 +176,12 @@ fn learn(flags: &Flags) -> Result<Exit, Exit> {
     }
     let lesson = learner.conclude(&catalogue);
     let changes = earlier.map(|earlier| earlier.changes(&lesson));
+    if lesson.is_of_nothing() && exits.contains(&Exit::Input) {
+        // What was wrong is told; there is nothing that could be.
+        return Ok(Exit::Input);
+    }
     flags.write(&lesson, changes.as_deref(), &catalogue)?;
+    tell_absent(&lesson);
     tell_refused(&lesson);
     let is_changed = changes.is_some_and(|changes| !changes.is_empty());
     exits.push(if is_changed { Exit::Differ } else { Exit::Done });
@@ -259,6 +265,12 @@ impl Flags {
         {
             complain(format_args!(
                 "warning: actions name {stranger}, which is no verification host"
+            ));
+        }
+        let without_host = actions.iter().filter(|one| one.host.is_none()).count();
+        if without_host > 0 && self.manual.is_empty() {
+            complain(format_args!(
+                "warning: {without_host} actions name no host, and there is no --manual host that they could be of"
             ));
         }
         Ok(Options {
@@ -353,6 +365,16 @@ fn read_captures(job: ReplayJob, learner: &mut Learner) -> Result<Exit, Exit> {
         complain(&error);
         error.into()
     })
+}
+
+/// Tells which hosts are not in the input.
+fn tell_absent(lesson: &Lesson) {
+    for host in lesson.hosts.iter().filter(|host| host.first.is_none()) {
+        let (kind, name) = (host.kind.as_str(), host.name());
+        complain(format_args!(
+            "warning: the input has no name that {name} (--{kind}) had to do with"
+        ));
+    }
 }
 
 /// Tells what there was no room for.

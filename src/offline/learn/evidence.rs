@@ -156,18 +156,14 @@ fn by_aliases(one: &Weighed<'_>, setting: &Setting<'_>, scale: &mut Scale) {
         let points = if is_common { 8 } else { 20 };
         scale.put("same_alias", points, format!("{target}, as {known}"));
     }
-    let own: Vec<i32> = one
-        .seen
-        .targets
-        .iter()
-        .map(|target| words::of_name(target).0)
-        .collect();
-    if let Some(most) = own.into_iter().max().filter(|most| *most >= 20) {
-        scale.put(
-            "alias_words",
-            most / 4,
-            "words in a name that it is an alias of".to_owned(),
-        );
+    let telling = one.seen.targets.iter().map(|target| {
+        let (points, words) = words::of_name(target);
+        (points, words, target)
+    });
+    let most = telling.max_by_key(|(points, ..)| *points);
+    if let Some((points, words, target)) = most.filter(|(points, ..)| *points >= 20) {
+        let detail = format!("{} in {target}", words.join(", "));
+        scale.put("alias_words", points / 4, detail);
     }
 }
 

@@ -17,10 +17,8 @@ const SHORTEST: usize = 5;
 pub struct Known<'c> {
     catalogue: &'c Catalogue,
     without: HashSet<String>,
-    /// Registered domains of update servers: how many rules each has, and whether one of them is a shared host.
-    domains: HashMap<String, (usize, bool)>,
-    /// First labels of update servers, by their registered domain.
-    labels: HashMap<String, Vec<String>>,
+    /// Patterns of update servers, by their registered domain.
+    domains: HashMap<String, Vec<NamePattern>>,
 }
 
 /// What the catalogue says of a name.
@@ -37,9 +35,9 @@ pub struct Rule {
 /// How a name is like known ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Likeness {
-    /// A known name but for a number or a letter.
+    /// Another known name but for a number or a letter.
     Name(String),
-    /// Under a domain with update servers; how many rules.
+    /// Under a domain with other update servers; how many rules.
     Domain(usize),
 }
 
@@ -50,7 +48,6 @@ impl<'c> Known<'c> {
             catalogue,
             without,
             domains: HashMap::new(),
-            labels: HashMap::new(),
         };
         for (pattern, id) in catalogue.patterns() {
             let Some(endpoint) = catalogue.endpoint(id) else {
@@ -59,21 +56,9 @@ impl<'c> Known<'c> {
             if !endpoint.role.opens_session() || known.is_out(&endpoint.rule) {
                 continue;
             }
-            let text = match &pattern {
-                NamePattern::Exact(text) | NamePattern::Glob(text) | NamePattern::Suffix(text) => {
-                    text
-                }
-            };
-            let domain = registered(text);
-            if domain.contains('*') {
-                continue;
-            }
-            let entry = known.domains.entry(domain.to_owned()).or_default();
-            entry.0 += 1;
-            entry.1 |= endpoint.shared_host;
-            if !matches!(pattern, NamePattern::Suffix(_)) {
-                let labels = known.labels.entry(domain.to_owned()).or_default();
-                labels.push(text.clone());
+            let domain = registered(text_of(&pattern)).to_owned();
+            if !domain.contains('*') {
+                known.domains.entry(domain).or_default().push(pattern);
             }
         }
         known
@@ -98,30 +83,47 @@ impl<'c> Known<'c> {
         })
     }
 
-    /// What known update server a name is like.
+    /// What known update server a name is like; one that is known itself is not like itself.
     pub fn likeness(&self, name: &str) -> Option<Likeness> {
-        let domain = registered(name);
-        let (rules, _) = self.domains.get(domain)?;
+        let patterns = self.domains.get(registered(name))?.iter();
+        let others: Vec<&NamePattern> = patterns.filter(|known| !known.matches(name)).collect();
         let first = name.split('.').next().unwrap_or_default();
         let rest = |text: &str| text.split_once('.').map(|(_, rest)| rest.to_owned());
-        let like = self.labels.get(domain).into_iter().flatten().find(|known| {
-            let label = known.split('.').next().unwrap_or_default();
-            let is_near = label.len() >= SHORTEST
-                && first.len() >= SHORTEST
-                && rest(known) == rest(name)
-                && distance(label, first, MOST_CHANGES) <= MOST_CHANGES;
-            shape(known) == shape(name) || is_near
-        });
-        Some(match like {
-            Some(known) => Likeness::Name(known.clone()),
-            None => Likeness::Domain(*rules),
-        })
+        let like = others
+            .iter()
+            .filter_map(|known| own_text(known))
+            .find(|known| {
+                let label = known.split('.').next().unwrap_or_default();
+                let is_near = label.len() >= SHORTEST
+                    && first.len() >= SHORTEST
+                    && rest(known) == rest(name)
+                    && distance(label, first, MOST_CHANGES) <= MOST_CHANGES;
+                shape(known) == shape(name) || is_near
+            });
+        match like {
+            Some(known) => Some(Likeness::Name(known.to_owned())),
+            None => (!others.is_empty()).then_some(Likeness::Domain(others.len())),
+        }
     }
 
     /// A contact of the same domain that a known rule claims, and a new pattern does not match.
     pub fn neighbour(&self, domain: &str, is_own: impl Fn(&str) -> bool) -> Option<&str> {
-        let labels = self.labels.get(domain).into_iter().flatten();
-        let mut exact = labels.filter(|known| !known.contains('*') && !is_own(known));
-        exact.next().map(String::as_str)
+        let patterns = self.domains.get(domain).into_iter().flatten();
+        let mut exact = patterns
+            .filter_map(own_text)
+            .filter(|known| !known.contains('*') && !is_own(known));
+        exact.next()
     }
+}
+
+fn text_of(pattern: &NamePattern) -> &str {
+    match pattern {
+        NamePattern::Exact(text) | NamePattern::Glob(text) | NamePattern::Suffix(text) => text,
+    }
+}
+
+/// The text of a pattern that has a first label of its own.
+fn own_text(pattern: &NamePattern) -> Option<&str> {
+    let is_suffix = matches!(pattern, NamePattern::Suffix(_));
+    (!is_suffix).then(|| text_of(pattern))
 }

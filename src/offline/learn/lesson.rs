@@ -171,6 +171,14 @@ pub struct Before {
     pub delay_s: u64,
 }
 
+impl Host {
+    /// What a person calls it by: its first address.
+    pub fn name(&self) -> String {
+        let first = self.addresses.first();
+        first.map(ToString::to_string).unwrap_or_default()
+    }
+}
+
 impl Lesson {
     /// Weighs everything.
     pub fn of(setting: &Setting<'_>, options: &Options, catalogue: &str) -> Self {
@@ -218,6 +226,11 @@ impl Lesson {
             learn.insert("changes".to_owned(), serde_json::json!(changes));
         }
         value.to_string()
+    }
+
+    /// Whether nothing was read at all.
+    pub const fn is_of_nothing(&self) -> bool {
+        self.figures.records == 0 && self.figures.skipped == 0
     }
 
     /// The first and the last moment of any host.

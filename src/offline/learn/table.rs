@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::against::Change;
 use super::fragment::in_words;
-use super::lesson::{FileFound, Found, Lesson};
+use super::lesson::{FileFound, Found, Host, Lesson};
 
 /// Most files that are listed.
 const MOST_FILES: usize = 20;
@@ -24,7 +24,7 @@ pub fn text(lesson: &Lesson, changes: Option<&[Change]>) -> String {
             .files
             .iter()
             .take(MOST_FILES)
-            .for_each(|one| file(&mut text, one));
+            .for_each(|one| file(&mut text, one, &lesson.hosts));
         let more = lesson.files.len().saturating_sub(MOST_FILES);
         if more > 0 {
             let _ = writeln!(text, "  and {more} more");
@@ -65,11 +65,12 @@ fn candidate(text: &mut String, found: &Found) {
     }
 }
 
-fn file(text: &mut String, file: &FileFound) {
+fn file(text: &mut String, file: &FileFound, hosts: &[Host]) {
+    let host = hosts.get(file.host).map(Host::name).unwrap_or_default();
     let _ = write!(
         text,
-        "  host {} {} {} from {}: {} requests, {} bytes",
-        file.host, file.first, file.id, file.server, file.requests, file.bytes
+        "  {host} {} {} from {}: {} requests, {} bytes",
+        file.first, file.id, file.server, file.requests, file.bytes
     );
     for (word, before) in [("after", &file.action), ("after", &file.check)] {
         if let Some(before) = before {

@@ -143,6 +143,7 @@ fn judged(
             lane.habits = rules.habits(product);
             lane.events.sort_by_key(|event| event.at);
             lane.offers.sort_by_key(|offer| offer.at);
+            doubt_hidden_offers(&mut lane, &draft.hours);
             let (state, reason) = judge.judge(&lane);
             Judged {
                 lane,
@@ -155,6 +156,16 @@ fn judged(
         (Reverse(a.state), &a.lane.product).cmp(&(Reverse(b.state), &b.lane.product))
     });
     lanes
+}
+
+/// Where nothing could be told of the hour, a download may have gone unseen: that an update waited then is no more than possible.
+fn doubt_hidden_offers(lane: &mut Lane, hours: &BTreeMap<Hour, HostHour>) {
+    for offer in lane.offers.iter_mut().filter(|offer| offer.is_waiting()) {
+        let hour = hours.get(&hour_of(offer.at));
+        if hour.is_some_and(|hour| hour.seen == Seen::Hidden) {
+            offer.offered = Offered::Unknown;
+        }
+    }
 }
 
 impl Gathering<'_> {

@@ -228,6 +228,17 @@ impl Offer {
     pub fn is_waiting(&self) -> bool {
         self.offered == Offered::Yes && !self.is_fetched
     }
+
+    /// Whether the server only said that its last answer still holds: what waited then waits on.
+    fn is_unchanged(&self) -> bool {
+        let mut evidence = self.evidence.iter();
+        self.offered == Offered::No && evidence.any(|word| word == "not_modified")
+    }
+
+    /// Whether there was no update, whatever there was before.
+    fn is_denied(&self) -> bool {
+        self.offered == Offered::No && !self.is_unchanged()
+    }
 }
 
 impl Lane {
@@ -236,13 +247,26 @@ impl Lane {
         self.events.iter().rev().find(|event| event.what >= what)
     }
 
-    /// The first and the last offer that nothing was fetched after.
+    /// The first and the last offer after which nothing was fetched, and no session said that there was no update.
     pub fn open_offers(&self) -> Option<(&Offer, &Offer)> {
         let fetched = self.last(What::Download).map(|event| event.at);
-        let is_open = |offer: &&Offer| offer.is_waiting() && fetched.is_none_or(|at| at < offer.at);
+        let denied = self.offers.iter().rev().find(|offer| offer.is_denied());
+        let closed = fetched.max(denied.map(|offer| offer.at));
+        let is_open = |offer: &&Offer| offer.is_waiting() && closed.is_none_or(|at| at < offer.at);
         let mut open = self.offers.iter().filter(is_open);
         let first = open.next()?;
         Some((first, open.next_back().unwrap_or(first)))
+    }
+
+    /// Whether the last session said that there was no update. That nothing changed is worth as much as the answer before it, where one is known.
+    fn is_nothing_new(&self) -> bool {
+        let Some(last) = self.offers.last() else {
+            return false;
+        };
+        let answers = self.offers.iter().rev();
+        let before = answers.clone().find(|offer| !offer.is_unchanged());
+        let is_settled = |offer: &Offer| offer.is_denied() || offer.is_fetched;
+        last.offered == Offered::No && before.is_none_or(is_settled)
     }
 }
 
@@ -276,10 +300,7 @@ impl Judge<'_> {
             let (since, limit) = (first.at, lane.habits.overdue_after);
             return (State::Checked, Reason::OfferOpen { since, limit });
         }
-        let is_nothing = lane
-            .offers
-            .last()
-            .is_some_and(|offer| offer.offered == Offered::No);
+        let is_nothing = lane.is_nothing_new();
         if let Some(fetched) = lane.last(What::Download) {
             let reason = Reason::Fetched {
                 at: fetched.at,

@@ -71,9 +71,20 @@ impl Story {
         self
     }
 
-    fn session(mut self, day: i64, id: &str, offered: &str, outcome: &str) -> Self {
+    fn session(self, day: i64, id: &str, offered: &str, outcome: &str) -> Self {
+        self.answer(day, id, (offered, outcome), "")
+    }
+
+    /// A session, and what tells whether there was an update.
+    fn answer(
+        mut self,
+        day: i64,
+        id: &str,
+        (offered, outcome): (&str, &str),
+        evidence: &str,
+    ) -> Self {
         let fields = format!(
-            r#""id":"{id}","rev":1,"vendor":"microsoft","product":"{WINDOWS}","checks":1,"downloads":0,"offered":"{offered}","outcome":"{outcome}","os":{{"name":"windows","confidence":"high","mixed":false}}"#
+            r#""id":"{id}","rev":1,"vendor":"microsoft","product":"{WINDOWS}","checks":1,"downloads":0,"offered":"{offered}","offered_evidence":[{evidence}],"outcome":"{outcome}","os":{{"name":"windows","confidence":"high","mixed":false}}"#
         );
         self.push(day * 24 + 9, "update_session", &fields);
         self
@@ -243,6 +254,63 @@ fn an_offer_is_overdue_when_its_days_are_over_and_fetched_when_it_was() {
             .access(15, "a", 1, "downloaded")
             .session(15, "s99", "yes", "downloaded");
     assert_eq!(fetched.judged().0, State::Downloaded);
+}
+
+#[test]
+fn an_offer_is_closed_by_an_answer_that_there_is_none_and_not_by_one_that_nothing_changed() {
+    let story = |evidence: &str, end: i64| {
+        let story = Story::default().sensor(0..720).on(0..30, "complete", "");
+        (3..end).fold(story, |story, day| {
+            let id = format!("s{day}");
+            if day < 10 {
+                story.answer(day, &id, ("yes", "offered"), r#""download_asked""#)
+            } else {
+                story.answer(day, &id, ("no", "checked"), evidence)
+            }
+        })
+    };
+    for evidence in [r#""empty_answer""#, r#""usual_size""#, ""] {
+        let (state, reason) = story(evidence, 30).judged();
+        assert_eq!(
+            (state, reason.as_str()),
+            (State::Checked, "nothing_offered")
+        );
+    }
+    let (_, reason) = story(r#""not_modified""#, 30).judged();
+    let late = *reason.late().unwrap();
+    assert_eq!(reason.as_str(), "not_fetched");
+    assert_eq!(late.since, Story::at(3 * 24 + 9));
+    // Once closed it stays so; the next one counts from its own day.
+    let again = story(r#""empty_answer""#, 28);
+    let again = again.answer(28, "t", ("yes", "offered"), r#""download_asked""#);
+    let (_, reason) = again.judged();
+    assert!(
+        matches!(reason, Reason::OfferOpen { since, .. } if since == Story::at(28 * 24 + 9)),
+        "{reason:?}"
+    );
+}
+
+#[test]
+fn an_offer_in_an_hour_of_which_nothing_can_be_told_is_no_proof() {
+    let story = |verdict: &str, blind: &str| {
+        let story = Story::default()
+            .sensor(0..720)
+            .on(0..1, verdict, blind)
+            .on(1..30, "complete", "")
+            .answer(0, "s0", ("yes", "offered"), r#""download_contact""#);
+        (1..30).fold(story, |story, day| {
+            story.answer(
+                day,
+                &format!("s{day}"),
+                ("no", "checked"),
+                r#""not_modified""#,
+            )
+        })
+    };
+    assert_eq!(story("complete", "").judged().1.as_str(), "not_fetched");
+    // What nothing changed since is not known: neither that an update waits nor that none does.
+    let (state, reason) = story("cannot_tell", r#""loss""#).judged();
+    assert_eq!((state, reason.as_str()), (State::Checked, "asked"));
 }
 
 #[test]

@@ -405,6 +405,53 @@ fn what_makes_no_sense_is_told_with_its_exit_code() {
     assert!(code == 3 && err.contains("report.intervals = 0"), "{err}");
 }
 
+/// A host of which nothing was heard for more than 400 days is in no report of today.
+#[test]
+fn what_is_too_old_is_told_with_the_remedy() {
+    let (old, new) = (
+        "2018-08-14T09:00:00.000000+0000",
+        "2026-11-02T09:00:00.000000+0000",
+    );
+    let line = |client: &str, at: &str| {
+        format!(
+            r#"{{"timestamp":"{at}","event_type":"coverage","coverage":{{"client":"{client}","start":"{at}","end":"{at}","active_minutes":9,"verdict":"complete"}}}}"#
+        )
+    };
+    let records = [("192.0.2.1", new), ("192.0.2.1", old), ("192.0.2.2", old)];
+    let records = records.map(|(client, at)| line(client, at)).join("\n");
+    let run = |flags: &[&str]| {
+        let all = [&["report", "-", "--format", "json"], flags].concat();
+        let (code, out, err) = patchspan(&all, records.as_bytes());
+        assert_eq!(code, 0, "{err}");
+        (serde_json::from_str::<Value>(&out).unwrap(), err)
+    };
+    let (report, err) = run(&[]);
+    assert!(
+        err.contains("older: 2 records, and 1 host of which") && err.contains("--until 2018-08-14"),
+        "{err}"
+    );
+    let expected = serde_json::json!({"records": 2, "hosts": 1, "last": "2018-08-14T09:00:00Z"});
+    assert_eq!(report["left_out"], expected);
+    assert_eq!(report["hosts"].as_array().unwrap().len(), 1);
+    let (_, schema, _) = patchspan(&["report", "--schema"], b"");
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    assert!(validator.is_valid(&report));
+    for flags in [["--until", "2018-08-14"], ["--since", "2026-11-01"]] {
+        let (report, err) = run(&flags);
+        assert!(
+            err.is_empty() && report["left_out"].is_null(),
+            "{flags:?} {err}"
+        );
+    }
+    assert_eq!(
+        run(&["--until", "2018-08-14"]).0["hosts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
 /// Every prefix of a line of each kind, and every byte of it in another's place: read, judged, and told.
 #[test]
 fn no_line_however_broken_does_harm() {

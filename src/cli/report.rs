@@ -12,7 +12,8 @@ use super::{Exit, complain, inputs, tell_errors, values};
 use crate::offline::lines::open;
 use crate::offline::report::reading::Records;
 use crate::offline::report::rules::Rules;
-use crate::offline::report::words::Language;
+use crate::offline::report::sentence::Voice;
+use crate::offline::report::words::{Language, Words};
 use crate::offline::report::{Options, Report, data, page, rows, table};
 use crate::sensor::setup;
 use crate::source::capture::Input;
@@ -136,6 +137,14 @@ fn report(flags: &Flags) -> Result<Exit, Exit> {
         complain("no record lies in the period that was asked for");
         return Err(Exit::Input);
     };
+    let words = Words::of(Language::English);
+    let voice = Voice {
+        words: &words,
+        zone: &report.zone,
+    };
+    if let Some(left_out) = voice.left_out(&report) {
+        complain(format_args!("warning: {left_out}"));
+    }
     print(&flags.told(&report))?;
     Ok(if is_whole { Exit::Done } else { Exit::Input })
 }

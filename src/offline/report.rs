@@ -74,6 +74,19 @@ pub struct Report {
     pub sensor: Sensor,
     /// What needs attention first.
     pub hosts: Vec<Host>,
+    /// What is too old to be reported, where there is any.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Records from before the longest stretch of time that a report covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub records: u64,
+    /// Hosts that only they tell of.
+    pub hosts: u64,
+    /// The last of them: a report up to then tells of it.
+    pub last: Timestamp,
 }
 
 /// A host.

@@ -11,7 +11,7 @@ use super::sentence::{Voice, rfc3339};
 use super::timeline::{Span, absences, away_since, blindness, untold};
 use super::whose::mac_text;
 use super::words::{Language, Words};
-use super::{Host, Judged, Report};
+use super::{Host, Judged, LeftOut, Report};
 
 /// The JSON Schema (draft 2020-12) of a report.
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -28,8 +28,18 @@ struct ReportData<'a> {
     until: String,
     has_coverage: bool,
     sensor_blind: Vec<SpanData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<LeftOutData>,
     hosts: Vec<HostData<'a>>,
     note: &'a str,
+}
+
+/// What is too old to be reported.
+#[derive(Serialize)]
+struct LeftOutData {
+    records: u64,
+    hosts: u64,
+    last: String,
 }
 
 #[derive(Serialize)]
@@ -153,6 +163,7 @@ pub fn json(report: &Report, language: Language) -> String {
         until: rfc3339(report.until),
         has_coverage: report.has_coverage,
         sensor_blind: spans(blindness(report)),
+        left_out: report.left_out.as_ref().map(LeftOutData::from),
         hosts: report
             .hosts
             .iter()
@@ -163,6 +174,16 @@ pub fn json(report: &Report, language: Language) -> String {
     let mut text = serde_json::to_string_pretty(&data).unwrap_or_default();
     text.push('\n');
     text
+}
+
+impl From<&LeftOut> for LeftOutData {
+    fn from(left_out: &LeftOut) -> Self {
+        Self {
+            records: left_out.records,
+            hosts: left_out.hosts,
+            last: rfc3339(left_out.last),
+        }
+    }
 }
 
 impl From<Span> for SpanData {

@@ -1,7 +1,7 @@
 //! From records to hosts: everything that one did stands together, judged, in the order of what needs attention.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::kept::{Access, Offered, Os, Seen, Session, What, Who};
 use super::reading::Records;
 use super::rules::Rules;
 use super::whose::{HostKey, Hosts};
-use super::{Host, Judged, Options, Report};
+use super::{Host, Judged, LeftOut, Options, Report};
 use crate::config::hosts::HostList;
 use crate::types::Timestamp;
 
@@ -39,6 +39,15 @@ struct Gathering<'a> {
     drafts: HashMap<HostKey, Draft>,
     beginning: Timestamp,
     until: Timestamp,
+    early: Early,
+}
+
+/// What lies before the beginning.
+#[derive(Default)]
+struct Early {
+    records: u64,
+    hosts: HashSet<HostKey>,
+    last: Option<Timestamp>,
 }
 
 impl Report {
@@ -60,8 +69,12 @@ impl Report {
             drafts: HashMap::new(),
             beginning,
             until,
+            early: Early::default(),
         };
         gathering.take_in(records);
+        // Whoever asks for a later time misses nothing of an earlier one.
+        let is_asked_for = options.since.is_none_or(|since| since < beginning);
+        let left_out = gathering.left_out().filter(|_| is_asked_for);
         let range = hour_of(beginning)..=hour_of(until);
         let sensor = Sensor::new(&records.hours, &records.losses, range);
         let calendar = Calendar {
@@ -93,6 +106,7 @@ impl Report {
             active_days: options.rules.active_days,
             sensor,
             hosts,
+            left_out,
         })
     }
 }
@@ -263,12 +277,28 @@ impl Gathering<'_> {
         }
     }
 
+    /// What was too early, and whom only that tells of.
+    fn left_out(&self) -> Option<LeftOut> {
+        let last = self.early.last?;
+        let hosts = self.early.hosts.iter();
+        let gone = hosts.filter(|key| !self.drafts.contains_key(*key));
+        Some(LeftOut {
+            records: self.early.records,
+            hosts: gone.count() as u64,
+            last,
+        })
+    }
+
     /// The host of a record; `None` for what lies behind the end, or before anything is walked through.
     fn draft(&mut self, who: &Who, time: Timestamp) -> Option<&mut Draft> {
-        if time > self.until || time < self.beginning {
+        if time > self.until {
             return None;
         }
         let key = self.hosts.key(who, time);
+        if time < self.beginning {
+            self.early.note(key, time);
+            return None;
+        }
         let row = self.hosts.row(who.address, who.mac, time);
         let label = row.map(|host| {
             (
@@ -288,6 +318,14 @@ impl Gathering<'_> {
         draft.macs.extend(mac);
         draft.label = label.or(draft.label.take());
         Some(draft)
+    }
+}
+
+impl Early {
+    fn note(&mut self, key: HostKey, time: Timestamp) {
+        self.records += 1;
+        self.hosts.insert(key);
+        self.last = self.last.max(Some(time));
     }
 }
 

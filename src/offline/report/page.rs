@@ -116,6 +116,7 @@ impl View<'_> {
                 @if !self.report.has_coverage {
                     p.note { (self.words.say("no_coverage_note")) }
                 }
+                @if let Some(left_out) = self.voice.left_out(self.report) { p.note { (left_out) } }
             }
             main {
                 (self.summary())

@@ -241,6 +241,18 @@ impl Voice<'_> {
         )
     }
 
+    /// What is too old to be reported, and how it can be.
+    pub fn left_out(&self, report: &Report) -> Option<String> {
+        let left_out = report.left_out.as_ref()?;
+        let values = [
+            ("days", &*self.length(hours::LONGEST_RANGE)),
+            ("records", &*self.words.count("records", left_out.records)),
+            ("hosts", &*self.words.count("hosts", left_out.hosts)),
+            ("last", &*self.date(left_out.last)),
+        ];
+        Some(self.words.fill("left_out", &values))
+    }
+
     /// Which days count.
     pub fn counting(&self, report: &Report) -> String {
         let values = [

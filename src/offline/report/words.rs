@@ -77,7 +77,7 @@ impl Words {
         filled
     }
 
-    /// `1 day`, `3 days`: `what` is `days`, `hours` or `hosts`.
+    /// `1 day`, `3 days`: `what` is `days`, `hours`, `records` or `hosts`.
     pub fn count(&self, what: &str, number: u64) -> String {
         let form = if number == 1 { "one" } else { "many" };
         self.fill(&format!("{what}.{form}"), &[("n", &number.to_string())])

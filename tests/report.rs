@@ -356,6 +356,8 @@ fn a_list_names_hosts_and_one_host_can_be_asked_for() {
         "server-4",
         "printing <b>",
         "02:00:5e:00:53:04",
+        "02-00-5E-00-53-04",
+        "0200.5e00.5304",
         "192.0.2.94",
     ] {
         let out = report(
@@ -372,6 +374,40 @@ fn a_list_names_hosts_and_one_host_can_be_asked_for() {
         );
         assert_eq!(host["manager"], "print@example.ac.jp");
         assert_eq!(host["state"], "overdue");
+    }
+}
+
+#[test]
+fn a_host_that_is_none_is_told_with_names_like_it() {
+    let run = |hosts: &[&str]| {
+        let flags = hosts.iter().flat_map(|host| ["--host", host]);
+        let flags: Vec<_> = ["report", "-", "--format", "csv"]
+            .into_iter()
+            .chain(flags)
+            .collect();
+        patchspan(&flags, MONTH.as_bytes())
+    };
+    let (code, out, err) = run(&["pc-7"]);
+    assert_eq!((code, out.as_str()), (4, ""));
+    assert!(
+        err.contains("no host of these records is called pc-7; there is pc-0"),
+        "{err}"
+    );
+    let (_, _, err) = run(&["office"]);
+    assert!(err.contains("there is office-01, office-02"), "{err}");
+    let (_, _, err) = run(&["nowhere.example.ac.jp"]);
+    assert_eq!(
+        err,
+        "patchspan: no host of these records is called nowhere.example.ac.jp\n"
+    );
+    // Of a good one and a bad one the good one is reported, and the bad one is told.
+    let (code, out, err) = run(&["pc-07", "pc-7"]);
+    assert!(code == 4 && err.contains("called pc-7;"), "{code} {err}");
+    assert!(out.lines().skip(1).all(|line| line.starts_with("pc-07,")) && out.lines().count() > 1);
+    for empty in ["", " "] {
+        let (code, out, err) = run(&[empty]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("an id, a name, an address"), "{err}");
     }
 }
 

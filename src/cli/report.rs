@@ -10,6 +10,7 @@ use super::diff::print;
 use super::score::tell;
 use super::{Exit, complain, inputs, tell_errors, values};
 use crate::offline::lines::open;
+use crate::offline::report::asked::Unknown;
 use crate::offline::report::reading::Records;
 use crate::offline::report::rules::Rules;
 use crate::offline::report::sentence::Voice;
@@ -27,15 +28,15 @@ use crate::types::Timestamp;
 /// without `coverage` records nothing is. docs/report.md says more. What a report needs of the records is held in memory.
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Exit codes: 0 reported, 3 a configuration, a list of hosts or a catalogue is wrong, 4 a file or a line of it cannot be read; see patchspan --help."
+    after_long_help = "Exit codes: 0 reported, 3 a configuration, a list of hosts or a catalogue is wrong, 4 a file or a line of it cannot be read, or no host is called as asked for; see patchspan --help."
 )]
 pub struct Flags {
     /// Records (JSON lines); `-` is standard input, once.
     #[arg(value_name = "FILE", required_unless_present = "schema")]
     files: Vec<PathBuf>,
 
-    /// Only this host, by id, name, address or MAC address; may be given again.
-    #[arg(long, value_name = "HOST")]
+    /// Only this host, by id, name, label, address or MAC address; may be given again.
+    #[arg(long, value_name = "HOST", value_parser = values::host)]
     host: Vec<String>,
 
     /// Show from here on: a date, which begins at midnight of `--timezone`, or a time of RFC 3339.
@@ -145,8 +146,16 @@ fn report(flags: &Flags) -> Result<Exit, Exit> {
     if let Some(left_out) = voice.left_out(&report) {
         complain(format_args!("warning: {left_out}"));
     }
+    tell_unknown(&report.unknown);
+    if !flags.host.is_empty() && report.hosts.is_empty() {
+        return Err(Exit::Input);
+    }
     print(&flags.told(&report))?;
-    Ok(if is_whole { Exit::Done } else { Exit::Input })
+    Ok(if is_whole && report.unknown.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Input
+    })
 }
 
 impl Flags {
@@ -195,6 +204,19 @@ impl Flags {
             Format::Html => page::page(report, language),
             Format::Csv => rows::csv(report, language),
         }
+    }
+}
+
+/// Names that no host has, with those that may have been meant.
+fn tell_unknown(unknown: &[Unknown]) {
+    for Unknown { wanted, near } in unknown {
+        let near = match near.as_slice() {
+            [] => String::new(),
+            near => format!("; there is {}", near.join(", ")),
+        };
+        complain(format_args!(
+            "no host of these records is called {wanted}{near}"
+        ));
     }
 }
 

@@ -59,6 +59,15 @@ pub(super) fn moment(text: &str, zone: &TimeZone, is_end: bool) -> Result<Timest
     Ok(Timestamp::from_seconds(moment.as_second(), 0))
 }
 
+/// What a host is called.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let refused = || "an id, a name, an address or a MAC address is accepted".to_owned();
+    (!text.is_empty())
+        .then(|| text.to_owned())
+        .ok_or_else(refused)
+}
+
 /// `ADDRESS=TEXT`.
 pub(super) fn host_label(text: &str) -> Result<(IpAddr, String), String> {
     let refused = || "ADDRESS=TEXT is accepted, like 192.0.2.20=(HOST-B)".to_owned();

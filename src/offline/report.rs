@@ -8,11 +8,12 @@
 //! * `hours`: when a host was on the network, when the sensor was blind
 //! * [`rules`]: when a host is late, and with what
 //! * [`judging`]: one of five states, and why
-//! * [`gathering`]: from records to hosts; [`held`]: which addresses they had
+//! * [`gathering`]: from records to hosts; [`held`]: which addresses they had; [`asked`]: those that are asked for
 //! * [`words`]: the words of a language; [`sentence`]: reasons and times in words
 //! * [`timeline`]: stretches of time
 //! * [`table`], [`data`], [`rows`], [`page`]: a report for a terminal, as JSON, as CSV, as a page
 
+pub mod asked;
 pub mod data;
 pub mod forms;
 pub mod gathering;
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 
 use crate::types::Timestamp;
+use asked::Unknown;
 use held::Held;
 use hours::{HostHour, Hour, Sensor};
 use judging::{Lane, Reason, State};
@@ -76,6 +78,8 @@ pub struct Report {
     pub hosts: Vec<Host>,
     /// What is too old to be reported, where there is any.
     pub left_out: Option<LeftOut>,
+    /// Hosts that were asked for, and are none.
+    pub unknown: Vec<Unknown>,
 }
 
 /// Records from before the longest stretch of time that a report covers.

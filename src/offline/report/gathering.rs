@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::asked;
 use super::held::{self, Held};
 use super::hours::{Calendar, HostHour, Hour, LONGEST_RANGE, Sensor, Words, hour_of, start_of};
 use super::judging::{Event, Judge, Lane, Offer};
@@ -95,7 +96,8 @@ impl Report {
             })
             .collect();
         held::note_others(&mut hosts);
-        hosts.retain(|host| host.is_asked_for(&options.hosts));
+        let unknown = asked::unknown(&hosts, &options.hosts);
+        hosts.retain(|host| asked::is_asked_for(host, &options.hosts));
         tell_apart(&mut hosts);
         hosts.sort_by(|a, b| order(a).cmp(&order(b)));
         Some(Self {
@@ -107,6 +109,7 @@ impl Report {
             sensor,
             hosts,
             left_out,
+            unknown,
         })
     }
 }
@@ -383,26 +386,5 @@ impl Draft {
             hours: self.hours,
             lanes,
         }
-    }
-}
-
-impl Host {
-    fn is_asked_for(&self, wanted: &[String]) -> bool {
-        let is_meant = |text: &String| {
-            let same = |own: &str| own.eq_ignore_ascii_case(text);
-            let address: Option<IpAddr> = text.parse().ok();
-            same(&self.name)
-                || same(&self.key.to_string())
-                || self.names.iter().any(|name| same(name))
-                || self
-                    .macs
-                    .iter()
-                    .any(|mac| same(&super::whose::mac_text(*mac)))
-                || address.is_some_and(|address| {
-                    let mut held = self.addresses.iter();
-                    held.any(|held| held.address == address.to_canonical())
-                })
-        };
-        wanted.is_empty() || wanted.iter().any(is_meant)
     }
 }

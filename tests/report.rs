@@ -413,21 +413,53 @@ fn a_host_that_is_none_is_told_with_names_like_it() {
 
 #[test]
 fn what_makes_no_sense_is_told_with_its_exit_code() {
-    let (code, out, err) = patchspan(&["report", "-"], b"{\"event_type\":\n\n[1]\n");
+    let lines = b"{\"event_type\":\n\n[1]\n{\"event_type\":\"update\",\"update\":[]}\n{\"loss\":7}";
+    let (code, out, err) = patchspan(&["report", "-"], lines);
     assert_eq!((code, out.as_str()), (4, ""));
+    let told = [
+        "-:1: no JSON: EOF while parsing a value, at column 14",
+        "-:3: no record: it is no JSON object",
+        "-:4: no record that a report understands: invalid length 0, expected an `update` object",
+        "-:5: no record that a report understands: invalid type: integer `7`, expected a `loss` object",
+    ];
+    assert_eq!(err.lines().collect::<Vec<_>>(), told);
+    let scratch = Scratch::new("report-files");
+    for (file, records, told) in [
+        (
+            "/nonexistent",
+            "",
+            "/nonexistent cannot be read: No such file",
+        ),
+        ("-", "", "the files have no records"),
+        ("tests", "", "tests is a directory: name its files"),
+        (
+            "pcaps/firefox.pcap",
+            "",
+            "pcaps/firefox.pcap is a capture: run `patchspan replay` on it first",
+        ),
+        (
+            "pcaps/apt.pcap.zst",
+            "",
+            "pcaps/apt.pcap.zst is a capture: run `patchspan replay` on it first",
+        ),
+    ] {
+        let (code, out, err) = patchspan(&["report", file], records.as_bytes());
+        assert_eq!(
+            (code, out.as_str(), err.lines().count()),
+            (4, "", 1),
+            "{err}"
+        );
+        assert!(err.contains(told), "{err}");
+    }
+    let month = scratch.file("month.json", MONTH.as_str());
+    let (code, _, err) = patchspan(&["report", &month, "--since", "2027-01-01"], b"");
     assert!(
-        err.contains("-:1: ")
-            && err.contains("-:3: ")
-            && err.contains("no record lies in the period"),
-        "{err}"
-    );
-    let (code, _, err) = patchspan(&["report", "/nonexistent"], b"");
-    assert!(
-        code == 4 && err.contains("/nonexistent cannot be read"),
+        code == 4 && err.contains("they are from 2026-10-31T15:00:00Z to 2026-11-30T"),
         "{err}"
     );
     for flags in [
         &["--since", "yesterday"][..],
+        &["--since", "9999-12-31"],
         &["--since", "2026-11-02", "--until", "2026-11-01"],
         &["--lang", "fr"],
         &["-"],

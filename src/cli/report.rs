@@ -1,6 +1,7 @@
 //! `patchspan report`: which hosts missed an update, which were away, and where nobody can tell.
 
-use std::io;
+use std::fmt;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -13,12 +14,15 @@ use crate::offline::lines::open;
 use crate::offline::report::asked::Unknown;
 use crate::offline::report::reading::Records;
 use crate::offline::report::rules::Rules;
-use crate::offline::report::sentence::Voice;
+use crate::offline::report::sentence::{Voice, rfc3339};
 use crate::offline::report::words::{Language, Words};
 use crate::offline::report::{Options, Report, data, page, rows, table};
 use crate::sensor::setup;
-use crate::source::capture::Input;
+use crate::source::capture::{Input, is_capture};
 use crate::types::Timestamp;
+
+/// Bytes that tell a capture from records.
+const LOOK: u64 = 16;
 
 /// Tell for each host and product what updates were seen, and which need attention.
 ///
@@ -135,7 +139,7 @@ fn report(flags: &Flags) -> Result<Exit, Exit> {
     let options = flags.options(rules)?;
     let (records, is_whole) = read(&flags.files);
     let Some(report) = Report::of(&records, &list, &options) else {
-        complain("no record lies in the period that was asked for");
+        tell_empty(&records, is_whole);
         return Err(Exit::Input);
     };
     let words = Words::of(Language::English);
@@ -207,6 +211,19 @@ impl Flags {
     }
 }
 
+/// Why there is nothing to report; where no file could be read, that has been told.
+fn tell_empty(records: &Records, is_whole: bool) {
+    match records.span {
+        Some((first, last)) => complain(format_args!(
+            "no record lies in the period that was asked for: they are from {} to {}",
+            rfc3339(first),
+            rfc3339(last)
+        )),
+        None if is_whole => complain("the files have no records"),
+        None => {}
+    }
+}
+
 /// Names that no host has, with those that may have been meant.
 fn tell_unknown(unknown: &[Unknown]) {
     for Unknown { wanted, near } in unknown {
@@ -225,14 +242,15 @@ fn read(files: &[PathBuf]) -> (Records, bool) {
     let mut records = Records::default();
     let mut is_whole = true;
     for path in files {
-        let reading = input(path).and_then(|input| records.read(input));
+        let input = input(path);
+        let reading = input.and_then(|input| records.read(input).map_err(Unreadable::Io));
         match reading {
             Ok(reading) => {
                 tell(path, &reading);
                 is_whole &= reading.is_whole();
             }
             Err(error) => {
-                complain(format_args!("{} cannot be read: {error}", path.display()));
+                complain(format_args!("{} {error}", path.display()));
                 is_whole = false;
             }
         }
@@ -240,14 +258,46 @@ fn read(files: &[PathBuf]) -> (Records, bool) {
     (records, is_whole)
 }
 
+/// Why a file gives no lines.
+enum Unreadable {
+    Io(io::Error),
+    Directory,
+    Capture,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cannot be read: {error}"),
+            Self::Directory => f.write_str("is a directory: name its files"),
+            Self::Capture => f.write_str(
+                "is a capture: run `patchspan replay` on it first, and report its records",
+            ),
+        }
+    }
+}
+
 fn is_standard_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-fn input(path: &Path) -> io::Result<Input> {
-    if is_standard_input(path) {
-        Ok(Input::new(io::stdin()))
+fn input(path: &Path) -> Result<Input, Unreadable> {
+    let input = if is_standard_input(path) {
+        Input::new(io::stdin())
+    } else if path.is_dir() {
+        return Err(Unreadable::Directory);
     } else {
-        open(path)
-    }
+        open(path).map_err(Unreadable::Io)?
+    };
+    no_capture(input)
+        .map_err(Unreadable::Io)?
+        .ok_or(Unreadable::Capture)
+}
+
+/// The same input; `None` where it begins like a capture.
+fn no_capture(mut input: Input) -> io::Result<Option<Input>> {
+    let mut start = Vec::new();
+    input.by_ref().take(LOOK).read_to_end(&mut start)?;
+    let is_capture = is_capture(&start);
+    Ok((!is_capture).then(|| Input::new(io::Cursor::new(start).chain(input))))
 }

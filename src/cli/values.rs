@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -14,6 +15,9 @@ use crate::types::Timestamp;
 const MAX_LABEL: usize = 64;
 /// Longest time that an interface is looked at.
 const MAX_SECONDS: u64 = 86_400;
+
+/// Years of moments: behind them not every zone has times.
+const YEARS: RangeInclusive<i16> = 1970..=9998;
 
 /// A number of workers.
 pub(super) fn workers(text: &str) -> Result<NonZeroUsize, String> {
@@ -46,6 +50,7 @@ pub(super) fn moment(text: &str, zone: &TimeZone, is_end: bool) -> Result<Timest
     let is_date = text.len() == 10;
     let moment = if is_date {
         let date: Date = text.parse().map_err(|_| refused())?;
+        in_range(date)?;
         let date = if is_end {
             date.tomorrow().map_err(|_| refused())?
         } else {
@@ -54,9 +59,19 @@ pub(super) fn moment(text: &str, zone: &TimeZone, is_end: bool) -> Result<Timest
         zone.to_timestamp(date.at(0, 0, 0, 0))
             .map_err(|_| refused())?
     } else {
-        text.parse().map_err(|_| refused())?
+        let moment: jiff::Timestamp = text.parse().map_err(|_| refused())?;
+        in_range(zone.to_datetime(moment).date())?;
+        moment
     };
     Ok(Timestamp::from_seconds(moment.as_second(), 0))
+}
+
+fn in_range(date: Date) -> Result<(), String> {
+    let refused = || format!("the year must be from {} to {}", YEARS.start(), YEARS.end());
+    YEARS
+        .contains(&date.year())
+        .then_some(())
+        .ok_or_else(refused)
 }
 
 /// What a host is called.
@@ -120,6 +135,11 @@ mod tests {
         for wrong in ["", "yesterday", "2026-02-30", "2026-11-28T09:00:00"] {
             assert!(seconds(wrong, false).is_err(), "{wrong}");
         }
+        for far in ["9999-12-31", "1969-12-31", "9999-01-01T00:00:00Z"] {
+            let refused = Err("the year must be from 1970 to 9998".to_owned());
+            assert_eq!(seconds(far, true), refused, "{far}");
+        }
+        assert!(seconds("9998-12-31", true).is_ok());
     }
 
     #[test]

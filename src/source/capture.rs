@@ -39,6 +39,13 @@ const OTHERS: [(&[u8], &str); 17] = [
 /// Bytes that are looked at to tell the formats apart.
 const LOOK: usize = 16;
 
+/// Whether a file that begins like that is a capture of a format that is read.
+pub fn is_capture(start: &[u8]) -> bool {
+    let magic = start.first_chunk().copied();
+    magic.is_some_and(|magic| pcap::is_magic(magic) || pcapng::is_magic(magic))
+        || snoop::is_magic(start)
+}
+
 /// A capture file that is open.
 #[derive(Debug)]
 pub struct CaptureFile {

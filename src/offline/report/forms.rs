@@ -20,6 +20,7 @@ const MOST_ELEMENTS: usize = 64;
 
 /// A line, as far as a report reads it.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a record")]
 pub(super) struct Line {
     pub timestamp: Option<String>,
     pub event_type: Option<String>,
@@ -45,6 +46,7 @@ pub(super) enum Record {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an `update` object")]
 struct UpdateForm {
     id: String,
     rev: u64,
@@ -64,12 +66,14 @@ struct UpdateForm {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a `payload_id` object")]
 struct PayloadForm {
     kind: String,
     value: String,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an `update_session` object")]
 struct SessionForm {
     id: String,
     rev: u64,
@@ -93,6 +97,7 @@ struct SessionForm {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an `os` object")]
 struct OsForm {
     name: String,
     version: Option<String>,
@@ -102,6 +107,7 @@ struct OsForm {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a `coverage` object")]
 struct CoverageForm {
     client: IpAddr,
     client_id: Option<String>,
@@ -117,6 +123,7 @@ struct CoverageForm {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a `client_binding` object")]
 struct BindingForm {
     client: IpAddr,
     client_id: Option<String>,
@@ -130,6 +137,7 @@ struct BindingForm {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a `loss` object")]
 struct LossForm {
     what: String,
     start: String,

@@ -61,13 +61,13 @@ impl Records {
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
-            match serde_json::from_slice::<Line>(bytes) {
+            match parse(bytes) {
                 Ok(line) => {
                     if let Err(reason) = self.take_in(line) {
                         reading.note(text.number, reason);
                     }
                 }
-                Err(error) => reading.note(text.number, &error.to_string()),
+                Err(reason) => reading.note(text.number, &reason),
             }
         }
         reading.refused = self.refused - before;
@@ -137,6 +137,24 @@ impl Records {
         let (first, last) = self.span.unwrap_or((from, to));
         self.span = Some((first.min(from), last.max(to)));
     }
+}
+
+/// A line; else what is wrong with it, in words of records.
+fn parse(bytes: &[u8]) -> Result<Line, String> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("no record: it is no JSON object".to_owned());
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The line is told already, and a value of another type stands anywhere in it.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let text = error.to_string();
+        let what = text.strip_suffix(&place).unwrap_or(&text);
+        if error.is_data() {
+            format!("no record that a report understands: {what}")
+        } else {
+            format!("no JSON: {what}, at column {}", error.column())
+        }
+    })
 }
 
 fn push<T>(all: &mut Vec<T>, one: T, most: usize) -> bool {

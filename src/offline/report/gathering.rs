@@ -214,12 +214,16 @@ impl Gathering<'_> {
             if coverage.active_minutes == 0 {
                 continue;
             }
-            let Some(draft) = self.draft(&coverage.who, coverage.start) else {
-                continue;
-            };
             let words = Words::of(coverage.blind.iter().map(String::as_str));
-            draft.note_hour(hour_of(coverage.start), coverage.seen, words);
-            draft.note_os(coverage.os.as_ref());
+            let sharers = self.hosts.sharers(coverage);
+            // Of several nobody can tell whose system it is.
+            let os = coverage.os.as_ref().filter(|_| sharers.len() == 1);
+            for (who, from) in sharers {
+                if let Some(draft) = self.draft(&who, from) {
+                    draft.note_hour(hour_of(coverage.start), coverage.seen, words);
+                    draft.note_os(os);
+                }
+            }
         }
         for binding in &records.bindings {
             if let Some(draft) = self.draft(&binding.who, binding.start) {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::kept::{Binding, Who};
+use super::kept::{Binding, Coverage, Who};
 use super::reading::Records;
 use crate::config::hosts::{Host, HostList};
 use crate::types::Timestamp;
@@ -87,6 +87,30 @@ impl<'a> Hosts<'a> {
             return HostKey::Id(id);
         }
         mac.map_or(HostKey::Address(who.address), HostKey::Mac)
+    }
+
+    /// Who an hour of coverage is of, each with the moment from which on: everybody who had the address within it, where the record names nobody.
+    pub fn sharers(&self, coverage: &Coverage) -> Vec<(Who, Timestamp)> {
+        let Coverage {
+            who, start, end, ..
+        } = coverage;
+        let bindings = self.bindings.get(&who.address);
+        let is_named = who.id.is_some() || who.mac.is_some();
+        let mut known = BTreeSet::new();
+        let mut sharers = Vec::new();
+        for (from, to, mac) in bindings.into_iter().flatten().filter(|_| !is_named) {
+            if from <= end && to >= start {
+                let (from, mac) = ((*from).max(*start), Some(*mac));
+                let sharer = Who { mac, ..who.clone() };
+                if known.insert(self.key(&sharer, from)) {
+                    sharers.push((sharer, from));
+                }
+            }
+        }
+        if sharers.len() < 2 {
+            sharers = vec![(who.clone(), *start)];
+        }
+        sharers
     }
 
     /// The list's row of who was at an address.

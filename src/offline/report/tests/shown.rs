@@ -333,6 +333,41 @@ fn a_host_is_called_by_what_people_know() {
     assert!(page.contains("192.0.2.7 (since 2026-11-03, before that another host's)"));
 }
 
+/// Within the hour a lease ends, and another host gets the address.
+#[test]
+fn an_hour_of_an_address_that_was_handed_over_counts_for_both() {
+    let (one, two) = ("02:00:5e:00:53:01", "02:00:5e:00:53:02");
+    let story = |mac: &str| {
+        let mut story = Story::default().sensor(0..24);
+        for (mac, from, to) in [(one, "08:30", "09:20"), (two, "09:40", "10:30")] {
+            story.0.push(format!(
+                r#"{{"timestamp":"2026-11-02T{from}:00.000000+0000","event_type":"client_binding","client_binding":{{"client":"{CLIENT}","mac":"{mac}","start":"2026-11-02T{from}:00.000000+0000","end":"2026-11-02T{to}:00.000000+0000"}}}}"#
+            ));
+        }
+        let fields = format!(
+            r#""active_minutes":30,"verdict":"complete","blind":["no_binding"],"os":{{"name":"debian"}}{mac}"#
+        );
+        story.push(9, "coverage", &fields);
+        let report = story.report();
+        let seen = report.hosts.iter().map(|host| {
+            let hours = host.hours_of(&report);
+            (
+                host.key.to_string(),
+                hours.complete,
+                hours.unknown,
+                host.os.is_some(),
+            )
+        });
+        let mut seen: Vec<_> = seen.collect();
+        seen.sort_unstable();
+        seen
+    };
+    let of = |mac: &str, has_system| (mac.to_owned(), 1, 0, has_system);
+    assert_eq!(story(""), [of(one, false), of(two, false)]);
+    // One that is named has it alone.
+    assert_eq!(story(&format!(r#","client_mac":"{two}""#)), [of(two, true)]);
+}
+
 /// As many hosts as a campus has: most are calm, some need attention.
 fn campus(hosts: usize) -> Report {
     let story = |days: i64| {

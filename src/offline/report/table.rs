@@ -24,9 +24,11 @@ pub fn text(report: &Report, language: Language, width: Option<usize>) -> String
     };
     let mut text = String::new();
     head(&mut text, report, &voice);
-    let rows = rows(report, &voice);
+    let mut rows = rows(report, &voice);
     if rows.is_empty() {
         let _ = writeln!(text, "{}", words.say("no_hosts"));
+    } else {
+        rows.insert(0, columns(&words));
     }
     let widths: Vec<usize> = (0..5)
         .map(|column| {
@@ -133,6 +135,21 @@ fn rows(report: &Report, voice: &Voice<'_>) -> Vec<Row> {
         .map(|(_, row)| row)
         .chain(nothing)
         .collect()
+}
+
+/// What stands in each column.
+fn columns(words: &Words) -> Row {
+    let column = |key: &str| words.find(key).unwrap_or_default().to_owned();
+    Row {
+        cells: [
+            format!("  {}", column("col.state")),
+            column("col.host"),
+            column("col.product"),
+            column("col.last_check"),
+            column("col.last_download"),
+        ],
+        reason: column("col.why"),
+    }
 }
 
 /// Of a host without a product.

@@ -1,5 +1,7 @@
 //! What a reader is shown of a host: how long, as of when, by what name; and how much of very many hosts.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{CLIENT, Story};
 use crate::offline::report::judging::State;
 use crate::offline::report::page::{MOST_CARDS, MOST_LISTED, MOST_ROWS, MOST_TIMELINES, page};
@@ -76,6 +78,59 @@ fn hours_without_a_record_are_told_as_such_and_not_as_absence() {
 /// The sensor runs in those hours too, and sees nobody.
 fn story_with_hole(story: &Story, hours: std::ops::Range<i64>) -> Story {
     Story(story.0.clone()).sensor(hours)
+}
+
+#[test]
+fn the_columns_of_a_table_have_names_over_what_stands_in_them() {
+    let story = Story::default().sensor(0..24).on(0..1, "complete", "");
+    let report = story.access(0, "a", 1, "checked").report();
+    for (language, names) in [
+        (
+            Language::English,
+            [
+                "State",
+                "Host",
+                "Product",
+                "Last check seen",
+                "Last download seen",
+                "Why",
+            ],
+        ),
+        (
+            Language::Japanese,
+            [
+                "状態",
+                "ホスト",
+                "製品",
+                "最終の更新照会",
+                "最終ダウンロード",
+                "理由",
+            ],
+        ),
+    ] {
+        for width in [None, Some(200)] {
+            let text = table::text(&report, language, width);
+            let at = text
+                .lines()
+                .position(|line| line.starts_with("  ") && line.contains(names[5]));
+            let at = at.unwrap();
+            let lines: Vec<&str> = text.lines().skip(at).take(2).collect();
+            let found: Vec<&str> = lines[0]
+                .split("  ")
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .collect();
+            assert_eq!(found, names);
+            let column = |line: &str, part: &str| line.split(part).next().unwrap().width();
+            for (name, value) in [
+                (names[1], CLIENT),
+                (names[3], "2026-11-02 09:00"),
+                (names[4], "–"),
+            ] {
+                assert_eq!(column(lines[0], name), column(lines[1], value), "{text}");
+            }
+        }
+    }
 }
 
 #[test]

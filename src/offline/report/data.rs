@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::hours::{self, HostHour};
 use super::judging::{Late, State};
 use super::kept::{Seen, What};
 use super::sentence::{Voice, rfc3339};
@@ -65,6 +66,7 @@ struct HostData<'a> {
     as_of: Option<String>,
     hours: HoursData,
     hidden: Vec<&'static str>,
+    remarks: Vec<&'static str>,
     cannot_tell: Vec<SpanData>,
     away: Vec<SpanData>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,6 +219,7 @@ impl<'a> HostData<'a> {
             as_of: host.as_of.map(rfc3339),
             hours: host.hours_of(report),
             hidden: host.hidden(report).iter().collect(),
+            remarks: host.remarks(report).iter().collect(),
             cannot_tell: spans(untold(host, report)),
             away: spans(absences(host, report)),
             away_since: away_since(host, report).map(rfc3339),
@@ -317,11 +320,20 @@ impl Host {
         hours
     }
 
-    /// What hid something in the period, or is to be known of it.
-    pub fn hidden(&self, report: &Report) -> super::hours::Words {
+    /// What hid something in the period.
+    pub fn hidden(&self, report: &Report) -> hours::Words {
+        self.words_of(report, HostHour::hidden)
+    }
+
+    /// What hid nothing in the period, and is to be known of it.
+    pub fn remarks(&self, report: &Report) -> hours::Words {
+        let all = self.words_of(report, |hour| hour.blind);
+        all.without(self.hidden(report))
+    }
+
+    fn words_of(&self, report: &Report, of: impl Fn(&HostHour) -> hours::Words) -> hours::Words {
         let hours = self.hours.range(report.hours());
-        hours.fold(super::hours::Words::default(), |all, (_, hour)| {
-            all.with(hour.blind)
-        })
+        let words = hours.map(|(_, hour)| of(hour));
+        words.fold(hours::Words::default(), hours::Words::with)
     }
 }

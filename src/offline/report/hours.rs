@@ -51,6 +51,18 @@ pub struct HostHour {
 }
 
 impl HostHour {
+    /// What hid something in it: nothing of an hour that was seen completely, and no mere remark.
+    pub fn hidden(&self) -> Words {
+        if self.seen == Seen::Complete {
+            return Words::default();
+        }
+        let remarks = Words::of(REMARKS);
+        // Names stand in hellos, too, as long as those are plain.
+        let is_plain = self.blind.common(Words::of(["ech"])).is_empty();
+        let lookups = Words::of(is_plain.then_some(["doh", "dot"]).into_iter().flatten());
+        self.blind.without(remarks.with(lookups))
+    }
+
     /// Whether nothing but the sensor's own absence hid anything.
     fn is_sensors_doing(&self) -> bool {
         if !matches!(self.seen, Seen::Partial | Seen::Hidden) {
@@ -94,6 +106,16 @@ const WORDS: [&str; 17] = [
     "other",
 ];
 
+/// Those that hide nothing by themselves; docs/coverage.md.
+const REMARKS: [&str; 6] = [
+    "proxy",
+    "internal_source",
+    "internal_source_likely",
+    "peer_cache",
+    "no_binding",
+    "many_hosts",
+];
+
 /// A set of words of coverage; a word that is not known counts as `other`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Words(u32);
@@ -123,6 +145,12 @@ impl Words {
     #[must_use]
     pub const fn common(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// What the other one does not have.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether there is none.
@@ -388,7 +416,7 @@ impl Calendar<'_> {
                 Sight::Blind => day.blind_hours += 1,
                 Sight::Hidden => {
                     day.is_hidden = true;
-                    day.hidden = day.hidden.with(seen.blind);
+                    day.hidden = day.hidden.with(seen.hidden());
                 }
             }
         }

@@ -6,10 +6,10 @@
 use super::data::HoursData;
 use super::sentence::{Voice, rfc3339};
 use super::words::{Language, Words};
-use super::{Host, Judged, Report};
+use super::{Host, Judged, Report, hours};
 
 /// The header line.
-pub const COLUMNS: [&str; 19] = [
+pub const COLUMNS: [&str; 20] = [
     "host",
     "name",
     "manager",
@@ -29,6 +29,7 @@ pub const COLUMNS: [&str; 19] = [
     "hours_seen",
     "hours_complete",
     "hidden",
+    "remarks",
 ];
 
 /// The header line, and a row a host and product.
@@ -69,7 +70,7 @@ fn row(
         .downloads()
         .filter_map(|event| event.payload.as_deref())
         .collect();
-    let hidden: Vec<_> = host.hidden(report).iter().collect();
+    let words = |words: hours::Words| words.iter().collect::<Vec<_>>().join(" ");
     let os = host.os.as_ref();
     [
         host.key.to_string(),
@@ -90,7 +91,8 @@ fn row(
         judged.evidence().join(" "),
         hours.total().to_string(),
         hours.complete.to_string(),
-        hidden.join(" "),
+        words(host.hidden(report)),
+        words(host.remarks(report)),
     ]
 }
 
@@ -106,6 +108,18 @@ fn inert(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_column_is_documented_in_its_place() {
+        let document = include_str!("../../../docs/report.md");
+        let table = document.split("| CSV column |").nth(1).unwrap();
+        let rows = table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'));
+        let columns: Vec<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+        assert_eq!(columns, COLUMNS);
+    }
 
     #[test]
     fn no_value_is_a_formula() {

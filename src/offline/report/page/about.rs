@@ -77,10 +77,12 @@ impl View<'_> {
 
     /// What hid something of it, what is to be known, and for how long nothing tells.
     pub(super) fn blind_spots(self, host: &Host) -> String {
-        let (hidden, hours) = (host.hidden(self.report), host.hours_of(self.report));
+        let hours = host.hours_of(self.report);
         let mut parts = Vec::new();
-        if !hidden.is_empty() {
-            parts.push(self.voice.coverage_words(hidden));
+        for words in [host.hidden(self.report), host.remarks(self.report)] {
+            if !words.is_empty() {
+                parts.push(self.voice.coverage_words(words));
+            }
         }
         if hours.unknown > 0 && self.report.has_coverage {
             let hours = self.words.count("hours", hours.unknown);

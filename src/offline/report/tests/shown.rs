@@ -8,7 +8,7 @@ use crate::offline::report::page::{MOST_CARDS, MOST_LISTED, MOST_ROWS, MOST_TIME
 use crate::offline::report::timeline::{self, Span};
 use crate::offline::report::whose::HostKey;
 use crate::offline::report::words::Language;
-use crate::offline::report::{Report, data, table};
+use crate::offline::report::{Report, data, rows, table};
 
 #[test]
 fn how_long_is_told_apart_from_what_proves_it() {
@@ -131,6 +131,40 @@ fn the_columns_of_a_table_have_names_over_what_stands_in_them() {
             }
         }
     }
+}
+
+#[test]
+fn a_word_that_hid_nothing_is_a_remark() {
+    let told = |verdict: &str, blind: &str| {
+        let story = Story::default().sensor(0..24).on(0..1, verdict, blind);
+        let report = story.access(0, "a", 1, "checked").report();
+        let value: serde_json::Value =
+            serde_json::from_str(&data::json(&report, Language::English)).unwrap();
+        let csv = rows::csv(&report, Language::English);
+        let words = |key: &str| {
+            let list = value["hosts"][0][key].as_array().unwrap().iter();
+            let words: Vec<&str> = list.map(|word| word.as_str().unwrap()).collect();
+            words.join(" ")
+        };
+        let (hidden, remarks) = (words("hidden"), words("remarks"));
+        assert!(
+            csv.trim_end().ends_with(&format!(",{hidden},{remarks}")),
+            "{csv}"
+        );
+        (hidden, remarks)
+    };
+    let of = |hidden: &str, remarks: &str| (hidden.to_owned(), remarks.to_owned());
+    assert_eq!(
+        told("complete", r#""peer_cache","no_binding""#),
+        of("", "peer_cache no_binding")
+    );
+    assert_eq!(told("complete", r#""vpn""#), of("", "vpn"));
+    assert_eq!(
+        told("partial", r#""loss","no_binding""#),
+        of("loss", "no_binding")
+    );
+    assert_eq!(told("cannot_tell", r#""doh","vpn""#), of("vpn", "doh"));
+    assert_eq!(told("cannot_tell", r#""doh","ech""#), of("doh ech", ""));
 }
 
 #[test]

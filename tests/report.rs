@@ -240,9 +240,12 @@ fn the_page_tells_when_and_why_as_its_drawing_does() {
         "Since 2026-11-20 09:00 part of its traffic was hidden from the sensor",
         "In the whole period all of its traffic was hidden from the sensor",
         "earlier 192.0.2.94 · ",
-        "earlier 192.0.2.92 (until 2026-11-13, now another host's)",
-        "192.0.2.91 (since 2026-11-16, before that another host's)",
+        "earlier 192.0.2.92 (until 2026-11-13; another host uses it now)",
+        "192.0.2.91 (since 2026-11-16; another host used it before)",
         "there is nothing to judge",
+        // Seen completely, and yet nobody can tell.
+        "What its own update server sent since ",
+        "weekends too, are drawn as away",
     ] {
         assert!(page.contains(told), "{told}");
     }

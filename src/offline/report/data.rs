@@ -138,6 +138,7 @@ struct LateData {
     elapsed_s: u64,
     active_days: u32,
     proven_days: u32,
+    counted_s: u64,
     limit_s: u64,
     limit_passed: String,
 }
@@ -239,6 +240,7 @@ impl From<&Late> for LateData {
             elapsed_s: late.elapsed().as_secs(),
             active_days: late.days,
             proven_days: late.proven,
+            counted_s: late.counted.as_secs(),
             limit_s: late.limit.as_secs(),
             limit_passed: rfc3339(late.passed),
         }

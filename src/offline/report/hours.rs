@@ -258,6 +258,11 @@ impl Stretch {
         self.full.iter().map(|day| day.days).sum()
     }
 
+    /// The time of those days.
+    pub fn full_time(&self) -> Duration {
+        self.full.iter().map(|day| day.length).sum()
+    }
+
     /// When those days became `least` and longer than `limit`.
     pub fn passed(&self, least: u32, limit: Duration) -> Option<Timestamp> {
         let (mut days, mut time) = (0, Duration::ZERO);

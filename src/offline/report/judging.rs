@@ -59,6 +59,8 @@ pub struct Late {
     pub days: u32,
     /// Those of them that prove it: they count in full, and behind them no day made the count begin anew.
     pub proven: u32,
+    /// The time of the days that count, with the rest of that of `since` where it does.
+    pub counted: Duration,
     /// More time than this, on days that count, is too long.
     pub limit: Duration,
     /// When it was.
@@ -398,6 +400,7 @@ impl Judge<'_> {
             until: self.calendar.until,
             days: stretch.days,
             proven: stretch.full_days(),
+            counted: stretch.full_time(),
             limit,
             passed,
         };

@@ -76,6 +76,26 @@ impl Voice<'_> {
         self.words.count("hours", time.as_secs() / HOUR_S)
     }
 
+    /// `2.8 days`, to be held against another number of days; whole ones without a fraction.
+    fn in_days(&self, time: Duration) -> String {
+        let tenths = (time.as_secs() * 10 + DAY_S / 2) / DAY_S;
+        let (whole, rest) = (tenths / 10, tenths % 10);
+        if rest == 0 {
+            return self.words.count("days", whole);
+        }
+        let number = format!("{whole}.{rest}");
+        self.words.fill("days.many", &[("n", &number)])
+    }
+
+    /// What was held against the limit: `4 days count, limit 2.8 days`.
+    pub fn tested(&self, late: &Late) -> String {
+        let values = [
+            ("counted", &*self.in_days(late.counted)),
+            ("limit", &self.in_days(late.limit)),
+        ];
+        self.words.fill("tested", &values)
+    }
+
     /// Why, as a sentence.
     pub fn sentence(&self, judged: &Judged) -> String {
         let word = judged.reason.as_str();
@@ -88,6 +108,12 @@ impl Voice<'_> {
                 concealed,
                 words,
             } => self.hidden(*since, concealed, *words),
+            Reason::Elsewhere {
+                since: Some(since),
+                words,
+            } if words.common(hours::Words::own_sources()).is_empty() => {
+                self.say("elsewhere_neighbours", &[("since", &self.time(*since))])
+            }
             Reason::Elsewhere { since, words } => {
                 self.unknown(word, *since, &self.coverage_words(*words))
             }

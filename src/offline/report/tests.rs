@@ -20,6 +20,7 @@ use crate::types::Timestamp;
 use crate::updates::Catalogue;
 
 mod shown;
+mod told;
 
 const CLIENT: &str = "192.0.2.7";
 const WINDOWS: &str = "windows-update";
@@ -141,6 +142,7 @@ fn silence_is_overdue_only_after_three_intervals_of_days_that_count() {
         until: Story::at(95),
         days: 3,
         proven: 3,
+        counted: Duration::from_secs((15 + 71) * 3_600),
         limit: Duration::from_secs(66 * 3_600),
         // Fifteen hours of Monday, two days, and three hours.
         passed: Story::at(75),
@@ -338,6 +340,25 @@ fn an_own_server_may_have_given_it() {
         .on(0..10, "complete", r#""internal_source_likely""#)
         .access(0, "a", 1, "checked");
     assert_eq!(story.judged().1.as_str(), "elsewhere");
+    let sentence = |story: &Story| {
+        let report = story.report();
+        let text = data::json(&report, Language::English);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let product = &value["hosts"][0]["products"][0];
+        product["sentence"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        sentence(&story),
+        "What its own update server sent since 2026-11-02 09:00 cannot be seen, even where all other traffic was (own update server likely, such \
+         as WSUS). It may have been updated from there."
+    );
+    let story = Story::default()
+        .sensor(0..480)
+        .on(0..20, "complete", r#""peer_cache""#);
+    let story = (0..20).fold(story, |story, day| {
+        story.session(day, &format!("s{day}"), "yes", "offered")
+    });
+    assert!(sentence(&story).starts_with("What neighbours sent it since 2026-11-02 09:00 cannot"));
 }
 
 #[test]

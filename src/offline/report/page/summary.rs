@@ -54,6 +54,7 @@ impl<'a> View<'a> {
                 p.why {
                     strong { (judged.lane.habits.title) } br;
                     span.late-for { (self.late(&judged.reason, late)) } br;
+                    strong { (self.voice.tested(late)) } br;
                     (self.voice.sentence(judged))
                 }
             }

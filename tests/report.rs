@@ -244,7 +244,7 @@ fn the_page_tells_when_and_why_as_its_drawing_does() {
         "192.0.2.91 (since 2026-11-16; another host used it before)",
         "there is nothing to judge",
         // Seen completely, and yet nobody can tell.
-        "What its own update server sent since ",
+        "What its own update server sends cannot be seen, even where all other traffic is (own update server likely",
         "weekends too, are drawn as away",
     ] {
         assert!(page.contains(told), "{told}");
@@ -504,6 +504,11 @@ fn what_is_too_old_is_told_with_the_remedy() {
     let expected = serde_json::json!({"records": 2, "hosts": 1, "last": "2018-08-14T09:00:00Z"});
     assert_eq!(report["left_out"], expected);
     assert_eq!(report["hosts"].as_array().unwrap().len(), 1);
+    let (_, page, _) = patchspan(
+        &["report", "-", "--format", "html", "--lang", "ja"],
+        records.as_bytes(),
+    );
+    assert!(page.contains("--until 2018-08-14 を指定すると"));
     let (_, schema, _) = patchspan(&["report", "--schema"], b"");
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     assert!(validator.is_valid(&report));

@@ -66,7 +66,7 @@ impl Exit {
                 "a configuration, a list of hosts or a catalogue is wrong; nothing was read"
             }
             Self::Input => {
-                "some input is missing, no capture (for diff, score, report, erase: no JSON lines), broken or of an unknown link type; run, doctor: an interface cannot be opened; erase: a file is in use"
+                "some input is missing, no capture (for diff, score, report, erase: no JSON lines), broken or of an unknown link type; report: no host has the name asked for; run, doctor: an interface cannot be opened; erase: a file is in use"
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
             Self::Lost => "some output could not be written",

@@ -76,8 +76,11 @@ impl Voice<'_> {
         self.words.count("hours", time.as_secs() / HOUR_S)
     }
 
-    /// `2.8 days`, to be held against another number of days; whole ones without a fraction.
+    /// `2.8 days`, to be held against another number of days; whole ones without a fraction, less than one in hours.
     fn in_days(&self, time: Duration) -> String {
+        if time.as_secs() < DAY_S {
+            return self.length(time);
+        }
         let tenths = (time.as_secs() * 10 + DAY_S / 2) / DAY_S;
         let (whole, rest) = (tenths / 10, tenths % 10);
         if rest == 0 {

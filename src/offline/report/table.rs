@@ -85,9 +85,6 @@ fn head(text: &mut String, report: &Report, voice: &Voice<'_>) {
     if !report.has_coverage {
         let _ = writeln!(text, "{}", words.say("no_coverage_note"));
     }
-    if let Some(left_out) = voice.left_out(report) {
-        let _ = writeln!(text, "{left_out}");
-    }
     for state in State::ALL.map(Some).into_iter().chain([None]) {
         let hosts = report.hosts.iter();
         let number = hosts.filter(|host| host.state() == state).count();

@@ -92,10 +92,14 @@ impl Voice<'_> {
 
     /// What was held against the limit: `4 days count, limit 2.8 days`.
     pub fn tested(&self, late: &Late) -> String {
-        let values = [
-            ("counted", &*self.in_days(late.counted)),
-            ("limit", &self.in_days(late.limit)),
-        ];
+        // As the sentence counts, unless the first day's rest is what makes it more than the limit.
+        let days = u64::from(late.proven);
+        let counted = if days * DAY_S > late.limit.as_secs() {
+            self.words.count("days", days)
+        } else {
+            self.in_days(late.counted)
+        };
+        let values = [("counted", &*counted), ("limit", &self.in_days(late.limit))];
         self.words.fill("tested", &values)
     }
 

@@ -138,7 +138,7 @@ pub(super) fn shown(value: &str) -> String {
 }
 
 /// The one of `known` that `word` was probably meant to be.
-pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let far = 1 + word.chars().count() / 3;
     let measured = known.map(|candidate| (distance(word, candidate), candidate));
     let (distance, candidate) = measured.min()?;

@@ -42,8 +42,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use errors::nearest;
-pub use errors::{ConfigError, ConfigErrors, Problem};
+pub use errors::{ConfigError, ConfigErrors, Problem, nearest};
 
 use crate::types::{Fqdn, Networks};
 use crate::updates::catalogue::sources::InternalSource;

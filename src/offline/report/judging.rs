@@ -3,10 +3,12 @@
 //! *Overdue* needs proof: days that count in full (see [`super::hours`]), on which a check or a download would have been seen. Where
 //! there is only suspicion, the state is *cannot tell*, and the reason says what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::hours::{Calendar, Concealed, HostHour, Hour, Stretch, Words};
+use jiff::civil::Date;
+
+use super::hours::{Calendar, Concealed, HostHour, Hour, Stretch, Words, date_of};
 use super::kept::{Failure, Offered, What};
 use super::rules::{Habits, Rules};
 use crate::types::Timestamp;
@@ -343,11 +345,25 @@ impl Judge<'_> {
         })
     }
 
+    /// Days on which a connection to a server failed. A name that was only looked up is no attempt: any page may ask for it.
+    fn failed_days(&self, lane: &Lane) -> usize {
+        let is_failed = |event: &&Event| {
+            let failure = event.failure.as_ref();
+            failure.is_some_and(|failure| *failure != Failure::Resolved)
+        };
+        let failed = lane.events.iter().filter(is_failed);
+        let days: BTreeSet<Date> = failed
+            .map(|event| date_of(self.calendar.zone, event.at))
+            .collect();
+        days.len()
+    }
+
     fn without_contact(&self, lane: &Lane) -> (State, Reason) {
         if let Some(first) = lane.events.first() {
             let (since, last) = (first.at, lane.events.last().unwrap_or(first).at);
             let stretch = self.calendar.stretch(self.hours, since, since);
-            let found = self.limit(lane).and_then(|limit| {
+            let is_tried = self.failed_days(lane) >= self.rules.active_days as usize;
+            let found = self.limit(lane).filter(|_| is_tried).and_then(|limit| {
                 let own = Words::own_sources();
                 self.weigh(&stretch, (since, limit), Reason::NeverReached, own, lane)
             });

@@ -326,6 +326,17 @@ fn whoever_never_asks_is_not_seen_and_whoever_never_reaches_is_overdue() {
         story.access(day, &format!("a{day}"), 1, "refused")
     });
     assert_eq!(tries.judged().1.as_str(), "never_reached");
+    // A web page may have a browser look up names; whoever connects once may have been told to by anybody.
+    let looked_up = Story::default().sensor(0..240).on(0..10, "complete", "");
+    let looked_up = (0..10).fold(looked_up, |story, day| {
+        story.access(day, &format!("a{day}"), 1, "resolved")
+    });
+    assert_eq!(looked_up.judged().0, State::NotSeen);
+    let tried = Story::default().sensor(0..240).on(0..10, "complete", "");
+    assert_eq!(
+        tried.access(0, "a", 1, "refused").judged().0,
+        State::NotSeen
+    );
     let once = Story::default()
         .sensor(0..24)
         .on(0..1, "complete", "")

@@ -300,16 +300,20 @@ fn candidates(setting: &Setting<'_>) -> Vec<Found> {
         rule.is_some_and(|rule| rule.role.opens_session())
     };
     let (updates, rest): (Vec<&str>, Vec<&str>) = names.partition(|name| is_update(name));
+    // A suffix lies within the domain of those that it is of: others are not looked at.
+    let mut words: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in rest.iter().copied().chain(setting.observed.others()) {
+        if !is_opaque(name.split('.').next().unwrap_or_default()) {
+            words.entry(registered(name)).or_default().push(name);
+        }
+    }
     let is_other = |pattern: &NamePattern| {
-        let is_word = |name: &&str| !is_opaque(name.split('.').next().unwrap_or_default());
-        let is_suffix = matches!(pattern, NamePattern::Suffix(_));
-        let mut words = rest
-            .iter()
-            .copied()
-            .chain(setting.observed.others())
-            .filter(is_word);
-        updates.iter().any(|name| pattern.matches(name))
-            || (is_suffix && words.any(|name| pattern.matches(name)))
+        let beside = match pattern {
+            NamePattern::Suffix(suffix) => words.get(registered(suffix)),
+            NamePattern::Exact(_) | NamePattern::Glob(_) => None,
+        };
+        let mut beside = beside.into_iter().flatten();
+        updates.iter().any(|name| pattern.matches(name)) || beside.any(|name| pattern.matches(name))
     };
     let groups = patterns(rest.iter().copied(), is_other);
     let found = groups.into_iter().map(|(pattern, names)| {

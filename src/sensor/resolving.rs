@@ -100,13 +100,8 @@ impl Core {
         resolution: &mut Resolution,
         stamp: Stamp,
     ) {
-        let Some(kind) = resolution.read_question(message) else {
+        let Some((query, kind)) = read_query(message, resolution) else {
             return;
-        };
-        let query = Query {
-            id: message.id(),
-            question: question_hash(resolution.question(), kind),
-            is_answered: false,
         };
         let state = flow.annotation.dns.get_or_insert_default();
         if state.queries.len() >= MAX_QUERIES {
@@ -129,13 +124,8 @@ impl Core {
         resolution: &mut Resolution,
         stamp: Stamp,
     ) {
-        let Some(kind) = resolution.read_question(message) else {
+        let Some((answered, kind)) = read_query(message, resolution) else {
             return;
-        };
-        let answered = Query {
-            id: message.id(),
-            question: question_hash(resolution.question(), kind),
-            is_answered: true,
         };
         let resolver = flow.server().address;
         let state = flow.annotation.dns.get_or_insert_default();
@@ -203,6 +193,17 @@ impl Core {
             name: name.to_owned(),
         })
     }
+}
+
+/// What a message asks, or answers, and the type that it asks for.
+fn read_query(message: &Message<'_>, resolution: &mut Resolution) -> Option<(Query, u16)> {
+    let kind = resolution.read_question(message)?;
+    let query = Query {
+        id: message.id(),
+        question: question_hash(resolution.question(), kind),
+        is_answered: message.is_response(),
+    };
+    Some((query, kind))
 }
 
 /// What was answered, with the chain of the first address that one can connect to.

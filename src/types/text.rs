@@ -29,9 +29,16 @@ pub fn push_label(text: &mut String, label: &[u8]) {
 
 /// The text of bytes of which none has to be escaped, as of nearly all.
 fn as_plain(bytes: &[u8]) -> Option<&str> {
-    let is_plain = |byte: &u8| (0x20..=0x7e).contains(byte) && *byte != b'\\';
-    let are_plain = bytes.iter().fold(true, |all, byte| all & is_plain(byte));
-    are_plain.then(|| str::from_utf8(bytes).ok()).flatten()
+    are_plain(bytes)
+        .then(|| str::from_utf8(bytes).ok())
+        .flatten()
+}
+
+/// Whether none of `bytes` has to be escaped; in a label a dot has to be.
+pub fn are_plain(bytes: &[u8]) -> bool {
+    let is_plain = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'\\';
+    // To the end, whatever comes: several bytes are looked at together.
+    bytes.iter().fold(true, |all, byte| all & is_plain(*byte))
 }
 
 /// The presentation form of `bytes`.

@@ -114,7 +114,7 @@ impl<'a> Name<'a> {
     /// As a name to compare and match; `None` for the root and broken ones.
     pub fn to_fqdn(&self) -> Option<Fqdn> {
         let mut text = String::with_capacity(64);
-        self.push_to(&mut text)?;
+        self.push_lowered(&mut text)?;
         Fqdn::from_presentation(&text)
     }
 }
@@ -174,10 +174,8 @@ fn presented(labels: &mut [u8]) -> Option<&str> {
         *length = b'.';
         count += 1;
     }
-    let is_plain = |byte: u8| (0x20..=0x7e).contains(&byte) && byte != b'\\';
-    let are_plain = labels.iter().fold(true, |all, byte| all & is_plain(*byte));
     let dots: u32 = labels.iter().map(|byte| u32::from(*byte == b'.')).sum();
-    if !are_plain || dots != count {
+    if !text::are_plain(labels) || dots != count {
         return None;
     }
     str::from_utf8(labels.get(1..)?).ok()

@@ -122,7 +122,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     // Tables whose pages the kernel zeroes at their first use.
     ("bytemuck", &["names"]),
     ("include_dir", &["updates"]),
-    ("base64", &["records"]),
+    ("data_encoding", &["records", "pseudonyms"]),
     ("toml", &["updates", "config"]),
     ("ipnet", &["types", "pseudonyms", "config"]),
     ("csv", &["config", "offline"]),

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
+use data_encoding::BASE64;
 use ring::digest;
 
 use crate::types::{Endpoint, Protocol};
@@ -31,10 +31,7 @@ pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol)
         context.update(&low.port.to_be_bytes());
         context.update(&high.port.to_be_bytes());
     }
-    format!(
-        "1:{}",
-        base64::engine::general_purpose::STANDARD.encode(context.finish())
-    )
+    format!("1:{}", BASE64.encode(context.finish().as_ref()))
 }
 
 const fn has_ports(protocol: Protocol) -> bool {

@@ -7,11 +7,11 @@
 //! * this file: the keys, which addresses are clients', addresses and prefixes there and back
 //! * [`rewriter`]: a worker's part: packets, with what was worked out before
 //! * [`names`]: names: reverse lookups, names of clients, names with addresses in them
-//! * [`text`]: addresses and MAC addresses within any text
+//! * [`text`]: addresses and MAC addresses within any text, and within texts that it encodes
 //! * [`dns`]: DNS messages
 //!
-//! Blind spots: an address that a text holds in base64, encrypted or in words is not found. A server elsewhere may have the address
-//! that is a client's pseudonym.
+//! Blind spots: an address that a text holds encrypted, compressed or in words is not found, nor one in an encoding of which [`text`] does not
+//! know. A server elsewhere may have the address that is a client's pseudonym.
 
 pub mod dns;
 pub mod names;

@@ -6,18 +6,35 @@
 //! 02:00:5e:00:53:17   02-00-5e-00-53-17   0200.5e00.5317   02005e005317
 //! ```
 //!
+//! * `ipv4`, `ipv6`, `mac`: numbers and what stands between them; `digits`: a single number
+//! * `numbers`: IPv4 in octal and hexadecimal numbers, and in fewer than four
+//! * `escapes`: letters and digits escaped as in URLs and JSON, also twice
+//! * `encoded`: texts in base64, base32 and hexadecimal digits; `raw`: the bytes of an address in base64 and base32
+//!
 //! An address that is no client's stays; of MAC addresses nobody can tell, so all are hashed. Twelve digits without a letter are
-//! taken for a time, and the end of a UUID for no MAC address.
+//! taken for a time, and the end of a UUID for no MAC address. Each notation stays as it is, but what was escaped without need may come out
+//! open.
+//!
+//! Not found: the bytes of a MAC address in base64 (eight letters, as a word has them); an address whose bytes stand among others before
+//! they are encoded; more than three layers; base58, base85, UTF-16, digits with something between them that is no separator; whatever is
+//! compressed, encrypted or cut into pieces.
 
 mod digits;
+mod encoded;
 mod escapes;
 mod ipv4;
 mod ipv6;
 mod mac;
+mod numbers;
+#[cfg(test)]
+mod properties;
+mod raw;
+mod replaced;
 
 use super::Pseudonyms;
 use super::names::Keep;
 use escapes::unescaped;
+use replaced::Replaced;
 
 /// What was found at a place: how long it is, and what is written instead.
 struct Found {
@@ -25,17 +42,37 @@ struct Found {
     text: String,
 }
 
+/// Layers of escapes, and of texts within texts, that are looked through.
+const LAYERS: usize = 3;
+
 impl Pseudonyms {
     /// What is written instead of `bytes`; `None`: the same.
     pub fn text(&self, bytes: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
-        let plain = self.text_as_it_stands(bytes, keep);
-        // Letters may be escaped that need not be (RFC 3986 section 2.3).
-        let open = unescaped(bytes).and_then(|open| self.text_as_it_stands(&open, keep));
-        let is_found_as_it_stands = plain.as_deref().and_then(unescaped) == open;
-        open.filter(|_| !is_found_as_it_stands).or(plain)
+        self.layered(bytes, keep, LAYERS)
     }
 
-    fn text_as_it_stands(&self, bytes: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
+    /// Looks through so many layers.
+    fn layered(&self, bytes: &[u8], keep: Keep<'_>, layers: usize) -> Option<Vec<u8>> {
+        let Some(within) = layers.checked_sub(1) else {
+            return self.as_it_stands(bytes, keep);
+        };
+        let decoded = self.encoded_in(bytes, keep, within);
+        let plain = self
+            .as_it_stands(decoded.as_deref().unwrap_or(bytes), keep)
+            .or(decoded);
+        let opened = |text| unescaped(text).and_then(|open| self.layered(&open, keep, within));
+        let open = opened(bytes);
+        let Some(plain) = plain else {
+            return open;
+        };
+        if unescaped(&plain) == open {
+            return Some(plain);
+        }
+        // Some of it stands there as it is, and some escaped.
+        opened(&plain).or(Some(plain))
+    }
+
+    fn as_it_stands(&self, bytes: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
         // A name may hold an address, so names go first.
         let named = self.names_in(bytes, keep);
         let text = self.addresses_in(named.as_deref().unwrap_or(bytes));
@@ -53,28 +90,20 @@ impl Pseudonyms {
     }
 
     /// `bytes` with other addresses; `None`: the same.
-    pub(super) fn addresses_in(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut rewritten = Vec::new();
-        let (mut at, mut copied) = (0, 0);
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let before = at
-                .checked_sub(1)
-                .and_then(|before| bytes.get(before))
-                .copied();
+    fn addresses_in(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut replaced = Replaced::new(bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            let (before, rest) = bytes.split_at_checked(at)?;
             let Some(found) = self.found(before, rest) else {
                 at += 1;
                 continue;
             };
-            rewritten.extend_from_slice(bytes.get(copied..at)?);
-            rewritten.extend_from_slice(found.text.as_bytes());
-            at += found.length;
-            copied = at;
+            let end = at + found.length;
+            replaced.put(at..end, found.text.as_bytes());
+            at = end;
         }
-        if copied == 0 {
-            return None;
-        }
-        rewritten.extend_from_slice(bytes.get(copied..)?);
-        Some(rewritten)
+        replaced.finish()
     }
 
     /// Names below the domains of clients, however far they reach to the left.
@@ -89,15 +118,16 @@ impl Pseudonyms {
     }
 
     fn names_of(&self, bytes: &[u8], domain: &[u8], keep: Keep<'_>) -> Option<Vec<u8>> {
-        let mut rewritten = Vec::new();
+        let mut replaced = Replaced::new(bytes);
         // `start`: of the name that is looked at. Each byte is looked at once, however often the domain stands there.
-        let (mut from, mut copied, mut start) = (1, 0, 0);
-        let mut looked = 0;
+        let (mut from, mut start, mut looked) = (1, 0, 0);
         while let Some(at) = find(bytes, domain, from) {
             from = at + domain.len();
             let new = bytes.get(looked..at)?;
             if let Some(outside) = new.iter().rposition(|byte| !is_name_byte(*byte)) {
-                start = looked + outside + 1;
+                let outside = looked + outside;
+                let length = escapes::length(bytes.get(outside..at)?).unwrap_or(1);
+                start = outside + length;
             }
             looked = at;
             let is_below = bytes.get(at - 1) == Some(&b'.') && at - 1 > start;
@@ -112,28 +142,25 @@ impl Pseudonyms {
                 start = from;
                 continue;
             };
-            rewritten.extend_from_slice(bytes.get(copied..start)?);
-            rewritten.extend(new.join(&b'.'));
-            (copied, start) = (from, from);
+            replaced.put(start..from, &new.join(&b'.'));
+            start = from;
         }
-        if copied == 0 {
-            return None;
-        }
-        rewritten.extend_from_slice(bytes.get(copied..)?);
-        Some(rewritten)
+        replaced.finish()
     }
 
-    fn found(&self, before: Option<u8>, rest: &[u8]) -> Option<Found> {
-        let first = rest.first()?;
+    fn found(&self, before: &[u8], rest: &[u8]) -> Option<Found> {
+        let (last, first) = (escapes::last(before), rest.first()?);
         if !first.is_ascii_hexdigit() && !matches!(first, b':' | b'-' | b'_' | b'%') {
-            return None;
+            return self.raw(last, rest);
         }
-        self.mac_in(before, rest)
-            .or_else(|| self.quad(before, rest))
-            .or_else(|| self.mixed(before, rest))
-            .or_else(|| self.groups(before, rest))
-            .or_else(|| self.digits(before, rest))
-            .or_else(|| self.nibbles(before, rest))
+        self.mac_in(last, rest)
+            .or_else(|| self.quad(last, rest))
+            .or_else(|| self.numbers(before, rest))
+            .or_else(|| self.mixed(last, rest))
+            .or_else(|| self.groups(last, rest))
+            .or_else(|| self.digits(last, rest))
+            .or_else(|| self.nibbles(last, rest))
+            .or_else(|| self.raw(last, rest))
     }
 }
 
@@ -214,11 +241,52 @@ mod tests {
             "aa:bb:cc:dd:ee:ff:00:11:22:33",
             "192.0.2.256",
             "192.0.2",
+            "MjAzLjAuMTEzLjk=",
+            "3230332e302e3131332e39",
+            "feb19283745566778899aabbccddeeff",
+            "%2531%2539",
             "::::::::",
             "",
         ] {
             assert_eq!(text(same), same);
         }
+    }
+
+    #[test]
+    fn escapes_are_opened_layer_by_layer() {
+        let plain = v4().to_string();
+        for escaped in [
+            "%31%39%32%2e0.2.20",
+            "%2531%25392.0.2.20",
+            "%25253192.0.2.20",
+            "\\u003192.0.2.20",
+            "\\u0031\\u0039\\u0032\\u002e0.2.20",
+            "\\x3192.0.2.20",
+            "%5Cu003192.0.2.20",
+        ] {
+            assert_eq!(text(escaped), plain, "{escaped}");
+        }
+        // What ends an escape is no part of what follows it.
+        let client = pseudonyms().address("2001:db8:1::beef".parse().unwrap());
+        for before in ["%3D", "%20", "%3d", "\\u003d", "\\x3d"] {
+            for (address, expected) in [
+                ("192.0.2.20", plain.clone()),
+                ("2001:db8:1::beef", client.to_string()),
+                ("c0000214", format!("{:08x}", v4().to_bits())),
+            ] {
+                let other = text(&format!("{before}{address}"));
+                assert!(other.ends_with(&expected), "{before}{address}: {other}");
+            }
+            assert!(!text(&format!("{before}02:00:5e:00:53:17")).contains("53:17"));
+            let name = text(&format!("{before}pc1.clients.example.edu"));
+            assert!(name.ends_with(&text("pc1.clients.example.edu")), "{name}");
+        }
+        assert_eq!(text("%2520192.0.2.20"), format!("%20{plain}"));
+        // One as it is and one escaped.
+        assert_eq!(
+            text("192.0.2.20;%3192.0.2.20;c0000214%41"),
+            format!("{plain};{plain};{:08x}A", v4().to_bits())
+        );
     }
 
     #[test]
@@ -278,10 +346,32 @@ mod tests {
         ];
         let kept = |name: &str| name.starts_with("wsus.");
         let begun = std::time::Instant::now();
-        for piece in [":", "1:", "1.", "f", "1-", "%3A", "192.0.2.20", "00:"]
-            .into_iter()
-            .chain(names)
-        {
+        let pieces = [
+            ":",
+            "1:",
+            "1.",
+            "f",
+            "1-",
+            "%3A",
+            "192.0.2.20",
+            "00:",
+            "0x1.",
+            "01.",
+            "%25",
+            "%2531",
+        ];
+        // What is a text in several bases, from several places, or layer upon layer.
+        let encoded = [
+            "VVVV",
+            "3535",
+            "33313333",
+            "MTkyLjAuMi4yMA",
+            "GE4TELRQFYZC4MRQ",
+            "TVRreUxqQXVNaTR5TUNB",
+            "Y2xpZW50cy5leGFtcGxlLmVkdS4",
+            "wAACFA-",
+        ];
+        for piece in pieces.into_iter().chain(encoded).chain(names) {
             let long = piece.repeat(65_536 / piece.len());
             let _ = pseudonyms().text(long.as_bytes(), &kept);
         }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::ipv6::is_chance;
 use super::{Found, in_hex};
 use crate::pseudonyms::Pseudonyms;
 
@@ -40,7 +41,7 @@ impl Pseudonyms {
                 let IpAddr::V6(pseudonym) = pseudonym else {
                     return None;
                 };
-                return (pseudonym != address)
+                return (pseudonym != address && !is_chance(address))
                     .then(|| found(cased(format!("{:032x}", pseudonym.to_bits()))))?;
             }
             8 => {

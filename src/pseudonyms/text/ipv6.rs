@@ -167,6 +167,12 @@ impl Run {
     }
 }
 
+/// Whether 128 bits look like a link-local address by chance, as one hash of 1,024 does: behind the prefix stand 54 zeros (RFC 4291 section
+/// 2.5.6).
+pub(super) const fn is_chance(address: Ipv6Addr) -> bool {
+    address.is_unicast_link_local() && !matches!(address.segments(), [0xfe80, 0, 0, 0, ..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{text, v4, v6};

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use data_encoding::{BASE32_NOPAD, BASE32HEX_NOPAD, BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use patchspan::protocols::dns::words;
 
 /// A server that is updated from, and others.
@@ -23,6 +24,12 @@ pub(crate) struct Client {
     pub(crate) mac: [u8; 6],
     /// The first label of its name.
     pub(crate) name: String,
+}
+
+impl Client {
+    fn full_name(&self) -> String {
+        format!("{}.clients.example.edu", self.name)
+    }
 }
 
 /// Fifty of them, half of each family.
@@ -60,8 +67,9 @@ pub(crate) fn others() -> Vec<IpAddr> {
 
 /// Everything by which one of `clients` could be known, in lower case.
 pub(crate) fn traces(clients: &[Client]) -> Vec<String> {
-    let addresses = clients.iter().map(|client| client.address).chain(others());
-    let addresses = addresses.flat_map(notations);
+    let addresses = clients.iter().map(|client| client.address);
+    let hosts = addresses.clone().flat_map(host_notations);
+    let addresses = addresses.chain(others()).flat_map(notations).chain(hosts);
     let macs = clients.iter().flat_map(|client| macs(client.mac));
     // The interface of a link-local address, and the end of a group, are made of a MAC address.
     let interfaces = clients.iter().flat_map(|client| {
@@ -71,7 +79,9 @@ pub(crate) fn traces(clients: &[Client]) -> Vec<String> {
             format!("ff{d:02x}:{e:02x}{f:02x}"),
         ]
     });
-    let names = clients.iter().map(|client| client.name.clone());
+    let names = clients
+        .iter()
+        .flat_map(|client| [vec![client.name.clone()], encodings(&client.full_name())].concat());
     let all = addresses.chain(macs).chain(interfaces).chain(names);
     all.chain(["secret".to_owned()])
         .map(|trace| trace.to_lowercase())
@@ -130,10 +140,7 @@ impl Capture {
 
     /// DNS: forward, reverse, with a subnet, with addresses in names and texts.
     fn lookups(&mut self, client: &Client) {
-        let (own, reverse) = (
-            format!("{}.clients.example.edu", client.name),
-            reverse(client.address),
-        );
+        let (own, reverse) = (client.full_name(), reverse(client.address));
         let behind = format!("{}.roaming.example.org", client.name);
         let dashed = format!(
             "ip-{}.dyn.example.net",
@@ -147,12 +154,18 @@ impl Capture {
             octets.as_slice(),
         ]
         .concat();
-        let text = [
-            &[client.address.to_string().len() as u8 + 3],
-            b"ip=".as_slice(),
-            client.address.to_string().as_bytes(),
-        ]
-        .concat();
+        let texts: Vec<Vec<u8>> = notations(client.address)
+            .iter()
+            .map(|notation| {
+                [
+                    &[notation.len() as u8 + 3],
+                    b"ip=".as_slice(),
+                    notation.as_bytes(),
+                ]
+                .concat()
+            })
+            .map(|text| record(&dashed, words::TXT, &text))
+            .collect();
         let kind = if client.address.is_ipv4() {
             words::A
         } else {
@@ -183,7 +196,7 @@ impl Capture {
                     record(&own, words::HTTPS, &hints),
                 ],
             ),
-            (&dashed, kind, vec![record(&dashed, words::TXT, &text)]),
+            (&dashed, kind, texts),
         ] {
             self.lookup(client, question, kind, &answers);
         }
@@ -208,17 +221,19 @@ impl Capture {
         let v4 = client.address.is_ipv4();
         let server = if v4 { SERVER } else { SERVER6 };
         let intranet: IpAddr = if v4 { INTRANET } else { INTRANET6 }.parse().unwrap();
-        let own = format!("{}.clients.example.edu", client.name);
+        let own = client.full_name();
         let update = "GET /pub/firefox/update.mar HTTP/1.1\r\nHost: download.mozilla.org\r\n\r\n";
         self.connection(client, server, (50_001, 80), update.as_bytes(), 400_000);
         let notations = notations(client.address).join("&a=");
         let macs = macs(client.mac).join("&m=");
+        let names = encodings(&own).join("&h=");
+        let token = BASE64.encode(client.address.to_string().as_bytes());
         let literal = match intranet {
             IpAddr::V4(_) => intranet.to_string(),
             IpAddr::V6(_) => format!("[{intranet}]"),
         };
         let head = format!(
-            "GET /x?a={notations}&m={macs}&h={own} HTTP/1.1\r\nHost: {literal}\r\nX-Forwarded-For: {}\r\nUser-Agent: probe/1 ({}; {own})\r\n\r\n",
+            "GET /x?a={notations}&m={macs}&h={own}&h={names} HTTP/1.1\r\nHost: {literal}\r\nX-Forwarded-For: {}\r\nUser-Agent: probe/1 ({}; {own}; {token})\r\n\r\n",
             client.address, client.address
         );
         self.connection(client, intranet, (50_002, 80), head.as_bytes(), 10);
@@ -229,6 +244,10 @@ impl Capture {
         self.connection(client, intranet, (50_003, 3128), absolute.as_bytes(), 10);
         let named = format!("GET /z HTTP/1.1\r\nHost: {own}\r\n\r\n");
         self.connection(client, server, (50_004, 80), named.as_bytes(), 10);
+        for (port, host) in (50_010..).zip(host_notations(client.address)) {
+            let short = format!("GET /w HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            self.connection(client, server, (port, 80), short.as_bytes(), 10);
+        }
         // A file of the catalogue whose name holds an address.
         let dated = format!(
             "GET /pub/firefox/{}.mar HTTP/1.1\r\nHost: download.mozilla.org\r\n\r\n",
@@ -247,7 +266,7 @@ impl Capture {
         } else {
             SERVER6
         };
-        let own = format!("{}.clients.example.edu", client.name);
+        let own = client.full_name();
         for (port, sni) in [(51_001, client.address.to_string()), (51_002, own)] {
             let hello = client_hello(&sni, &client.address.to_string());
             self.connection(client, server, (port, 443), &hello, 0);
@@ -452,10 +471,11 @@ impl Capture {
 
 /// How an address may be written.
 pub(crate) fn notations(address: IpAddr) -> Vec<String> {
-    match address {
+    let written = match address {
         IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();
             let bits = v4.to_bits();
+            let low = bits & 0xffff;
             vec![
                 v4.to_string(),
                 format!("{a:03}.{b:03}.{c:03}.{d:03}"),
@@ -468,12 +488,20 @@ pub(crate) fn notations(address: IpAddr) -> Vec<String> {
                 bits.to_string(),
                 format!("::ffff:{v4}"),
                 format!("::ffff:{:x}:{:x}", bits >> 16, bits & 0xffff),
+                format!("0{a:o}.{b}.0{c:o}.0{d:o}"),
+                format!("0{a:03o}.0{b:03o}.0{c:03o}.0{d:03o}"),
+                format!("0x{a:x}.0x{b:x}.0x{c:x}.0x{d:x}"),
+                format!("0x{a:x}.{b}.0{c:o}.{d}"),
+                format!("0{a:o}.{b}.{low}"),
+                format!("0x{a:x}.{}", u32::from(b) << 16 | low),
+                format!("0{bits:o}"),
+                BASE64.encode(&v4.octets()),
+                BASE32_NOPAD.encode(&v4.octets()) + "=",
             ]
         }
         IpAddr::V6(v6) => {
             let groups = v6.segments().map(|group| format!("{group:04x}"));
             let hex = groups.concat();
-            let nibbles: Vec<String> = hex.chars().rev().map(String::from).collect();
             vec![
                 v6.to_string(),
                 groups.join(":"),
@@ -482,10 +510,56 @@ pub(crate) fn notations(address: IpAddr) -> Vec<String> {
                 v6.to_string().replace(':', "%3A"),
                 hex.to_uppercase(),
                 hex,
-                nibbles.join("."),
+                nibbles(v6),
+                BASE64URL_NOPAD.encode(&v6.octets()),
+                BASE32_NOPAD.encode(&v6.octets()),
             ]
         }
-    }
+    };
+    [written, encodings(&address.to_string())].concat()
+}
+
+/// How an address may be written where a host is meant, and only there: elsewhere it is a version.
+pub(crate) fn host_notations(address: IpAddr) -> Vec<String> {
+    let IpAddr::V4(v4) = address else {
+        return Vec::new();
+    };
+    let bits = v4.to_bits();
+    let [a, b, ..] = v4.octets();
+    vec![
+        format!("{a}.{b}.{}", bits & 0xffff),
+        format!("{a}.{}", bits & 0xff_ffff),
+    ]
+}
+
+fn nibbles(address: Ipv6Addr) -> String {
+    let hex = format!("{:032x}", address.to_bits());
+    let nibbles: Vec<String> = hex.chars().rev().map(String::from).collect();
+    nibbles.join(".")
+}
+
+/// How a text may be written within another one.
+fn encodings(text: &str) -> Vec<String> {
+    let escaped = |text: &str| {
+        let escapes = text.bytes().map(|byte| format!("%{byte:02X}"));
+        escapes.collect::<String>()
+    };
+    let among_others = |before: &str| format!("{before}={text};n=1");
+    vec![
+        BASE64.encode(text.as_bytes()),
+        BASE64URL_NOPAD.encode(text.as_bytes()),
+        // From each place in a group of four digits.
+        BASE64URL_NOPAD.encode(among_others("x").as_bytes()),
+        BASE64URL_NOPAD.encode(among_others("xy").as_bytes()),
+        BASE64URL_NOPAD.encode(among_others("xyz").as_bytes()),
+        BASE64.encode(BASE64.encode(text.as_bytes()).as_bytes()),
+        BASE32_NOPAD.encode(text.as_bytes()),
+        BASE32HEX_NOPAD.encode(text.as_bytes()),
+        HEXLOWER.encode(text.as_bytes()),
+        HEXUPPER.encode(text.as_bytes()),
+        escaped(text),
+        escaped(&escaped(text)),
+    ]
 }
 
 /// How a MAC address may be written.
@@ -493,14 +567,16 @@ pub(crate) fn macs(mac: [u8; 6]) -> Vec<String> {
     let bytes = mac.map(|byte| format!("{byte:02x}"));
     let digits = bytes.concat();
     let dotted = [&digits[..4], &digits[4..8], &digits[8..]].join(".");
-    vec![
+    let written = vec![
         bytes.join(":"),
         bytes.join("-"),
         bytes.join("%3A"),
         dotted,
         digits.to_uppercase(),
         digits,
-    ]
+    ];
+    let encoded = encodings(&written[0]);
+    [written, encoded].concat()
 }
 
 fn notations_in_name(address: IpAddr) -> String {
@@ -513,7 +589,7 @@ pub(crate) fn reverse(address: IpAddr) -> String {
             let [a, b, c, d] = v4.octets();
             format!("{d}.{c}.{b}.{a}.in-addr.arpa")
         }
-        IpAddr::V6(_) => format!("{}.ip6.arpa", notations(address).pop().unwrap()),
+        IpAddr::V6(v6) => format!("{}.ip6.arpa", nibbles(v6)),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Any bytes as a DNS message, a name, a URL and a text under pseudonyms: what comes out is bounded, holds no client's address where one was
-//! read, and what was rewritten once stays.
+//! Any bytes as a DNS message, a name, a URL and a text under pseudonyms: what comes out is bounded, and holds no client's address where one was
+//! read, nor one within an encoded text, whatever stands around it.
 #![no_main]
 
 use std::sync::OnceLock;
 
+use data_encoding::{BASE32_NOPAD, BASE32HEX_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 use libfuzzer_sys::fuzz_target;
 use patchspan::protocols::dns::{Data, Message};
 use patchspan::pseudonyms::{Clients, Key, Pseudonyms};
@@ -38,8 +39,24 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(rewritten, Some(expected.into_bytes()));
         }
     }
+    within_another_text(pseudonyms, bytes);
     message(pseudonyms, bytes);
 });
+
+/// A client in an encoded text, glued to anything.
+fn within_another_text(pseudonyms: &Pseudonyms, bytes: &[u8]) {
+    let Some(([base, last, at], around)) = bytes.split_first_chunk::<3>() else {
+        return;
+    };
+    let inner = format!(" 192.0.2.{last} ");
+    let bases = [BASE64URL_NOPAD, BASE32_NOPAD, BASE32HEX_NOPAD, HEXLOWER];
+    let token = bases[usize::from(*base) % bases.len()].encode(inner.as_bytes());
+    let (before, after) = around.split_at(usize::from(*at) % (around.len() + 1));
+    let text = [before, token.as_bytes(), after].concat();
+    let rewritten = pseudonyms.text(&text, &|_| false).expect("found");
+    let mut windows = rewritten.windows(token.len());
+    assert!(!windows.any(|window| window == token.as_bytes()), "{token}");
+}
 
 fn pseudonyms() -> Pseudonyms {
     let key = Key::parse(&"07".repeat(32)).expect("a key");

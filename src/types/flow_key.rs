@@ -1,9 +1,10 @@
 //! Endpoints, directions and the ordered 5-tuple.
 
-use std::hash::Hasher;
-use std::net::IpAddr;
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// IP protocol number of the transport layer.
 ///
@@ -31,21 +32,6 @@ pub struct Endpoint {
     pub address: IpAddr,
     /// Port.
     pub port: u16,
-}
-
-impl Endpoint {
-    /// Whether it stands at or before `other`; as `<=`, which compares byte by byte.
-    fn is_below(self, other: Self) -> bool {
-        match (self.address, other.address) {
-            (IpAddr::V4(own), IpAddr::V4(others)) => {
-                (own.to_bits(), self.port) <= (others.to_bits(), other.port)
-            }
-            (IpAddr::V6(own), IpAddr::V6(others)) => {
-                (own.to_bits(), self.port) <= (others.to_bits(), other.port)
-            }
-            (own, _) => own.is_ipv4(),
-        }
-    }
 }
 
 /// Which way a packet of a flow goes, by the order of the flow's key: not yet who is the client.
@@ -76,56 +62,88 @@ impl Direction {
     }
 }
 
-/// A 5-tuple in which both directions meet: the lower endpoint stands first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A 5-tuple in which both directions meet: the lower endpoint stands first. In words, as every packet's is compared and hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
+    low: Words,
+    high: Words,
+    low_port: u16,
+    high_port: u16,
+    /// 0, or one more than the outer VLAN id where VLANs belong to the key.
+    vlan: u16,
+    protocol: Protocol,
+    family: Family,
+}
+
+/// An address's bits, the upper half first.
+type Words = [u64; 2];
+
+/// What the addresses of a key are: a packet's are of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+/// What a key is made of, in the order in which keys are compared, hashed and kept.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename = "FlowKey")]
+struct Parts {
     low: Endpoint,
     high: Endpoint,
     protocol: Protocol,
-    /// 0, or one more than the outer VLAN id where VLANs belong to the key.
     vlan: u16,
 }
 
 impl FlowKey {
     /// The key of a packet from `source` to `destination`, and which side that packet shows.
+    ///
+    /// Both addresses are of one family; of two families the IPv4 address counts as the IPv6 one that it is mapped to (RFC 4291 section
+    /// 2.5.5.2).
     pub fn new(
         source: Endpoint,
         destination: Endpoint,
         protocol: Protocol,
         vlan: Option<u16>,
     ) -> (Self, Side) {
-        let vlan = vlan.map_or(0, |id| id.saturating_add(1));
-        if source.is_below(destination) {
-            (
-                Self {
-                    low: source,
-                    high: destination,
-                    protocol,
-                    vlan,
-                },
-                Side::LowToHigh,
-            )
+        let (family, from, to) = match (source.address, destination.address) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let words = |address: Ipv4Addr| [0, address.to_bits().into()];
+                (Family::V4, words(from), words(to))
+            }
+            (from, to) => (Family::V6, words(from), words(to)),
+        };
+        let is_in_order = (from, source.port) <= (to, destination.port);
+        let (side, low, high, low_port, high_port) = if is_in_order {
+            let (low, high) = (source.port, destination.port);
+            (Side::LowToHigh, from, to, low, high)
         } else {
-            (
-                Self {
-                    low: destination,
-                    high: source,
-                    protocol,
-                    vlan,
-                },
-                Side::HighToLow,
-            )
-        }
+            let (low, high) = (destination.port, source.port);
+            (Side::HighToLow, to, from, low, high)
+        };
+        let key = Self {
+            low,
+            high,
+            low_port,
+            high_port,
+            vlan: vlan.map_or(0, |id| id.saturating_add(1)),
+            protocol,
+            family,
+        };
+        (key, side)
     }
 
     /// The same flow between other addresses.
     #[must_use]
     pub fn between(&self, mut address: impl FnMut(IpAddr) -> IpAddr) -> Self {
-        let mut endpoint = |endpoint: Endpoint| Endpoint {
-            address: address(endpoint.address),
-            ..endpoint
+        let mut endpoint = |side: Side| {
+            let endpoint = self.sender(side);
+            Endpoint {
+                address: address(endpoint.address),
+                ..endpoint
+            }
         };
-        let (low, high) = (endpoint(self.low), endpoint(self.high));
+        let (low, high) = (endpoint(Side::LowToHigh), endpoint(Side::HighToLow));
         let (key, _) = Self::new(low, high, self.protocol, None);
         Self {
             vlan: self.vlan,
@@ -135,9 +153,13 @@ impl FlowKey {
 
     /// The endpoint that sends in the direction of `side`.
     pub const fn sender(&self, side: Side) -> Endpoint {
-        match side {
-            Side::LowToHigh => self.low,
-            Side::HighToLow => self.high,
+        let (words, port) = match side {
+            Side::LowToHigh => (self.low, self.low_port),
+            Side::HighToLow => (self.high, self.high_port),
+        };
+        Endpoint {
+            address: self.family.address(words),
+            port,
         }
     }
 
@@ -148,17 +170,24 @@ impl FlowKey {
 
     /// Feeds a hasher with the whole key, in few words: for tables, which look up every packet's.
     pub fn digest(&self, hasher: &mut impl Hasher) {
-        match (self.low.address, self.high.address) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => {
-                hasher.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
-            }
-            (low, high) => [low, high]
-                .map(to_bits)
-                .into_iter()
-                .for_each(|bits| hasher.write_u128(bits)),
+        let ([low_half, low], [high_half, high]) = (self.low, self.high);
+        if self.family == Family::V6 {
+            hasher.write_u64(low_half);
+            hasher.write_u64(high_half);
         }
-        let ports = u64::from(self.low.port) << 48 | u64::from(self.high.port) << 32;
+        hasher.write_u64(low);
+        hasher.write_u64(high);
+        let ports = u64::from(self.low_port) << 48 | u64::from(self.high_port) << 32;
         hasher.write_u64(ports | u64::from(self.vlan) << 8 | u64::from(self.protocol.0));
+    }
+
+    const fn parts(&self) -> Parts {
+        Parts {
+            low: self.sender(Side::LowToHigh),
+            high: self.sender(Side::HighToLow),
+            protocol: self.protocol,
+            vlan: self.vlan,
+        }
     }
 
     /// Transport protocol.
@@ -167,10 +196,55 @@ impl FlowKey {
     }
 }
 
-const fn to_bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => address.to_bits() as u128,
+impl Ord for FlowKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for FlowKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for FlowKey {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.parts().hash(hasher);
+    }
+}
+
+impl Serialize for FlowKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.parts().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FlowKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parts = Parts::deserialize(deserializer)?;
+        let (key, _) = Self::new(parts.low, parts.high, parts.protocol, None);
+        Ok(Self {
+            vlan: parts.vlan,
+            ..key
+        })
+    }
+}
+
+const fn words(address: IpAddr) -> Words {
+    let bits = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
+    };
+    [(bits >> 64) as u64, bits as u64]
+}
+
+impl Family {
+    const fn address(self, [upper, lower]: Words) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::from_bits(lower as u32)),
+            Self::V6 => IpAddr::V6(Ipv6Addr::from_bits((upper as u128) << 64 | lower as u128)),
+        }
     }
 }
 
@@ -195,18 +269,26 @@ mod tests {
 
     use super::*;
 
-    fn endpoint() -> impl Strategy<Value = Endpoint> {
-        let address = prop_oneof![
-            (0..4_u32).prop_map(|bits| IpAddr::from(std::net::Ipv4Addr::from_bits(bits << 7))),
-            (0..4_u128).prop_map(|bits| IpAddr::from(std::net::Ipv6Addr::from_bits(bits << 71))),
-        ];
-        (address, 0..3_u16).prop_map(|(address, port)| Endpoint { address, port })
+    fn endpoints() -> impl Strategy<Value = [Endpoint; 2]> {
+        let v4 = |bits: u128| IpAddr::from(Ipv4Addr::from_bits((bits as u32) << 7));
+        let v6 = |bits: u128| IpAddr::from(Ipv6Addr::from_bits(bits << 71));
+        let endpoint = || (0..4_u128, 0..3_u16);
+        (any::<bool>(), endpoint(), endpoint()).prop_map(move |(is_v4, one, other)| {
+            [one, other].map(|(bits, port)| Endpoint {
+                address: if is_v4 { v4(bits) } else { v6(bits) },
+                port,
+            })
+        })
     }
 
     proptest! {
         #[test]
-        fn the_lower_endpoint_is_told_as_by_comparison(one in endpoint(), other in endpoint()) {
-            prop_assert_eq!(one.is_below(other), one <= other);
+        fn keys_are_what_their_endpoints_are([one, other] in endpoints()) {
+            let (key, side) = FlowKey::new(one, other, Protocol::UDP, None);
+            prop_assert_eq!((key.sender(side), key.receiver(side)), (one, other));
+            prop_assert_eq!(side == Side::LowToHigh, one <= other);
+            let kept = serde_json::to_string(&key).unwrap();
+            prop_assert_eq!(serde_json::from_str::<FlowKey>(&kept).unwrap(), key);
         }
     }
 

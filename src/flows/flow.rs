@@ -8,6 +8,7 @@ use foldhash::quality::FixedState;
 use super::EndReason;
 use super::kept::Standing;
 use super::options::FlowOptions;
+use super::sides::Sides;
 use super::tcp::Tcp;
 use super::victims::Worth;
 use crate::types::flow_key::Side;
@@ -67,14 +68,22 @@ pub struct Delivered {
     pub gaps: u64,
 }
 
-/// What was counted of one side's packets.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SideCounts {
-    pub packets: u64,
-    pub wire_bytes: u64,
-    /// UDP payload; TCP has its sequence space.
-    pub datagram_bytes: u64,
-    pub flags: u8,
+/// What was around the first packet.
+#[derive(Debug)]
+struct Around {
+    vlan: VlanTags,
+    tunnel: Option<Tunnel>,
+}
+
+impl Around {
+    fn of(packet: &Packet<'_>) -> Option<Box<Self>> {
+        let is_bare = packet.tunnel.is_none() && packet.vlan.ids().is_empty();
+        let around = || Self {
+            vlan: packet.vlan,
+            tunnel: packet.tunnel,
+        };
+        (!is_bare).then(|| Box::new(around()))
+    }
 }
 
 /// A flow. What every packet touches stands in front, in few lines of the core's cache.
@@ -96,10 +105,10 @@ pub struct Flow<A> {
     pub(super) is_stirred: bool,
     /// It ends for this reason as soon as its alarm has come.
     pub(super) leaving: Option<EndReason>,
-    pub(super) tcp: Option<Box<Tcp>>,
-    pub(super) sides: [SideCounts; 2],
     pub(super) last: Timestamp,
+    pub(super) sides: Sides,
     pub(super) last_recorded: Timestamp,
+    pub(super) tcp: Option<Tcp>,
     /// What the observer keeps with the flow.
     pub annotation: A,
     pub(super) alarm: Option<Timestamp>,
@@ -108,8 +117,7 @@ pub struct Flow<A> {
     pub(super) duplicates: u64,
     id: u64,
     first: Stamp,
-    vlan: VlanTags,
-    tunnel: Option<Box<Tunnel>>,
+    around: Option<Box<Around>>,
     icmp: Option<(u8, u8)>,
 }
 
@@ -129,11 +137,10 @@ impl<A: Default> Flow<A> {
             last_recorded: packet.recorded,
             client,
             evidence,
-            sides: [SideCounts::default(); 2],
+            sides: Sides::default(),
             duplicates: 0,
-            vlan: packet.vlan,
-            tunnel: packet.tunnel.map(Box::new),
-            tcp: matches!(packet.transport, Transport::Tcp(_)).then(Box::default),
+            around: Around::of(packet),
+            tcp: matches!(packet.transport, Transport::Tcp(_)).then(Tcp::default),
             icmp: match packet.transport {
                 Transport::Icmp(message) => Some((message.kind, message.code)),
                 _ => None,
@@ -157,36 +164,41 @@ impl<A> Flow<A> {
     pub(super) fn resume(&mut self, standing: &Standing, side: Side, packet: &Packet<'_>) {
         self.id = standing.id;
         self.set_client(standing.client, ClientEvidence::Protocol);
-        if let (Some(tcp), Transport::Tcp(segment)) = (&mut self.tcp, packet.transport) {
-            **tcp = Tcp::resume(standing.next, side, &segment);
+        if let Transport::Tcp(segment) = packet.transport {
+            self.sides.resume(standing.next, side, &segment);
         }
     }
 
     /// How it stands.
-    pub fn standing(&mut self) -> Standing {
-        let sides = [Side::LowToHigh, Side::HighToLow];
+    pub fn standing(&self) -> Standing {
+        let next = |side: Side| {
+            let sequence = &self.sides.of(side).sequence;
+            let position = self.tcp.as_ref()?.handed_on(side, sequence.passed());
+            let base = sequence.base()?;
+            Some(base.wrapping_add(position as u32))
+        };
         Standing {
             key: self.key,
             id: self.id,
             last: self.last,
             client: self.client,
-            next: sides.map(|side| self.tcp.as_mut()?.next_number(side)),
+            next: [Side::LowToHigh, Side::HighToLow].map(next),
         }
     }
 
     /// Payload of a direction that was counted, and lies behind where [`Flow::standing`] says that the flow stands.
-    pub fn ahead(&mut self, direction: Direction) -> u64 {
+    pub fn ahead(&self, direction: Direction) -> u64 {
         let side = self.side(direction);
-        let bytes = self.delivered(direction).bytes;
-        let stands = self.tcp.as_mut().map_or(bytes, |tcp| tcp.handed_on(side));
+        let sequence = &self.sides.of(side).sequence;
+        let bytes = sequence.delivered().bytes;
+        let stands = |tcp: &Tcp| tcp.handed_on(side, sequence.passed());
+        let stands = self.tcp.as_ref().map_or(bytes, stands);
         bytes.saturating_sub(stands)
     }
 
     /// Whether more may come: nobody closed or reset it.
     pub fn goes_on(&self) -> bool {
-        self.tcp
-            .as_ref()
-            .is_none_or(|tcp| !tcp.is_closed(&self.sides))
+        self.tcp.is_none() || !self.sides.is_closed()
     }
 
     /// Takes `side` for the client, where `evidence` is stronger than what told so far.
@@ -274,24 +286,17 @@ impl<A> Flow<A> {
 
     /// Frames of a direction.
     pub fn packets(&self, direction: Direction) -> u64 {
-        self.counts(self.side(direction)).packets
+        self.sides.of(self.side(direction)).packets
     }
 
     /// Bytes on the wire of a direction.
     pub fn wire_bytes(&self, direction: Direction) -> u64 {
-        self.counts(self.side(direction)).wire_bytes
+        self.sides.of(self.side(direction)).wire_bytes
     }
 
     /// Payload bytes of a direction, each counted once.
     pub fn delivered(&self, direction: Direction) -> Delivered {
-        let side = self.side(direction);
-        match &self.tcp {
-            Some(tcp) => tcp.delivered(side),
-            None => Delivered {
-                bytes: self.counts(side).datagram_bytes,
-                ..Delivered::default()
-            },
-        }
+        self.sides.of(self.side(direction)).sequence.delivered()
     }
 
     /// Packets that the mirror showed twice.
@@ -301,17 +306,19 @@ impl<A> Flow<A> {
 
     /// TCP flags of a direction, all together.
     pub fn tcp_flags(&self, direction: Direction) -> u8 {
-        self.counts(self.side(direction)).flags
+        self.sides.of(self.side(direction)).flags
     }
 
     /// Tags of the first frame.
-    pub const fn vlan(&self) -> &VlanTags {
-        &self.vlan
+    pub fn vlan(&self) -> &VlanTags {
+        self.around
+            .as_ref()
+            .map_or(&VlanTags::NONE, |around| &around.vlan)
     }
 
     /// The tunnel around the first packet.
     pub fn tunnel(&self) -> Option<&Tunnel> {
-        self.tunnel.as_deref()
+        self.around.as_ref()?.tunnel.as_ref()
     }
 
     /// ICMP type and code of the first packet.
@@ -321,45 +328,36 @@ impl<A> Flow<A> {
 
     /// How the connection was made; `None` for other protocols than TCP.
     pub fn handshake(&self) -> Option<Handshake> {
-        self.tcp
-            .as_ref()
-            .map(|tcp| tcp.handshake(self.client, &self.sides))
+        let tcp = self.tcp.as_ref()?;
+        Some(self.sides.handshake(self.client, tcp.is_refused()))
     }
 
     /// EVE's TCP state; `None` for other protocols.
     pub fn tcp_state(&self) -> Option<&'static str> {
-        self.tcp
-            .as_ref()
-            .map(|tcp| tcp.state(self.client, &self.sides))
+        let tcp = self.tcp.as_ref()?;
+        Some(self.sides.state(self.client, tcp.is_refused()))
     }
 
     /// Whether the client or the server reset the connection.
     pub fn was_reset(&self) -> bool {
-        self.sides
-            .iter()
-            .any(|side| TcpFlags(side.flags).has(TcpFlags::RST))
+        self.sides.any(TcpFlags::RST)
     }
 
     /// EVE's flow state.
     pub fn state(&self) -> &'static str {
-        let both_ways = self.sides.iter().all(|side| side.packets > 0);
-        match &self.tcp {
-            Some(tcp) if tcp.is_closed(&self.sides) => "closed",
-            Some(tcp)
-                if tcp.handshake(self.client, &self.sides) == Handshake::Complete
-                    || (tcp.is_midstream() && both_ways) =>
-            {
-                "established"
-            }
-            Some(_) => "new",
+        let both_ways = self.sides.are_both_shown();
+        match self.handshake() {
+            Some(_) if self.sides.is_closed() => "closed",
+            Some(Handshake::Complete) => "established",
+            Some(_) if self.sides.is_midstream() && both_ways => "established",
             None if both_ways => "established",
-            None => "new",
+            _ => "new",
         }
     }
 
     /// What would be lost if a full table gave it up now.
     pub(super) fn worth_now(&self) -> Worth {
-        let is_one_way = self.sides.iter().any(|side| side.packets == 0);
+        let is_one_way = !self.sides.are_both_shown();
         match (self.is_decided, self.goes_on()) {
             (true, true) if self.watched => Worth::Watched,
             _ if is_one_way => Worth::OneWay,
@@ -385,23 +383,16 @@ impl<A> Flow<A> {
     }
 
     fn timeout(&self, options: &FlowOptions) -> Duration {
-        let both_ways = self.sides.iter().all(|side| side.packets > 0);
-        match (self.key.protocol(), &self.tcp) {
-            (_, Some(tcp)) if tcp.is_closed(&self.sides) => options.tcp_closed,
-            (_, Some(tcp)) => match tcp.handshake(self.client, &self.sides) {
-                Handshake::Complete | Handshake::Midstream => options.tcp_established,
-                Handshake::Refused | Handshake::Unanswered => options.tcp_incomplete,
-            },
+        let both_ways = self.sides.are_both_shown();
+        match (self.key.protocol(), self.handshake()) {
+            (_, Some(_)) if self.sides.is_closed() => options.tcp_closed,
+            (_, Some(Handshake::Complete | Handshake::Midstream)) => options.tcp_established,
+            (_, Some(Handshake::Refused | Handshake::Unanswered)) => options.tcp_incomplete,
             (Protocol::UDP, None) if both_ways => options.udp_both_ways,
             (Protocol::UDP, None) => options.udp_one_way,
             (Protocol::ICMP | Protocol::ICMPV6, None) => options.icmp,
             _ => options.other,
         }
-    }
-
-    fn counts(&self, side: Side) -> SideCounts {
-        let [low, high] = self.sides;
-        if side == Side::LowToHigh { low } else { high }
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! * [`table`]: key to flow, the road of a packet
 //! * [`flow`]: one flow's figures
+//! * `sides`: what both sides sent
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
 //! * [`victims`]: whom a full table gives up
@@ -19,6 +20,7 @@ pub mod duplicates;
 pub mod flow;
 pub mod kept;
 pub mod options;
+mod sides;
 pub mod table;
 pub mod tcp;
 pub mod timers;

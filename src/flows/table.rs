@@ -133,6 +133,7 @@ impl<A: Default, M> FlowTable<A, M> {
         let (key, side) = packet.flow_key(self.options.key_vlan);
         let hash = self.hash(&key);
         let is_duplicate = self.duplicates.is_duplicate((hash, side), packet);
+        let mut is_known = false;
         let slot = match self.find(hash, &key) {
             Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
                 self.counters.reused += 1;
@@ -140,9 +141,7 @@ impl<A: Default, M> FlowTable<A, M> {
                 self.open((hash, key), side, packet, observer)
             }
             Some(slot) => {
-                if let Some(flow) = self.slab.flow(slot) {
-                    flow.touched = true;
-                }
+                is_known = true;
                 slot
             }
             None => self.open((hash, key), side, packet, observer),
@@ -151,6 +150,7 @@ impl<A: Default, M> FlowTable<A, M> {
         let Some(flow) = self.slab.flow(slot) else {
             return;
         };
+        flow.touched |= is_known;
         count(flow, side, packet, is_duplicate);
         if is_duplicate {
             self.counters.duplicates += 1;
@@ -170,11 +170,7 @@ impl<A: Default, M> FlowTable<A, M> {
                 _ => {}
             }
         }
-        if self
-            .slab
-            .flow(slot)
-            .is_some_and(|flow| std::mem::take(&mut flow.is_stirred))
-        {
+        if std::mem::take(&mut flow.is_stirred) {
             self.weigh(slot);
             self.arm(slot);
         }
@@ -334,8 +330,10 @@ impl<A: Default, M> FlowTable<A, M> {
             }
             memory
         });
-        observer.opened(&mut flow, packet, earlier);
         let slot = self.slab.insert(flow);
+        if let Some(flow) = self.slab.flow(slot) {
+            observer.opened(flow, packet, earlier);
+        }
         self.victims.push(slot, Worth::default());
         let (hasher, slab) = (&self.hasher, &self.slab);
         let rehash = |slot: &u32| slab.key(*slot).map_or(0, |key| self::hash(hasher, key));
@@ -399,19 +397,16 @@ impl<A: Default, M> FlowTable<A, M> {
         let Transport::Tcp(segment) = packet.transport else {
             return false;
         };
-        let Some(flow) = self
-            .slab
-            .flow(slot)
-            .filter(|_| segment.flags.has(TcpFlags::SYN))
-        else {
+        if !segment.flags.has(TcpFlags::SYN) {
             return false;
-        };
-        let Some(tcp) = &flow.tcp else {
+        }
+        let Some(flow) = self.slab.flow(slot) else {
             return false;
         };
         let is_answer = segment.flags.has(TcpFlags::ACK);
-        tcp.is_other_connection(side, segment.sequence)
-            && (!is_answer || tcp.is_closed(&flow.sides))
+        flow.tcp.is_some()
+            && flow.sides.is_other_connection(side, segment.sequence)
+            && (!is_answer || flow.sides.is_closed())
     }
 
     /// What would be lost with a flow may have changed.
@@ -563,8 +558,8 @@ impl<A: Default, M> FlowTable<A, M> {
             recorded: flow.last_recorded(),
             ..flow.first()
         };
-        if let Some(tcp) = &mut flow.tcp {
-            tcp.settle(&flow.sides);
+        if flow.tcp.is_some() {
+            flow.sides.settle();
         }
         finish_streams(flow, stamp, &mut self.waiting, observer);
         let memory = observer.ended(flow, reason, at);
@@ -585,7 +580,7 @@ fn hash(hasher: &FixedState, key: &FlowKey) -> u64 {
 fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: bool) {
     flow.last = flow.last.max(packet.timestamp);
     flow.last_recorded = flow.last_recorded.max(packet.recorded);
-    let counts = &mut flow.sides[side.index()];
+    let [counts, _] = flow.sides.from(side);
     flow.is_stirred |= counts.packets == 0;
     counts.packets += u64::from(packet.frames.max(1));
     counts.wire_bytes += packet.wire_bytes;
@@ -610,7 +605,7 @@ fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: b
                 flow.set_client(client, evidence);
             }
         }
-        Transport::Udp(datagram) => counts.datagram_bytes += u64::from(datagram.payload_length),
+        Transport::Udp(datagram) => counts.sequence.add_datagram(datagram.payload_length.into()),
         _ => {}
     }
 }
@@ -625,8 +620,9 @@ fn follow_segment<A, O: Observer<A>>(
 ) {
     // The flow's first packet may have shown no more than its ports.
     let tcp = flow.tcp.get_or_insert_default();
-    let change = tcp.segment(side, segment);
-    let acknowledged = tcp.acknowledged(side.reversed());
+    tcp.begin();
+    let change = flow.sides.segment(side, segment);
+    let acknowledged = flow.sides.of(side.reversed()).sequence.acknowledged();
     let is_last = segment.flags.has(TcpFlags::FIN);
     let begins = change.position.is_some() && (segment.payload_length > 0 || is_last);
     let streams = tcp.take_streams(begins);
@@ -735,7 +731,7 @@ fn finish_streams<A>(
     waiting.bytes -= streams.memory();
     let client = flow.client_side();
     for side in [client, client.reversed()] {
-        let passed = flow.tcp.as_ref().map_or(0, |tcp| tcp.passed(side));
+        let passed = flow.sides.of(side).sequence.passed();
         let mut on =
             |chunk: Chunk<'_>| observer.stream(flow, side, chunk, stamp) == Interest::Continue;
         streams.side(side).finish(passed, &mut on);
@@ -781,9 +777,13 @@ impl<A> Slab<A> {
         self.place(slot)?.as_mut()
     }
 
-    fn key(&self, slot: u32) -> Option<&FlowKey> {
+    fn get(&self, slot: u32) -> Option<&Flow<A>> {
         let chunk = self.chunks.get(slot as usize / CHUNK)?;
-        chunk.get(slot as usize % CHUNK)?.as_ref().map(Flow::key)
+        chunk.get(slot as usize % CHUNK)?.as_ref()
+    }
+
+    fn key(&self, slot: u32) -> Option<&FlowKey> {
+        self.get(slot).map(Flow::key)
     }
 
     fn free(&mut self, slot: u32) {

@@ -12,13 +12,14 @@ use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Activity, Contact, NameSource};
 use crate::updates::os::RowId;
 
-/// A worker's state of one flow. What every packet touches stands in front.
+/// A worker's state of one flow. What many packets touch stands in front.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Annotation {
+    pub burst: Burst,
+    /// Payload toward the client that belongs to a burst or an activity.
+    pub counted: u64,
     pub application: Application,
-    /// The packet that last brought something of a stream or a datagram.
-    pub last: Stamp,
     pub protocol: Option<AppProtocol>,
     /// Whether a claimed name was compared with those of DNS.
     pub is_compared: bool,
@@ -48,15 +49,14 @@ pub(super) struct Annotation {
     pub inherited: Option<Box<Naming>>,
     /// The contact with a catalogue name.
     pub contact: Option<Arc<Contact>>,
-    pub burst: Burst,
-    /// What was told of the flow's bytes so far.
-    pub told: Told,
+    /// The packet that last brought something of a stream.
+    pub last: Stamp,
+    /// What was told of the flow's bytes so far, where something was.
+    pub told: Option<Box<Told>>,
     /// What went over before the name was known.
     pub pending: Vec<PendingActivity>,
-    /// A TLS record that waits for more of the handshake, until then.
-    pub tls_due: Option<Timestamp>,
-    /// The packet that completed the TLS record, as far as it has come.
-    pub tls_stamp: Stamp,
+    /// A TLS record that waits for more of the handshake.
+    pub tls_wait: Option<Box<TlsWait>>,
     /// Community ID, once it was needed.
     pub community_id: Option<Box<str>>,
     /// What the client's SYN tells of its system, until it was told.
@@ -69,6 +69,21 @@ pub(super) struct Annotation {
 const LONG_NAME: usize = 128;
 
 impl Annotation {
+    /// What was told of the flow's bytes so far.
+    pub fn was_told(&self) -> Told {
+        self.told.as_deref().copied().unwrap_or_default()
+    }
+
+    /// As [`Self::was_told`], to be changed.
+    pub fn told(&mut self) -> &mut Told {
+        self.told.get_or_insert_default()
+    }
+
+    /// Until when a TLS record waits for more.
+    pub fn tls_due(&self) -> Option<Timestamp> {
+        self.tls_wait.as_ref()?.due
+    }
+
     /// Bytes of what is incomplete, of names and questions, and of what waits for a name.
     pub fn memory(&self) -> usize {
         let names = [&self.naming, &self.inherited];
@@ -204,11 +219,18 @@ pub(super) struct Burst {
     pub large: u64,
 }
 
+/// A TLS record that is not written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TlsWait {
+    /// It waits for more of the handshake, until then.
+    pub due: Option<Timestamp>,
+    /// The packet that completed it, as far as it has come.
+    pub stamp: Stamp,
+}
+
 /// What was told of a flow's bytes so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
-    /// Payload toward the client that belongs to a burst or an activity.
-    pub counted: u64,
     /// HTTP transactions.
     pub transactions: u64,
     pub bytes_toserver: u64,

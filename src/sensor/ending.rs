@@ -20,7 +20,9 @@ pub(super) enum Failed {
 impl Core {
     /// The handshake did not go on: what is known of it is told.
     pub(super) fn tls_overdue(&mut self, flow: &mut Flow<Annotation>) {
-        flow.annotation.tls_due = None;
+        if let Some(wait) = &mut flow.annotation.tls_wait {
+            wait.due = None;
+        }
         match std::mem::take(&mut flow.annotation.application) {
             Application::Tls(session) => {
                 self.write_tls(flow, &session);
@@ -126,14 +128,15 @@ impl Core {
             flow.wire_bytes(Direction::ToServer),
             flow.wire_bytes(Direction::ToClient),
         );
+        let told = flow.annotation.was_told();
         let ended = Ended {
             contact,
             end: flow.last(),
             time: now,
             bytes_toserver: toserver,
             bytes_toclient: toclient,
-            rest_toserver: flow.annotation.told.rest_toserver(toserver),
-            rest_toclient: flow.annotation.told.rest_toclient(toclient),
+            rest_toserver: told.rest_toserver(toserver),
+            rest_toclient: told.rest_toclient(toclient),
             was_reset: flow.was_reset(),
             application: flow.annotation.protocol.map(AppProtocol::as_str),
         };

@@ -92,13 +92,14 @@ impl GoingOn {
             flow.wire_bytes(Direction::ToClient),
         );
         let (annotation, last) = (&flow.annotation, flow.last());
-        let told = annotation.told;
+        let told = annotation.was_told();
         let mut burst = annotation.burst;
         if burst.bytes == 0 {
             (burst.start, burst.last) = (last, last);
         }
         // What was counted behind the place where the flow stands counts again.
-        burst.bytes = (burst.bytes + delivered.saturating_sub(told.counted)).saturating_sub(ahead);
+        burst.bytes =
+            (burst.bytes + delivered.saturating_sub(annotation.counted)).saturating_sub(ahead);
         Self {
             protocol: annotation.protocol,
             http: match &annotation.application {
@@ -120,7 +121,6 @@ impl GoingOn {
 
     const fn told(&self) -> Told {
         Told {
-            counted: 0,
             transactions: self.transactions,
             bytes_toserver: 0,
             bytes_toclient: 0,
@@ -251,7 +251,7 @@ impl Core {
         annotation.is_resumed = true;
         annotation.is_unannounced = true;
         annotation.protocol = going_on.protocol;
-        annotation.told = going_on.told();
+        annotation.told = Some(Box::new(going_on.told()));
         annotation.burst = going_on.burst;
         // How long the pause was that nobody saw, nobody knows.
         annotation.burst.last = first.max(annotation.burst.last);

@@ -32,7 +32,7 @@ impl Core {
         let unanswered = self
             .may_stay_unanswered(flow)
             .then(|| self.unanswered_time(flow));
-        let due = [resolving, flow.annotation.tls_due, burst, unanswered]
+        let due = [resolving, flow.annotation.tls_due(), burst, unanswered]
             .into_iter()
             .flatten()
             .min();
@@ -60,7 +60,7 @@ impl Core {
         if !flow.annotation.is_resolved && self.resolving_time(flow) <= now {
             self.resolve(flow);
         }
-        if flow.annotation.tls_due.is_some_and(|due| due <= now) {
+        if flow.annotation.tls_due().is_some_and(|due| due <= now) {
             self.tls_overdue(flow);
         }
         self.burst_overdue(flow, now);

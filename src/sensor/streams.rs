@@ -1,6 +1,6 @@
 //! What goes over a flow: TLS, HTTP and DNS in streams, QUIC and DNS in datagrams.
 
-use super::annotation::{Annotation, Claimed};
+use super::annotation::{Annotation, Claimed, TlsWait};
 use super::application::{
     AppProtocol, Application, Found, Heads, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
 };
@@ -209,8 +209,10 @@ impl Core {
                     ech_config: hello.ech.map(|ech| ech.config_id),
                     is_proxied: false,
                 });
-            flow.annotation.tls_stamp = stamp;
-            flow.annotation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
+            flow.annotation.tls_wait = Some(Box::new(TlsWait {
+                due: Some(stamp.timestamp.plus(TLS_PATIENCE)),
+                stamp,
+            }));
             self.claim(flow, claimed);
             self.greeted(flow, hello.ja4.as_str());
             self.plan_alarm(flow);
@@ -222,7 +224,7 @@ impl Core {
             self.counters.tls_broken += 1;
             return Application::Done;
         }
-        flow.annotation.tls_stamp = stamp;
+        flow.annotation.tls_wait.get_or_insert_default().stamp = stamp;
         self.tls_ready(flow, session)
     }
 
@@ -245,13 +247,13 @@ impl Core {
 
     /// Writes the record of a TLS session, once.
     pub(super) fn write_tls(&mut self, flow: &mut Flow<Annotation>, session: &tls::Session) {
-        flow.annotation.tls_due = None;
+        let wait = flow.annotation.tls_wait.take();
         if std::mem::replace(&mut flow.annotation.tls_told, true) {
             return;
         }
         self.counters.tls_handshakes += 1;
         flow.annotation.protocol = Some(AppProtocol::Tls);
-        let stamp = flow.annotation.tls_stamp;
+        let stamp = wait.map(|wait| wait.stamp).unwrap_or_default();
         let (client, server) = (session.client_hello(), session.server_hello());
         let version = server
             .map(|hello| hello.version)

@@ -65,7 +65,7 @@ impl Core {
             },
             _ => (None, None),
         };
-        let told = flow.annotation.told;
+        let told = flow.annotation.was_told();
         let activity = ActivityParts {
             start: burst.start,
             end: burst.last,
@@ -87,14 +87,14 @@ impl Core {
         if burst.bytes == 0 {
             return;
         }
-        let told = &mut flow.annotation.told;
+        let told = flow.annotation.told();
         told.delivered += burst.bytes;
         told.largest_burst = told.largest_burst.max(burst.bytes);
         told.last = burst.last;
         let (name, exchange) = match &flow.annotation.application {
             Application::Http(connection) => match told_so_far(connection) {
                 Some((name, exchange)) if exchange.status.is_none() => {
-                    flow.annotation.told.without_response = true;
+                    flow.annotation.told().without_response = true;
                     (name, Some(Box::new(exchange)))
                 }
                 _ => return,
@@ -137,7 +137,7 @@ impl Core {
         }
         let delivered = flow.delivered(Direction::ToClient).bytes;
         // An acknowledgement that was taken for a byte and turned out to be the FIN's.
-        let excess = flow.annotation.told.counted.saturating_sub(delivered);
+        let excess = flow.annotation.counted.saturating_sub(delivered);
         let rest = uncounted(flow);
         let (first, last) = (flow.first().timestamp, flow.last());
         let burst = &mut flow.annotation.burst;
@@ -148,7 +148,7 @@ impl Core {
         let burst = *burst;
         self.end_burst(flow);
         let is_http = matches!(flow.annotation.application, Application::Http(_));
-        let told = &flow.annotation.told;
+        let told = flow.annotation.was_told();
         // Payload of HTTP belongs to its transactions; where none was understood, the volume is all that is known.
         if is_http && told.transactions == 0 && told.delivered > 0 {
             self.tell_volume(flow, burst.start, burst.last, None, None);
@@ -176,9 +176,10 @@ impl Core {
         let rest = uncounted(flow);
         let burst = &mut flow.annotation.burst;
         let bytes = std::mem::take(&mut burst.bytes) + rest;
-        let told = &mut flow.annotation.told;
+        let last = burst.last;
+        let told = flow.annotation.told();
         if bytes > 0 {
-            told.last = burst.last;
+            told.last = last;
         }
         let end = response
             .as_ref()
@@ -211,7 +212,7 @@ impl Core {
             flow.wire_bytes(Direction::ToClient),
         );
         let inferred = flow.delivered(Direction::ToClient).inferred;
-        let told = &mut flow.annotation.told;
+        let told = flow.annotation.told();
         let activity = ActivityParts {
             start,
             end,
@@ -314,7 +315,7 @@ impl Core {
 /// Payload toward the client that belongs to no burst and no activity yet; from now on it does.
 fn uncounted(flow: &mut Flow<Annotation>) -> u64 {
     let delivered = flow.delivered(Direction::ToClient).bytes;
-    let counted = std::mem::replace(&mut flow.annotation.told.counted, delivered);
+    let counted = std::mem::replace(&mut flow.annotation.counted, delivered);
     delivered.saturating_sub(counted)
 }
 

@@ -531,7 +531,6 @@ impl Observer<Annotation> for Core {
         datagram: &UdpDatagram<'_>,
         stamp: Stamp,
     ) -> Interest {
-        flow.annotation.last = stamp;
         if is_quic_data(flow, side, datagram.payload) {
             return Interest::Continue;
         }

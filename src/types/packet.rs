@@ -17,6 +17,12 @@ pub struct VlanTags {
 }
 
 impl VlanTags {
+    /// No tag.
+    pub const NONE: Self = Self {
+        ids: [0; MAX_VLAN_TAGS],
+        count: 0,
+    };
+
     /// Adds an inner tag; beyond [`MAX_VLAN_TAGS`] it is dropped.
     pub fn push(&mut self, id: u16) {
         if let Some(slot) = self.ids.get_mut(usize::from(self.count)) {

@@ -6,7 +6,8 @@
 pub mod sequence;
 pub mod stream;
 
-use super::flow::{Delivered, Handshake, SideCounts};
+use super::flow::Handshake;
+use super::sides::Sides;
 use crate::types::flow_key::Side;
 use crate::types::packet::{TcpFlags, TcpSegment};
 use sequence::Sequence;
@@ -15,10 +16,9 @@ use stream::Streams;
 /// A segment may come so much late, in sequence numbers, on a connection that an earlier run followed.
 const MOST_LATE: u32 = 1 << 20;
 
-/// A TCP connection.
+/// The streams of a TCP connection, and what was heard of it from elsewhere; what its sides sent is in [`Sides`].
 #[derive(Debug, Default)]
 pub(super) struct Tcp {
-    sequences: [Sequence; 2],
     /// `None` until they have something to hold: most connections of a flood never carry a byte.
     streams: Option<Box<Streams>>,
     /// Nobody wants the streams any more.
@@ -40,82 +40,15 @@ pub(super) struct Change {
 }
 
 impl Tcp {
-    /// Takes in a segment that is no mirror duplicate.
-    pub fn segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
+    /// A segment was taken in.
+    pub const fn begin(&mut self) {
         self.begun = true;
-        let flags = segment.flags;
-        let mut change = Change::default();
-        if flags.has(TcpFlags::RST) {
-            return change;
-        }
-        let [low, high] = &mut self.sequences;
-        let (own, other) = if side == Side::LowToHigh {
-            (low, high)
-        } else {
-            (high, low)
-        };
-        let data = if flags.has(TcpFlags::SYN) {
-            own.begin(segment.sequence.wrapping_add(1));
-            segment.sequence.wrapping_add(1)
-        } else {
-            segment.sequence
-        };
-        change.position = own.place(data, segment.payload_length);
-        if let Some(position) = change.position {
-            change.sent = own.add(position, u64::from(segment.payload_length));
-            if flags.has(TcpFlags::FIN) {
-                own.finish(position + u64::from(segment.payload_length));
-            }
-        }
-        if flags.has(TcpFlags::ACK) {
-            change.acknowledged = other.acknowledge(segment.acknowledgement);
-        }
-        change
     }
 
-    /// A connection that an earlier run of the sensor followed up to the sequence numbers `next`, and `segment` goes on with. Where it
-    /// stands nowhere near them, too much went over unseen: what it shows is the beginning.
-    pub fn resume(next: [Option<u32>; 2], side: Side, segment: &TcpSegment<'_>) -> Self {
-        let near = |next: Option<u32>, now: u32| {
-            next.filter(|next| now.wrapping_sub(*next) as i32 >= -(MOST_LATE as i32))
-        };
-        let has_ack = segment.flags.has(TcpFlags::ACK);
-        let shown = [
-            Some(segment.sequence),
-            has_ack.then_some(segment.acknowledgement),
-        ];
-        let [own, other] = shown;
-        let shown = if side == Side::LowToHigh {
-            [own, other]
-        } else {
-            [other, own]
-        };
-        let [low, high] = next;
-        let sequence = |next: Option<u32>, shown: Option<u32>| {
-            shown
-                .map_or(next, |shown| near(next, shown))
-                .map_or_else(Sequence::default, Sequence::resume)
-        };
-        let [shown_low, shown_high] = shown;
-        Self {
-            sequences: [sequence(low, shown_low), sequence(high, shown_high)],
-            ..Self::default()
-        }
-    }
-
-    /// The next number of a side that has not been handed on, as far as it is known.
-    pub fn next_number(&mut self, side: Side) -> Option<u32> {
-        let position = self.handed_on(side);
-        self.sequence(side)
-            .base()
-            .map(|base| base.wrapping_add(position as u32))
-    }
-
-    /// How far the stream of a side was handed on; where nobody wants it, how far it is known to have come.
-    pub fn handed_on(&mut self, side: Side) -> u64 {
-        let passed = self.passed(side);
-        match &mut self.streams {
-            Some(streams) => streams.side(side).position().unwrap_or(passed).min(passed),
+    /// How far the stream of a side was handed on, of which all below `passed` went over; where nobody wants it, that far.
+    pub fn handed_on(&self, side: Side, passed: u64) -> u64 {
+        match &self.streams {
+            Some(streams) => streams.position(side).unwrap_or(passed).min(passed),
             None if self.begun && !self.are_streams_unwanted => 0,
             None => passed,
         }
@@ -142,81 +75,111 @@ impl Tcp {
         streams.or_else(|| are_wanted.then(Streams::default))
     }
 
-    /// Whether a SYN with this sequence number begins another connection.
-    pub fn is_other_connection(&self, side: Side, sequence: u32) -> bool {
-        self.sequence(side)
-            .base()
-            .is_some_and(|base| base != sequence.wrapping_add(1))
-    }
-
-    /// How far the other side acknowledged what `side` sent.
-    pub fn acknowledged(&self, side: Side) -> u64 {
-        self.sequence(side).acknowledged()
-    }
-
-    /// Below this position everything that `side` sent went over.
-    pub fn passed(&self, side: Side) -> u64 {
-        self.sequence(side).passed()
-    }
-
     /// An ICMP error quoted a packet of this connection.
     pub const fn refuse(&mut self) {
         self.icmp_refused = true;
     }
 
+    /// Whether one did.
+    pub const fn is_refused(&self) -> bool {
+        self.icmp_refused
+    }
+}
+
+/// What the sides of a TCP connection sent.
+impl Sides {
+    /// Takes in a segment that is no mirror duplicate.
+    pub fn segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
+        let flags = segment.flags;
+        let mut change = Change::default();
+        if flags.has(TcpFlags::RST) {
+            return change;
+        }
+        let [own, other] = self.from(side).map(|sent| &mut sent.sequence);
+        let data = if flags.has(TcpFlags::SYN) {
+            own.begin(segment.sequence.wrapping_add(1));
+            segment.sequence.wrapping_add(1)
+        } else {
+            segment.sequence
+        };
+        change.position = own.place(data, segment.payload_length);
+        if let Some(position) = change.position {
+            change.sent = own.add(position, u64::from(segment.payload_length));
+            if flags.has(TcpFlags::FIN) {
+                own.finish(position + u64::from(segment.payload_length));
+            }
+        }
+        if flags.has(TcpFlags::ACK) {
+            change.acknowledged = other.acknowledge(segment.acknowledgement);
+        }
+        change
+    }
+
+    /// A connection that an earlier run of the sensor followed up to the sequence numbers `next`, and `segment` goes on with. Where it
+    /// stands nowhere near them, too much went over unseen: what it shows is the beginning.
+    pub fn resume(&mut self, next: [Option<u32>; 2], side: Side, segment: &TcpSegment<'_>) {
+        let near = |next: Option<u32>, now: u32| {
+            next.filter(|next| now.wrapping_sub(*next) as i32 >= -(MOST_LATE as i32))
+        };
+        let sequence = |next: Option<u32>, shown: Option<u32>| {
+            shown
+                .map_or(next, |shown| near(next, shown))
+                .map_or_else(Sequence::default, Sequence::resume)
+        };
+        let [low, high] = next;
+        let [next_own, next_other] = match side {
+            Side::LowToHigh => [low, high],
+            Side::HighToLow => [high, low],
+        };
+        let has_ack = segment.flags.has(TcpFlags::ACK);
+        let [own, other] = self.from(side);
+        own.sequence = sequence(next_own, Some(segment.sequence));
+        other.sequence = sequence(next_other, has_ack.then_some(segment.acknowledgement));
+    }
+
+    /// Whether a SYN with this sequence number begins another connection.
+    pub fn is_other_connection(&self, side: Side, sequence: u32) -> bool {
+        let base = self.of(side).sequence.base();
+        base.is_some_and(|base| base != sequence.wrapping_add(1))
+    }
+
     /// The end: what was never acknowledged because no acknowledgements were seen is inferred from what came after it. Where
     /// one side closed and nobody reset, the other's FIN was acknowledged too, seen or not.
-    pub fn settle(&mut self, sides: &[SideCounts; 2]) {
-        let has = |side: &SideCounts, flag| TcpFlags(side.flags).has(flag);
-        let was_reset = sides.iter().any(|side| has(side, TcpFlags::RST));
-        for (sequence, other) in self.sequences.iter_mut().zip(sides.iter().rev()) {
-            sequence.settle();
-            if !was_reset && has(other, TcpFlags::FIN) {
-                sequence.settle_unseen_fin();
+    pub fn settle(&mut self) {
+        let was_reset = self.any(TcpFlags::RST);
+        for side in [Side::LowToHigh, Side::HighToLow] {
+            let [own, other] = self.from(side);
+            own.sequence.settle();
+            if !was_reset && other.has(TcpFlags::FIN) {
+                own.sequence.settle_unseen_fin();
             }
         }
     }
 
-    /// Payload of a side.
-    pub fn delivered(&self, side: Side) -> Delivered {
-        self.sequence(side).delivered()
-    }
-
     /// Whether neither a SYN nor a SYN+ACK was seen.
     pub fn is_midstream(&self) -> bool {
-        self.sequences
-            .iter()
-            .all(|sequence| !sequence.began_with_syn())
+        self.both().all(|sent| !sent.sequence.began_with_syn())
     }
 
     /// Whether it ended: RST, or FIN both ways. Where the mirror shows one side only, its FIN is all that there is.
-    pub fn is_closed(&self, sides: &[SideCounts; 2]) -> bool {
-        let any = |flag| sides.iter().any(|side| TcpFlags(side.flags).has(flag));
-        let mut shown = sides.iter().filter(|side| side.packets > 0);
-        any(TcpFlags::RST) || shown.all(|side| TcpFlags(side.flags).has(TcpFlags::FIN))
+    pub fn is_closed(&self) -> bool {
+        let mut shown = self.both().filter(|sent| sent.packets > 0);
+        self.any(TcpFlags::RST) || shown.all(|sent| sent.has(TcpFlags::FIN))
     }
 
     /// How the connection was made. Where the mirror shows one side only, what that side sent after its SYN tells of the other.
-    pub fn handshake(&self, client: Side, sides: &[SideCounts; 2]) -> Handshake {
-        let [low, high] = sides;
-        let (from_client, from_server) = if client == Side::LowToHigh {
-            (low, high)
-        } else {
-            (high, low)
-        };
-        let (client_flags, server_flags) =
-            (TcpFlags(from_client.flags), TcpFlags(from_server.flags));
-        let client_began = client_flags.has(TcpFlags::SYN);
-        let server_began = server_flags.has(TcpFlags::SYN);
-        if !client_began && !server_began {
+    pub fn handshake(&self, client: Side, is_refused: bool) -> Handshake {
+        let (from_client, from_server) = (self.of(client), self.of(client.reversed()));
+        let server_began = from_server.has(TcpFlags::SYN);
+        if !from_client.has(TcpFlags::SYN) && !server_began {
             return Handshake::Midstream;
         }
-        if client_flags.has(TcpFlags::ACK)
-            || (server_began && self.sequence(client.reversed()).delivered().bytes > 0)
+        if from_client.has(TcpFlags::ACK)
+            || (server_began && from_server.sequence.delivered().bytes > 0)
         {
             return Handshake::Complete;
         }
-        if self.icmp_refused || (!server_began && server_flags.has(TcpFlags::RST)) {
+        if is_refused || (!server_began && from_server.has(TcpFlags::RST)) {
             return Handshake::Refused;
         }
         if server_began && from_client.packets == 0 {
@@ -227,42 +190,26 @@ impl Tcp {
     }
 
     /// EVE's word for the state.
-    pub fn state(&self, client: Side, sides: &[SideCounts; 2]) -> &'static str {
-        let [low, high] = sides;
-        let (from_client, from_server) = if client == Side::LowToHigh {
-            (low, high)
-        } else {
-            (high, low)
-        };
-        let (client_flags, server_flags) =
-            (TcpFlags(from_client.flags), TcpFlags(from_server.flags));
-        let has_fin = |flags: TcpFlags| flags.has(TcpFlags::FIN);
-        if client_flags.has(TcpFlags::RST) || server_flags.has(TcpFlags::RST) {
+    pub fn state(&self, client: Side, is_refused: bool) -> &'static str {
+        let (from_client, from_server) = (self.of(client), self.of(client.reversed()));
+        if self.any(TcpFlags::RST) {
             return "closed";
         }
-        match (has_fin(client_flags), has_fin(server_flags)) {
-            (true, true) if self.all_acknowledged() => "closed",
+        let mut sequences = self.both().map(|sent| &sent.sequence);
+        match (
+            from_client.has(TcpFlags::FIN),
+            from_server.has(TcpFlags::FIN),
+        ) {
+            (true, true) if sequences.all(Sequence::fin_acknowledged) => "closed",
             (true, true) => "last_ack",
-            (true, false) if self.sequence(client).fin_acknowledged() => "fin_wait2",
+            (true, false) if from_client.sequence.fin_acknowledged() => "fin_wait2",
             (true, false) => "fin_wait1",
             (false, true) => "close_wait",
-            (false, false) => match self.handshake(client, sides) {
+            (false, false) => match self.handshake(client, is_refused) {
                 Handshake::Complete | Handshake::Midstream => "established",
-                _ if server_flags.has(TcpFlags::SYN) => "syn_recv",
+                _ if from_server.has(TcpFlags::SYN) => "syn_recv",
                 _ => "syn_sent",
             },
-        }
-    }
-
-    fn all_acknowledged(&self) -> bool {
-        self.sequences.iter().all(Sequence::fin_acknowledged)
-    }
-
-    const fn sequence(&self, side: Side) -> &Sequence {
-        let [low, high] = &self.sequences;
-        match side {
-            Side::LowToHigh => low,
-            Side::HighToLow => high,
         }
     }
 }

@@ -18,24 +18,52 @@ const BELIEVED_STEP: u64 = 64 << 20;
 /// Most bytes of a first segment that come on the mirror after their own acknowledgement.
 const MOST_LATE: u32 = 64 << 10;
 
-/// The sequence space of one direction.
+/// What tells the number of the first data byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Begin {
+    /// Nothing so far.
+    #[default]
+    Unknown,
+    /// A segment in the midst of the connection.
+    Shown,
+    /// A SYN.
+    Syn,
+}
+
+/// What is known of the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Fin {
+    #[default]
+    Unseen,
+    Seen,
+    Acknowledged,
+}
+
+/// The sequence space of one direction. Small, as every segment looks at both: what few connections need lies apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sequence {
-    /// Number of the first data byte.
-    base: Option<u32>,
-    began_with_syn: bool,
+pub(in crate::flows) struct Sequence {
+    edge: u64,
+    acknowledged: u64,
+    /// Behind the last data byte, once a FIN was seen.
+    end: u64,
+    apart: Option<Box<Apart>>,
+    /// Number of the first data byte, once it is known.
+    base: u32,
+    begin: Begin,
+    fin: Fin,
     /// Whether any byte was seen.
     was_seen: bool,
-    edge: u64,
+    has_acknowledgements: bool,
+}
+
+/// What is out of order, or lost on the mirror.
+#[derive(Clone, Debug, Default)]
+struct Apart {
     pieces: Vec<(u64, u64)>,
     holes: Vec<(u64, u64)>,
     /// Holes that can no longer be filled.
     settled_gaps: u64,
     inferred: u64,
-    acknowledged: u64,
-    has_acknowledgements: bool,
-    fin: Option<u64>,
-    fin_acknowledged: bool,
     /// A far position that waits for a second segment to agree.
     suspect: Option<u64>,
 }
@@ -43,32 +71,32 @@ pub(super) struct Sequence {
 impl Sequence {
     /// A SYN said where the data begins.
     pub fn begin(&mut self, base: u32) {
-        self.base.get_or_insert(base);
-        self.began_with_syn = true;
+        self.begin_at(base);
+        self.begin = Begin::Syn;
     }
 
     /// The connection was followed up to here by an earlier run: what the mirror shows from now on stands behind it.
-    pub const fn resume(next: u32) -> Self {
+    pub fn resume(next: u32) -> Self {
         Self {
-            base: Some(next),
-            began_with_syn: false,
+            base: next,
+            begin: Begin::Shown,
             was_seen: true,
-            edge: 0,
-            pieces: Vec::new(),
-            holes: Vec::new(),
-            settled_gaps: 0,
-            inferred: 0,
-            acknowledged: 0,
-            has_acknowledgements: false,
-            fin: None,
-            fin_acknowledged: false,
-            suspect: None,
+            ..Self::default()
         }
+    }
+
+    /// The number of the first data byte: `shown`, where it was not known.
+    const fn begin_at(&mut self, shown: u32) -> u32 {
+        if matches!(self.begin, Begin::Unknown) {
+            self.base = shown;
+            self.begin = Begin::Shown;
+        }
+        self.base
     }
 
     /// The position of a sequence number; `None` where it lies before the first byte or implausibly far.
     pub fn position(&mut self, sequence: u32) -> Option<u64> {
-        let base = *self.base.get_or_insert(sequence);
+        let base = self.begin_at(sequence);
         let reference = self.highest();
         let distance = i64::from(sequence.wrapping_sub(base.wrapping_add(reference as u32)) as i32);
         let position = reference.checked_add_signed(distance)?;
@@ -79,11 +107,12 @@ impl Sequence {
     /// seen may lie below it: the mirror shows it after its own acknowledgement, and the data begins with it. A single byte
     /// below is a keep-alive (RFC 9293 section 3.8.4).
     pub fn place(&mut self, sequence: u32, length: u32) -> Option<u64> {
-        let is_begun = self.began_with_syn || self.was_seen || self.edge > 0;
-        if let Some(base) = self.base.filter(|_| !is_begun && length > 1) {
-            let below = base.wrapping_sub(sequence);
+        let stands_by_acknowledgement =
+            self.begin == Begin::Shown && !self.was_seen && self.edge == 0;
+        if stands_by_acknowledgement && length > 1 {
+            let below = self.base.wrapping_sub(sequence);
             if (1..=MOST_LATE).contains(&below) {
-                self.base = Some(sequence);
+                self.base = sequence;
                 self.acknowledged = below.into();
             }
         }
@@ -94,20 +123,36 @@ impl Sequence {
     pub fn add(&mut self, start: u64, length: u64) -> u64 {
         let end = start + length;
         self.was_seen |= length > 0;
+        let Some(apart) = &mut self.apart else {
+            if start <= self.edge {
+                let new = end.saturating_sub(self.edge);
+                self.edge += new;
+                return new;
+            }
+            return self.add_apart(start, end);
+        };
         if start < self.edge {
-            self.fill(start, end.min(self.edge));
+            apart.fill(start, end.min(self.edge));
         }
-        let start = start.max(self.edge);
+        self.add_apart(start.max(self.edge), end)
+    }
+
+    fn add_apart(&mut self, start: u64, end: u64) -> u64 {
         if start >= end {
             return 0;
         }
         let new = self.insert(start, end);
         self.advance();
-        while self.pieces.len() > MAX_PIECES {
-            let next = self.pieces.first().map_or(self.edge, |(start, _)| *start);
+        while self.pieces().len() > MAX_PIECES {
+            let next = self.pieces().first().map_or(self.edge, |(start, _)| *start);
             self.pass(next);
         }
         new
+    }
+
+    /// A datagram came: where nothing is in order, all bytes are new.
+    pub const fn add_datagram(&mut self, length: u64) {
+        self.edge += length;
     }
 
     /// The other side acknowledged up to `number`; gives how many bytes it alone tells of.
@@ -116,11 +161,9 @@ impl Sequence {
             return 0;
         };
         self.has_acknowledgements = true;
-        if let Some(fin) = self.fin
-            && position > fin
-        {
-            self.fin_acknowledged = true;
-            position = fin;
+        if self.fin != Fin::Unseen && position > self.end {
+            self.fin = Fin::Acknowledged;
+            position = self.end;
         }
         self.acknowledged = self.acknowledged.max(position);
         // One number alone, of a side that is not shown: a FIN, unless more follows.
@@ -134,20 +177,26 @@ impl Sequence {
 
     /// The last data byte lies before `position`.
     pub fn finish(&mut self, position: u64) {
-        self.fin.get_or_insert(position);
+        if self.fin == Fin::Unseen {
+            self.end = position;
+            self.fin = Fin::Seen;
+        }
         // An acknowledgement that came before its FIN counted the FIN's own number.
-        if self.edge == position + 1 && self.holes.last() == Some(&(position, position + 1)) {
-            self.holes.pop();
-            self.inferred -= 1;
+        if let Some(apart) = &mut self.apart
+            && self.edge == position + 1
+            && apart.holes.last() == Some(&(position, position + 1))
+        {
+            apart.holes.pop();
+            apart.inferred -= 1;
             self.edge = position;
-            self.fin_acknowledged = true;
+            self.fin = Fin::Acknowledged;
         }
     }
 
     /// The end: without any acknowledgement seen, what lies before a later piece, or before the FIN, was passed.
     pub fn settle(&mut self) {
         if !self.has_acknowledgements {
-            let end = self.highest().max(self.fin.unwrap_or(0));
+            let end = self.highest().max(self.end);
             self.pass(end);
         }
     }
@@ -156,38 +205,44 @@ impl Sequence {
     /// was acknowledged is the FIN's, where it was not seen as a byte.
     pub fn settle_unseen_fin(&mut self) {
         let is_counted = self.acknowledged <= self.edge;
-        let ends_unseen = self.fin.is_none() && self.pieces.is_empty() && is_counted;
-        let Some(last) = self.holes.last_mut().filter(|_| ends_unseen) else {
+        let ends_unseen = self.fin == Fin::Unseen && self.pieces().is_empty() && is_counted;
+        let edge = self.edge;
+        let Some(apart) = self.apart.as_mut().filter(|_| ends_unseen) else {
             return;
         };
-        if last.1 != self.edge {
-            return;
+        if let Some((_, end)) = apart.holes.last_mut().filter(|(_, end)| *end == edge) {
+            *end -= 1;
+            self.edge -= 1;
+            apart.inferred -= 1;
+            apart.holes.retain(|(start, end)| start < end);
         }
-        last.1 -= 1;
-        self.edge -= 1;
-        self.inferred -= 1;
-        self.holes.retain(|(start, end)| start < end);
     }
 
     /// What went over.
     pub fn delivered(&self) -> Delivered {
-        let above: u64 = self.pieces.iter().map(|(start, end)| end - start).sum();
-        let unpassed = self.pieces.len() as u64;
+        let Some(apart) = &self.apart else {
+            return Delivered {
+                bytes: self.edge,
+                ..Delivered::default()
+            };
+        };
+        let above: u64 = apart.pieces.iter().map(|(start, end)| end - start).sum();
+        let unpassed = apart.pieces.len() as u64;
         Delivered {
             bytes: self.edge + above,
-            inferred: self.inferred,
-            gaps: self.settled_gaps + self.holes.len() as u64 + unpassed,
+            inferred: apart.inferred,
+            gaps: apart.settled_gaps + apart.holes.len() as u64 + unpassed,
         }
     }
 
     /// Number of the first data byte.
-    pub const fn base(&self) -> Option<u32> {
-        self.base
+    pub fn base(&self) -> Option<u32> {
+        (self.begin != Begin::Unknown).then_some(self.base)
     }
 
     /// Whether a SYN was seen.
-    pub const fn began_with_syn(&self) -> bool {
-        self.began_with_syn
+    pub fn began_with_syn(&self) -> bool {
+        self.begin == Begin::Syn
     }
 
     /// Below this position everything went over.
@@ -201,30 +256,69 @@ impl Sequence {
     }
 
     /// Whether the FIN was acknowledged.
-    pub const fn fin_acknowledged(&self) -> bool {
-        self.fin_acknowledged
+    pub fn fin_acknowledged(&self) -> bool {
+        self.fin == Fin::Acknowledged
+    }
+
+    fn pieces(&self) -> &[(u64, u64)] {
+        self.apart.as_ref().map_or(&[], |apart| &apart.pieces)
     }
 
     /// The highest position known.
     fn highest(&self) -> u64 {
-        self.pieces.last().map_or(self.edge, |(_, end)| *end)
+        self.pieces().last().map_or(self.edge, |(_, end)| *end)
     }
 
     fn is_believed(&mut self, position: u64, reference: u64) -> bool {
         if position <= reference + BELIEVED_STEP {
             return true;
         }
-        let agrees = self
-            .suspect
-            .is_some_and(|suspect| position.abs_diff(suspect) <= BELIEVED_STEP);
-        self.suspect = Some(position);
+        let suspect = &mut self.apart.get_or_insert_default().suspect;
+        let agrees = suspect.is_some_and(|suspect| position.abs_diff(suspect) <= BELIEVED_STEP);
+        *suspect = Some(position);
         agrees
     }
 
     /// Everything below `position` went over; gives how much of it was never seen.
     fn pass(&mut self, position: u64) -> u64 {
+        if self.apart.is_none() && position <= self.edge {
+            return 0;
+        }
+        let apart = self.apart.get_or_insert_default();
+        let missing = apart.pass(self.edge, position);
+        self.edge = position.max(self.edge);
+        self.advance();
+        missing
+    }
+
+    /// Inserts a piece above the edge; gives how many of its bytes are new.
+    fn insert(&mut self, start: u64, end: u64) -> u64 {
+        if self.pieces().is_empty() && start == self.edge {
+            self.edge = end;
+            return end - start;
+        }
+        self.apart.get_or_insert_default().insert(start, end)
+    }
+
+    /// Moves the edge over pieces that touch it.
+    fn advance(&mut self) {
+        let Some(apart) = &mut self.apart else {
+            return;
+        };
+        let edge = self.edge;
+        let touching = apart.pieces.iter().take_while(|(start, _)| *start <= edge);
+        let reached = touching.count();
+        for (_, end) in apart.pieces.drain(..reached) {
+            self.edge = self.edge.max(end);
+        }
+    }
+}
+
+impl Apart {
+    /// Everything between `edge` and `position` went over; gives how much of it was never seen.
+    fn pass(&mut self, edge: u64, position: u64) -> u64 {
         let mut missing = 0;
-        let mut at = self.edge;
+        let mut at = edge;
         for (start, end) in self.pieces.iter().copied().chain([(position, position)]) {
             let until = start.min(position);
             if until > at {
@@ -237,8 +331,6 @@ impl Sequence {
             }
         }
         self.inferred += missing;
-        self.edge = position.max(self.edge);
-        self.advance();
         let excess = self.holes.len().saturating_sub(MAX_HOLES);
         self.holes.drain(..excess);
         self.settled_gaps += excess as u64;
@@ -268,10 +360,6 @@ impl Sequence {
 
     /// Inserts a piece above the edge; gives how many of its bytes are new.
     fn insert(&mut self, start: u64, end: u64) -> u64 {
-        if self.pieces.is_empty() && start == self.edge {
-            self.edge = end;
-            return end - start;
-        }
         let first = self
             .pieces
             .partition_point(|(_, piece_end)| *piece_end < start);
@@ -288,18 +376,6 @@ impl Sequence {
         });
         self.pieces.splice(first..last, [merged]);
         end - start - seen
-    }
-
-    /// Moves the edge over pieces that touch it.
-    fn advance(&mut self) {
-        let reached = self
-            .pieces
-            .iter()
-            .take_while(|(start, _)| *start <= self.edge)
-            .count();
-        for (_, end) in self.pieces.drain(..reached) {
-            self.edge = self.edge.max(end);
-        }
     }
 }
 
@@ -457,7 +533,8 @@ mod tests {
         }
         sequence.acknowledge(200_000);
         assert_eq!(delivered(&sequence), (200_000, 100_000, 1_000));
-        assert!(sequence.pieces.len() <= MAX_PIECES && sequence.holes.len() <= MAX_HOLES);
+        let apart = sequence.apart.unwrap();
+        assert!(apart.pieces.len() <= MAX_PIECES && apart.holes.len() <= MAX_HOLES);
     }
 
     proptest::proptest! {

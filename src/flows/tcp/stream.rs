@@ -89,6 +89,15 @@ impl Streams {
         }
     }
 
+    /// Position of the next byte of a direction to hand on; `None` where nobody wants it.
+    pub const fn position(&self, side: Side) -> Option<u64> {
+        let [low, high] = &self.sides;
+        match side {
+            Side::LowToHigh => low.position(),
+            Side::HighToLow => high.position(),
+        }
+    }
+
     /// Memory that early segments take.
     pub fn memory(&self) -> usize {
         self.sides.iter().map(Stream::memory).sum()
@@ -131,9 +140,12 @@ impl Stream {
         self.end_if_reached(on);
     }
 
-    /// Position of the next byte to hand on; `None` where nobody wants it.
-    pub fn position(&self) -> Option<u64> {
-        (!self.stopped && !self.ended).then_some(self.next)
+    const fn position(&self) -> Option<u64> {
+        if self.stopped || self.ended {
+            None
+        } else {
+            Some(self.next)
+        }
     }
 
     /// Memory that early segments take.

@@ -100,9 +100,9 @@ impl Duplicates {
 
     fn fingerprint(&self, (flow, side): (u64, Side), packet: &Packet<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u64(flow);
         let side = side.index() as u64;
-        hasher.write_u64(side << 32 | u64::from(packet.identification));
+        let own = side << 32 | u64::from(packet.identification);
+        hasher.write_u128(pair(flow, own));
         match packet.transport {
             Transport::Tcp(segment) => {
                 let [sequence, acknowledgement, length] = [
@@ -111,11 +111,11 @@ impl Duplicates {
                     segment.payload_length,
                 ]
                 .map(u64::from);
-                hasher.write_u64(sequence << 32 | acknowledgement);
                 let options = segment.options.len() as u64;
                 let shape =
                     options << 24 | u64::from(segment.window) << 8 | u64::from(segment.flags.0);
-                hasher.write_u64(shape << 32 | length);
+                let numbers = sequence << 32 | acknowledgement;
+                hasher.write_u128(pair(numbers, shape << 32 | length));
                 write_words(&mut hasher, segment.options);
                 write_words(&mut hasher, compared(segment.payload));
             }
@@ -140,14 +140,30 @@ impl Duplicates {
 fn write_words(hasher: &mut impl Hasher, bytes: &[u8]) {
     let (words, rest) = bytes.as_chunks();
     for word in words {
-        hasher.write_u64(u64::from_le_bytes(*word));
+        hasher.write_u128(u128::from_le_bytes(*word));
     }
     if !rest.is_empty() {
-        let last = rest
-            .iter()
-            .fold(1, |word, byte| word << 8 | u64::from(*byte));
-        hasher.write_u64(last);
+        hasher.write_u128(word_of(rest));
     }
+}
+
+/// Fewer than 16 bytes as one word. They are read from both ends, so that the middle may be there twice.
+fn word_of(bytes: &[u8]) -> u128 {
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => pair(word(first), word(last)),
+        _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => pair(half(first), half(last)),
+            _ => bytes
+                .iter()
+                .fold(1, |word, byte| word << 8 | u128::from(*byte)),
+        },
+    }
+}
+
+const fn pair(upper: u64, lower: u64) -> u128 {
+    (upper as u128) << 64 | lower as u128
 }
 
 fn compared(payload: &[u8]) -> &[u8] {

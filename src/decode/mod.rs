@@ -23,8 +23,9 @@ mod tunnels;
 mod wireless;
 
 use crate::counters;
+use crate::types::flow_key::Side;
 use crate::types::packet::TunnelKind;
-use crate::types::{Packet, Stamp, Timestamp, Tunnel, VlanTags};
+use crate::types::{FlowKey, Packet, Stamp, Timestamp, Tunnel, VlanTags};
 use cut::Cut;
 use fragments::Fragments;
 
@@ -128,13 +129,40 @@ impl Decoder {
     }
 
     /// Pushes every IP packet of `frame` into `sink`, the outer before the inner.
-    pub fn decode(&mut self, frame: FrameInput<'_>, sink: &mut PacketSink<'_>) {
+    pub fn decode(&mut self, frame: FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) {
+        if self.plain(&frame, sink).is_none() {
+            self.unwrap(frame, sink);
+        }
+    }
+
+    /// As [`Self::decode`], where the frame is plain; `None`, and nothing has happened, where not.
+    #[inline]
+    pub fn plain(
+        &mut self,
+        frame: &FrameInput<'_>,
+        sink: &mut impl FnMut(&Packet<'_>),
+    ) -> Option<()> {
+        plain::packet(frame, sink)?;
         self.counters.frames += 1;
         self.counters.bytes += u64::from(frame.wire_length);
-        if let Some(packet) = plain::packet(&frame) {
-            self.counters.packets += 1;
-            return sink(&packet);
-        }
+        self.counters.packets += 1;
+        Some(())
+    }
+
+    /// The key of the flow that the packet of a plain frame belongs to, and the side that it shows; it may give one for another frame.
+    pub fn flow_key(frame: &FrameInput<'_>, key_vlan: bool) -> Option<(FlowKey, Side)> {
+        plain::flow_key(frame, key_vlan)
+    }
+
+    /// Pushes the packet of a plain frame that was counted into `sink`.
+    pub fn packet_of(frame: &FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) {
+        plain::packet(frame, sink);
+    }
+
+    /// As [`Self::decode`], of a frame that is not plain.
+    pub fn unwrap(&mut self, frame: FrameInput<'_>, sink: &mut PacketSink<'_>) {
+        self.counters.frames += 1;
+        self.counters.bytes += u64::from(frame.wire_length);
         let layer = Layer {
             wire_bytes: u64::from(frame.wire_length),
             ..Layer::default()

@@ -7,6 +7,7 @@
 //! * [`table`]: key to flow, the road of a packet
 //! * [`flow`]: one flow's figures
 //! * `sides`: what both sides sent
+//! * `prefetch`: memory that is looked at soon
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
 //! * [`victims`]: whom a full table gives up
@@ -20,6 +21,7 @@ pub mod duplicates;
 pub mod flow;
 pub mod kept;
 pub mod options;
+mod prefetch;
 mod sides;
 pub mod table;
 pub mod tcp;
@@ -28,7 +30,7 @@ mod victims;
 
 pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
 pub use options::FlowOptions;
-pub use table::{FlowCounters, FlowTable, Remaining};
+pub use table::{Ahead, FlowCounters, FlowTable, Remaining};
 pub use tcp::stream::Chunk;
 
 use crate::types::flow_key::Side;

@@ -12,6 +12,7 @@ use super::duplicates::Duplicates;
 use super::flow::{ClientEvidence, Flow};
 use super::kept::Standing;
 use super::options::FlowOptions;
+use super::prefetch::prefetch;
 use super::tcp::stream::{Chunk, Piece, Streams};
 use super::timers::{Timer, Timers};
 use super::victims::{Victims, Worth};
@@ -33,6 +34,12 @@ const MAX_LEAVING: usize = 1 << 12;
 const TIMERS_A_FLOW: usize = 4;
 /// So many timers are never too many.
 pub(super) const FEW_TIMERS: usize = 1 << 10;
+/// So many flows and their index, some 40 MB, find room in the caches.
+const FEW_FLOWS: usize = 1 << 16;
+/// Lines of the cache that most packets look at, at the front of a flow.
+const FETCHED_LINES: usize = 4;
+/// A flow is fetched so many timers before its own.
+const TIMERS_AHEAD: usize = 4;
 /// Flows of a chunk: the slab grows by chunks and never moves a flow.
 const CHUNK: usize = 1 << 12;
 
@@ -74,6 +81,16 @@ struct Waiting {
 /// The flows that remain at the end of input, in the order in which they end: number of the first packet, id, slot.
 #[derive(Debug)]
 pub struct Remaining(std::vec::IntoIter<(u64, u64, u32)>);
+
+/// A packet's flow, as far as it is known before the packet's turn: see [`FlowTable::look_ahead`].
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    key: FlowKey,
+    side: Side,
+    hash: u64,
+    /// Where the flow may be.
+    slot: Option<u32>,
+}
 
 /// What is kept of a flow that ended.
 #[derive(Debug)]
@@ -128,13 +145,54 @@ impl<A: Default, M> FlowTable<A, M> {
         }
     }
 
+    /// A packet of a flow comes soon: where it lies is told to the core, which fetches it while others are at work. Of a table larger than
+    /// the caches, waiting for memory is most of what a packet costs.
+    ///
+    /// `None` where that would cost more than it brings: few flows lie in the caches all the time.
+    pub fn look_ahead(&self, key: impl FnOnce() -> Option<(FlowKey, Side)>) -> Option<Ahead> {
+        if self.index.len() < FEW_FLOWS {
+            return None;
+        }
+        let (key, side) = key()?;
+        let hash = self.hash(&key);
+        let slot = self.index.find(hash, |_| true).copied();
+        if let Some(slot) = slot {
+            self.slab.prefetch(slot, FETCHED_LINES);
+        }
+        Some(Ahead {
+            key,
+            side,
+            hash,
+            slot,
+        })
+    }
+
     /// Counts a packet for its flow and follows its stream.
     pub fn packet(&mut self, packet: &Packet<'_>, observer: &mut impl Observer<A, Memory = M>) {
         let (key, side) = packet.flow_key(self.options.key_vlan);
-        let hash = self.hash(&key);
+        let ahead = Ahead {
+            key,
+            side,
+            hash: self.hash(&key),
+            slot: None,
+        };
+        self.packet_at(packet, &ahead, observer);
+    }
+
+    /// As [`Self::packet`], where its flow was looked for: `ahead` is of the packet's key.
+    pub fn packet_at(
+        &mut self,
+        packet: &Packet<'_>,
+        ahead: &Ahead,
+        observer: &mut impl Observer<A, Memory = M>,
+    ) {
+        let Ahead {
+            key, side, hash, ..
+        } = *ahead;
         let is_duplicate = self.duplicates.is_duplicate((hash, side), packet);
         let mut is_known = false;
-        let slot = match self.find(hash, &key) {
+        let likely = ahead.slot.filter(|slot| self.is_at(*slot, &key));
+        let slot = match likely.or_else(|| self.find(hash, &key)) {
             Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
                 self.counters.reused += 1;
                 self.leave(slot, EndReason::Reuse, packet.timestamp, observer);
@@ -190,6 +248,9 @@ impl<A: Default, M> FlowTable<A, M> {
     /// Runs what is due up to the boundary `now`, in order of due time and first packet.
     pub fn advance(&mut self, now: Timestamp, observer: &mut impl Observer<A, Memory = M>) {
         while let Some(timer) = self.timers.pop_due(now) {
+            if let Some(slot) = self.timers.upcoming(TIMERS_AHEAD) {
+                self.slab.prefetch(slot, usize::MAX);
+            }
             self.timer(timer, observer);
         }
     }
@@ -303,6 +364,12 @@ impl<A: Default, M> FlowTable<A, M> {
         let slab = &self.slab;
         let is_it = |slot: &u32| slab.key(*slot) == Some(key);
         self.index.find(hash, is_it).copied()
+    }
+
+    /// Whether the flow of a key is at `slot`.
+    fn is_at(&self, slot: u32, key: &FlowKey) -> bool {
+        let flow = self.slab.get(slot);
+        flow.is_some_and(|flow| flow.key() == key && flow.leaving.is_none())
     }
 
     fn open(
@@ -780,6 +847,14 @@ impl<A> Slab<A> {
     fn get(&self, slot: u32) -> Option<&Flow<A>> {
         let chunk = self.chunks.get(slot as usize / CHUNK)?;
         chunk.get(slot as usize % CHUNK)?.as_ref()
+    }
+
+    /// The core fetches the first lines of a flow. Whether there is one is not looked at: that would wait for it.
+    fn prefetch(&self, slot: u32, lines: usize) {
+        let chunk = self.chunks.get(slot as usize / CHUNK);
+        if let Some(place) = chunk.and_then(|chunk| chunk.get(slot as usize % CHUNK)) {
+            prefetch(place, lines);
+        }
     }
 
     fn key(&self, slot: u32) -> Option<&FlowKey> {

@@ -49,6 +49,12 @@ impl Timers {
         }
     }
 
+    /// The flow of a timer that comes up soon: the one behind `others` others.
+    pub fn upcoming(&self, others: usize) -> Option<u32> {
+        let behind = self.next.len().checked_sub(others + 1)?;
+        self.next.get(behind).map(|timer| timer.slot)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.len

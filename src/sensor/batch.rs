@@ -2,24 +2,35 @@
 
 use std::ops::Range;
 
+use crate::decode::FrameInput;
 use crate::types::packet::{IcmpMessage, TcpSegment, Transport, UdpDatagram};
-use crate::types::{FlowKey, Packet, Tick};
+use crate::types::{FlowKey, Packet, Stamp, Tick};
 
 /// What a worker is told, in the order of the packets.
-#[allow(clippy::large_enum_variant, reason = "nearly every item is a packet")]
 #[derive(Debug)]
 pub(super) enum Item {
     /// A tick begins.
     Tick(Tick),
-    /// A packet of a flow of this worker.
-    Packet(Stored),
+    /// A frame that is plain: its only packet is of a flow of this worker.
+    Plain(StoredFrame),
+    /// A packet of a flow of this worker, by its place.
+    Packet(usize),
     /// An ICMP error quotes a flow of this worker.
     Quoted(FlowKey),
 }
 
+/// A frame without its bytes.
+#[derive(Debug)]
+pub(super) struct StoredFrame {
+    stamp: Stamp,
+    link_type: u16,
+    wire_length: u32,
+    data: Range<usize>,
+}
+
 /// A packet without its bytes.
 #[derive(Debug)]
-pub(super) struct Stored {
+struct Stored {
     packet: Packet<'static>,
     options: Range<usize>,
     payload: Range<usize>,
@@ -29,6 +40,7 @@ pub(super) struct Stored {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     items: Vec<Item>,
+    packets: Vec<Stored>,
     bytes: Vec<u8>,
 }
 
@@ -43,15 +55,27 @@ impl Batch {
         self.items.push(Item::Quoted(key));
     }
 
+    /// Copies a plain frame.
+    pub fn push_plain(&mut self, frame: &FrameInput<'_>) {
+        let data = self.copy(frame.data);
+        self.items.push(Item::Plain(StoredFrame {
+            stamp: frame.stamp,
+            link_type: frame.link_type,
+            wire_length: frame.wire_length,
+            data,
+        }));
+    }
+
     /// Copies a packet.
     pub fn push(&mut self, packet: &Packet<'_>) {
         let (options, payload) = slices(&packet.transport);
         let (options, payload) = (self.copy(options), self.copy(payload));
-        self.items.push(Item::Packet(Stored {
+        self.items.push(Item::Packet(self.packets.len()));
+        self.packets.push(Stored {
             packet: with_slices(packet, &[], &[]),
             options,
             payload,
-        }));
+        });
     }
 
     /// The items, in order.
@@ -59,20 +83,32 @@ impl Batch {
         &self.items
     }
 
-    /// A packet with its bytes.
-    pub fn packet(&self, stored: &Stored) -> Packet<'_> {
-        let bytes = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
-        with_slices(
-            &stored.packet,
-            bytes(&stored.options),
-            bytes(&stored.payload),
-        )
+    /// A frame with its bytes.
+    pub fn frame(&self, stored: &StoredFrame) -> FrameInput<'_> {
+        FrameInput {
+            stamp: stored.stamp,
+            link_type: stored.link_type,
+            wire_length: stored.wire_length,
+            data: self.at(&stored.data),
+        }
+    }
+
+    /// The packet of a place, with its bytes.
+    pub fn packet(&self, place: usize) -> Option<Packet<'_>> {
+        let stored = self.packets.get(place)?;
+        let (options, payload) = (self.at(&stored.options), self.at(&stored.payload));
+        Some(with_slices(&stored.packet, options, payload))
     }
 
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
         self.items.clear();
+        self.packets.clear();
         self.bytes.clear();
+    }
+
+    fn at(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
     }
 
     fn copy(&mut self, bytes: &[u8]) -> Range<usize> {

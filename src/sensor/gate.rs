@@ -4,7 +4,7 @@
 //! moment finds does not depend on how many workers there are. A worker that is ahead waits, on a condition variable. Only a
 //! replay with several workers has a gate.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::types::Tick;
@@ -12,9 +12,11 @@ use crate::types::Tick;
 /// The ticks that workers have left.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// The last tick that each worker has left. Written by that worker alone (release), read by the others (acquire): what it
-    /// wrote to the names table before is seen after.
+    /// The last tick that each worker has left. Written by that worker alone, read by the others: what it wrote to the names table before
+    /// is seen after.
     left: Box<[AtomicI64]>,
+    /// Workers that wait, or are about to.
+    waiting: AtomicUsize,
     lock: Mutex<()>,
     moved: Condvar,
 }
@@ -24,6 +26,7 @@ impl Gate {
     pub fn new(workers: usize) -> Self {
         Self {
             left: (0..workers).map(|_| AtomicI64::new(i64::MIN)).collect(),
+            waiting: AtomicUsize::new(0),
             lock: Mutex::new(()),
             moved: Condvar::new(),
         }
@@ -36,6 +39,7 @@ impl Gate {
         if self.all_left(needed) {
             return;
         }
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.all_left(needed) {
             guard = self
@@ -43,6 +47,7 @@ impl Gate {
                 .wait(guard)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// `worker` ends, whatever the reason: nobody waits for it any more.
@@ -52,7 +57,11 @@ impl Gate {
 
     fn leave(&self, worker: usize, tick: i64) {
         if let Some(left) = self.left.get(worker) {
-            left.store(tick, Ordering::Release);
+            left.store(tick, Ordering::SeqCst);
+        }
+        // Whoever comes to wait after this looks at what was stored before it: the order of all four is one (`SeqCst`).
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return;
         }
         // The lock is taken so that a waiter that has just looked is not missed.
         let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +72,7 @@ impl Gate {
     fn all_left(&self, tick: i64) -> bool {
         self.left
             .iter()
-            .all(|left| left.load(Ordering::Acquire) >= tick)
+            .all(|left| left.load(Ordering::SeqCst) >= tick)
     }
 }
 

@@ -8,15 +8,19 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use foldhash::fast::FixedState;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use super::batch::{Batch, Item};
 use super::collector::Collector;
 use super::gate::Gate;
 use super::statistics::Counts;
 use super::worker::{Made, Worker};
+use crate::decode::{Decoder, FrameInput};
+use crate::flows::Ahead;
 use crate::types::{FlowKey, Packet, Tick, Timestamp};
 
+/// Plain frames that are looked at before the turn of the first of them.
+pub(super) const AT_ONCE: usize = 16;
 /// Packets of a step.
 const STEP_PACKETS: usize = 1_024;
 /// Payload bytes of a step.
@@ -135,6 +139,29 @@ impl<'scope> Pool<'scope> {
         }
     }
 
+    /// A plain frame comes soon, where that concerns this thread.
+    pub fn look_ahead(&self, frame: &FrameInput<'_>) -> Option<Ahead> {
+        match &self.workers {
+            Workers::Inline(worker, _) => worker.look_ahead(frame),
+            Workers::Threads(_) => None,
+        }
+    }
+
+    /// The packet of a plain frame, which goes to the worker of its flow.
+    pub fn plain(&mut self, frame: &FrameInput<'_>, packet: &Packet<'_>, ahead: Option<&Ahead>) {
+        self.packets += 1;
+        self.bytes += packet.wire_bytes;
+        match &mut self.workers {
+            Workers::Inline(worker, _) => worker.packet_at(packet, ahead),
+            Workers::Threads(threads) => {
+                let (key, _) = packet.flow_key(self.key_vlan);
+                if let Some(batch) = threads.batch_of(&key) {
+                    batch.push_plain(frame);
+                }
+            }
+        }
+    }
+
     /// A packet, which goes to the worker of its flow; an ICMP error is told to that of the flow that it quotes as well.
     pub fn packet(&mut self, packet: &Packet<'_>) {
         self.packets += 1;
@@ -194,7 +221,9 @@ impl<'scope> Pool<'scope> {
 
 impl Threads<'_> {
     fn batch_of(&mut self, key: &FlowKey) -> Option<&mut Batch> {
-        let index = self.hasher.hash_one(key) % self.links.len().max(1) as u64;
+        let mut hasher = self.hasher.build_hasher();
+        key.digest(&mut hasher);
+        let index = hasher.finish() % self.links.len().max(1) as u64;
         self.links
             .get_mut(index as usize)
             .map(|link| &mut link.batch)
@@ -243,14 +272,33 @@ fn work(
     results: &Sender<StepResult>,
 ) {
     for mut step in steps {
-        for item in step.batch.items() {
-            match item {
-                Item::Tick(tick) => {
-                    gate.enter(index, *tick);
-                    worker.begin_tick(*tick);
+        for items in step.batch.items().chunks(AT_ONCE) {
+            let mut ahead = [const { None }; AT_ONCE];
+            for (item, ahead) in items.iter().zip(&mut ahead) {
+                if let Item::Plain(stored) = item {
+                    *ahead = worker.look_ahead(&step.batch.frame(stored));
                 }
-                Item::Packet(stored) => worker.packet(&step.batch.packet(stored)),
-                Item::Quoted(key) => worker.quoted(key),
+            }
+            for (item, ahead) in items.iter().zip(&ahead) {
+                match item {
+                    Item::Tick(tick) => {
+                        gate.enter(index, *tick);
+                        worker.begin_tick(*tick);
+                    }
+                    Item::Plain(stored) => {
+                        let frame = step.batch.frame(stored);
+                        let take = &mut |packet: &Packet<'_>| {
+                            worker.packet_at(packet, ahead.as_ref());
+                        };
+                        Decoder::packet_of(&frame, take);
+                    }
+                    Item::Packet(place) => {
+                        if let Some(packet) = step.batch.packet(*place) {
+                            worker.packet(&packet);
+                        }
+                    }
+                    Item::Quoted(key) => worker.quoted(key),
+                }
             }
         }
         if let Some(now) = step.end {

@@ -9,27 +9,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::collector::{Collector, Form, Written};
 use super::hosts::KnownHosts;
-use super::pool::Pool;
+use super::pool::{AT_ONCE, Pool};
 use super::printer::Printer;
 use super::setup::{Origins, SetupError, catalogue, listed, pseudonyms, settings, style, under};
 use super::statistics::Counts;
 use super::worker::{Settings, Worker};
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
 use crate::decode::{Decoder, FrameInput};
+use crate::flows::Ahead;
 use crate::names::Names;
 use crate::pseudonyms::Pseudonyms;
 use crate::records::Kinds;
 use crate::records::Style;
 use crate::records::people::{self, People};
 use crate::sinks::{Sink, SinkError};
-use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
-use crate::types::{Tick, Timestamp};
+use crate::source::{FileError, LinkType, PassedFrame, Replay, SourceError, TimedFrame, Timeline};
+use crate::types::{Packet, Tick, Timestamp};
 use crate::updates::{Catalogue, Engine};
 
 /// Tables have a fixed key in replay, so that every run is the same.
 const SEED: u64 = 0;
 /// Frames between two words on how far it is.
-const FRAMES_BETWEEN: u64 = 4_096;
+const FRAMES_BETWEEN: usize = 4_096;
 
 /// What a person may want to know while a replay runs.
 #[derive(Debug)]
@@ -147,19 +148,25 @@ fn is_input(path: &Path, files: &[PathBuf]) -> bool {
     place(path).is_some_and(|output| files.iter().any(|file| place(file) == Some(output)))
 }
 
-/// Reads frames and hands their packets on.
+/// Reads frames and hands them on.
 struct Reader<'e> {
     timeline: Timeline,
-    decoder: Decoder,
+    /// Frames that are at hand all at once.
+    passed: Vec<PassedFrame>,
+    road: Road,
     is_over: Arc<AtomicBool>,
     on_event: &'e mut dyn FnMut(Event<'_>),
     outcome: ReplayOutcome,
+}
+
+/// From a frame to the packets that the pool gets, in packet time.
+struct Road {
+    decoder: Decoder,
     /// Files with frames of a link type that is not decoded.
     undecoded: BTreeSet<(u16, LinkType)>,
     first: Option<Timestamp>,
     now: Timestamp,
     tick: Tick,
-    frames: u64,
 }
 
 impl<'e> Reader<'e> {
@@ -170,57 +177,56 @@ impl<'e> Reader<'e> {
     ) -> Self {
         Self {
             timeline: Timeline::new(replay),
-            decoder: Decoder::new(),
+            passed: Vec::with_capacity(AT_ONCE),
+            road: Road {
+                decoder: Decoder::new(),
+                undecoded: BTreeSet::new(),
+                first: None,
+                now: Timestamp::EPOCH,
+                tick: Tick(i64::MIN),
+            },
             is_over,
             on_event,
             outcome: ReplayOutcome::default(),
-            undecoded: BTreeSet::new(),
-            first: None,
-            now: Timestamp::EPOCH,
-            tick: Tick(i64::MIN),
-            frames: 0,
         }
     }
 
     fn run(&mut self, mut pool: Pool<'_>, names: &Names) -> (Written, ReplayOutcome) {
+        let (mut frames, mut told) = (0, 0);
         while !self.is_over.load(Ordering::Relaxed) {
-            match self.timeline.next() {
-                Some(Ok(frame)) => {
-                    self.first.get_or_insert(frame.stamp.timestamp);
-                    self.now = frame.stamp.timestamp;
-                    if self.now.tick() > self.tick {
-                        self.tick = self.now.tick();
-                        begin_tick(&mut pool, &mut self.decoder, self.tick);
-                    }
-                    if !Decoder::supports(frame.head.link_type.0) {
-                        self.undecoded
-                            .insert((frame.stamp.origin, frame.head.link_type));
-                    }
-                    decode(&mut pool, &mut self.decoder, frame);
+            self.timeline.pass(AT_ONCE, &mut self.passed);
+            if self.passed.is_empty() {
+                match self.timeline.next() {
+                    Some(Ok(frame)) => self.road.frame(&mut pool, &input(frame), None),
+                    Some(Err(failure)) => self.failed(&failure),
+                    None => break,
                 }
-                Some(Err(failure)) => self.failed(&failure),
-                None => break,
+                frames += 1;
+            } else {
+                let passed = self.passed.iter();
+                let passed = passed.map(|frame| input(self.timeline.passed(frame)));
+                let mut ahead = [const { None }; AT_ONCE];
+                for (frame, ahead) in passed.clone().zip(&mut ahead) {
+                    *ahead = pool.look_ahead(&frame);
+                }
+                for (frame, ahead) in passed.zip(&ahead) {
+                    self.road.frame(&mut pool, &frame, ahead.as_ref());
+                }
+                frames += self.passed.len();
             }
-            pool.end_step_if_full();
-            self.frames += 1;
-            if self.frames.is_multiple_of(FRAMES_BETWEEN) {
+            if frames - told >= FRAMES_BETWEEN {
+                told = frames;
                 let read = self.timeline.replay().bytes_read();
                 (self.on_event)(Event::Progress(read));
             }
         }
-        if self.frames > 0 {
-            // What waits for fragments still counts, behind everything else.
-            let last = Tick(self.tick.0.saturating_add(1));
-            begin_tick(&mut pool, &mut self.decoder, last);
-            self.decoder
-                .finish(&mut |packet| pool.packet(&packet.at(last.start())));
-            // The end is the boundary at which the workers end what is open: nothing was told later.
-            self.now = last.end();
+        if frames > 0 {
+            self.road.finish(&mut pool);
         }
         self.tell_undecoded();
-        let (collector, mut counts) = pool.finish(self.now);
+        let (collector, mut counts) = pool.finish(self.road.now);
         self.count(&mut counts, names);
-        let written = collector.finish(counts, self.first, self.now);
+        let written = collector.finish(counts, self.road.first, self.road.now);
         (written, self.outcome)
     }
 
@@ -234,7 +240,7 @@ impl<'e> Reader<'e> {
     }
 
     fn tell_undecoded(&mut self) {
-        for (origin, link_type) in std::mem::take(&mut self.undecoded) {
+        for (origin, link_type) in std::mem::take(&mut self.road.undecoded) {
             let files = self.timeline.replay().files();
             let failure = FileError {
                 path: files.get(usize::from(origin)).cloned().unwrap_or_default(),
@@ -245,7 +251,7 @@ impl<'e> Reader<'e> {
     }
 
     fn count(&self, counts: &mut Counts, names: &Names) {
-        counts.add(self.decoder.counters().iter());
+        counts.add(self.road.decoder.counters().iter());
         counts.add(self.timeline.counters().iter());
         counts.add(self.timeline.replay().counters().iter());
         counts.add([
@@ -255,20 +261,56 @@ impl<'e> Reader<'e> {
     }
 }
 
-fn begin_tick(pool: &mut Pool<'_>, decoder: &mut Decoder, tick: Tick) {
-    pool.tick(tick);
-    let now = tick.start();
-    decoder.expire(now, &mut |packet| pool.packet(&packet.at(now)));
+impl Road {
+    /// A frame.
+    fn frame(&mut self, pool: &mut Pool<'_>, frame: &FrameInput<'_>, ahead: Option<&Ahead>) {
+        self.enter(pool, frame.stamp.timestamp);
+        if !Decoder::supports(frame.link_type) {
+            let kind = (frame.stamp.origin, LinkType(frame.link_type));
+            self.undecoded.insert(kind);
+        }
+        let plain = &mut |packet: &Packet<'_>| pool.plain(frame, packet, ahead);
+        if self.decoder.plain(frame, plain).is_none() {
+            self.decoder
+                .unwrap(*frame, &mut |packet| pool.packet(packet));
+        }
+        pool.end_step_if_full();
+    }
+
+    /// The end: what waits for fragments still counts, behind everything else.
+    fn finish(&mut self, pool: &mut Pool<'_>) {
+        let last = Tick(self.tick.0.saturating_add(1));
+        self.begin_tick(pool, last);
+        self.decoder
+            .finish(&mut |packet| pool.packet(&packet.at(last.start())));
+        // The end is the boundary at which the workers end what is open: nothing was told later.
+        self.now = last.end();
+    }
+
+    fn enter(&mut self, pool: &mut Pool<'_>, now: Timestamp) {
+        self.first.get_or_insert(now);
+        self.now = now;
+        if now.tick() > self.tick {
+            self.begin_tick(pool, now.tick());
+        }
+    }
+
+    fn begin_tick(&mut self, pool: &mut Pool<'_>, tick: Tick) {
+        self.tick = tick;
+        pool.tick(tick);
+        let now = tick.start();
+        self.decoder
+            .expire(now, &mut |packet| pool.packet(&packet.at(now)));
+    }
 }
 
-fn decode(pool: &mut Pool<'_>, decoder: &mut Decoder, frame: TimedFrame<'_>) {
-    let input = FrameInput {
+fn input(frame: TimedFrame<'_>) -> FrameInput<'_> {
+    FrameInput {
         stamp: frame.stamp,
         link_type: frame.head.link_type.0,
         wire_length: frame.head.wire_length,
         data: frame.data,
-    };
-    decoder.decode(input, &mut |packet| pool.packet(packet));
+    }
 }
 
 fn replay_settings(job: &ReplayJob, pseudonyms: Option<Arc<Pseudonyms>>) -> Settings {

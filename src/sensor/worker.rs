@@ -29,7 +29,10 @@ use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
 use super::systems::Sightings;
 use crate::counters;
-use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
+use crate::decode::{Decoder, FrameInput};
+use crate::flows::{
+    Ahead, Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining,
+};
 use crate::names::Names;
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
@@ -241,6 +244,25 @@ impl Worker {
         self.core.tick = tick;
         self.core.quic_opened = 0;
         self.core.told.begin_tick();
+    }
+
+    /// A plain frame comes soon: see [`FlowTable::look_ahead`]. `None` where nothing can be known.
+    pub fn look_ahead(&self, frame: &FrameInput<'_>) -> Option<Ahead> {
+        if self.rewriter.is_some() {
+            return None;
+        }
+        let key_vlan = self.core.settings.flows.key_vlan;
+        self.flows.look_ahead(|| Decoder::flow_key(frame, key_vlan))
+    }
+
+    /// As [`Self::packet`], of a plain frame that was looked at before.
+    pub fn packet_at(&mut self, packet: &Packet<'_>, ahead: Option<&Ahead>) {
+        let Some(ahead) = ahead else {
+            return self.packet(packet);
+        };
+        self.core.set_cause(Cause::Packet(packet.stamp()));
+        self.core.look_for_hosts(packet, None);
+        self.flows.packet_at(packet, ahead, &mut self.core);
     }
 
     /// A packet of a flow of this worker.

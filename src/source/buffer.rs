@@ -1,9 +1,10 @@
 //! One reused buffer: what is needed next is read into it, and frames are slices of it.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
-/// Bytes asked of the file at once.
-const BLOCK: usize = 256 * 1024;
+/// Bytes asked of the file at once: so few that they are still in a core's own cache when they are looked at.
+const BLOCK: usize = 64 * 1024;
 /// Bytes asked for first: a look at a file's first frame shall be cheap, there may be thousands of files.
 const FIRST_BLOCK: usize = 8 * 1024;
 
@@ -88,6 +89,16 @@ impl<R: Read> Buffer<R> {
     /// What was taken last; gone once more is asked for.
     pub fn taken(&self) -> &[u8] {
         self.bytes.get(self.taken..self.start).unwrap_or_default()
+    }
+
+    /// Where in the buffer the window begins, for [`Self::at`].
+    pub const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// What was taken since the window was last filled.
+    pub fn at(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
     }
 
     /// Bytes taken so far.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -138,11 +139,24 @@ impl CaptureFile {
         }
     }
 
-    /// As [`Self::advance`], where the next frame is a plain one that was read already; `None`, and nothing has happened, where not.
-    pub fn step(&mut self) -> Option<Head> {
+    /// Goes on by at most `most` plain frames that were read already and that `take` says yes to; gives how many: see
+    /// [`pcap::Reader::pass`].
+    pub(super) fn pass(
+        &mut self,
+        most: usize,
+        take: &mut impl FnMut(Head, Range<usize>) -> bool,
+    ) -> usize {
         match &mut self.format {
-            Format::Pcap(reader) => reader.step(),
-            Format::Pcapng(_) | Format::Snoop(_) => None,
+            Format::Pcap(reader) => reader.pass(most, take),
+            Format::Pcapng(_) | Format::Snoop(_) => 0,
+        }
+    }
+
+    /// The bytes of a frame that was passed since the last [`Self::advance`].
+    pub fn at(&self, place: Range<usize>) -> &[u8] {
+        match &self.format {
+            Format::Pcap(reader) => reader.at(place),
+            Format::Pcapng(_) | Format::Snoop(_) => &[],
         }
     }
 

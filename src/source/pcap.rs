@@ -11,6 +11,7 @@
 //! Source: draft-ietf-opsawg-pcap section 4; the relatives as libpcap and Wireshark describe them.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::buffer::{Buffer, Fill};
 use super::{Head, LinkType, MAX_FRAME, SourceCounters, SourceError};
@@ -133,26 +134,45 @@ impl<R: Read> Reader<R> {
         }))
     }
 
-    /// As [`Self::advance`], of a record without any oddity that lies in the window as a whole, as nearly every one. `None`, and nothing
-    /// has happened, for another.
-    pub fn step(&mut self) -> Option<Head> {
-        let record = self.form.record(self.buffer.window())?;
-        let is_plain = record.captured > 0
-            && record.captured <= record.wire
-            && record.captured as usize <= MAX_FRAME
-            && (self.form.snap_length == 0 || record.captured <= self.form.snap_length)
-            && self.form.is_fraction(record.fraction);
-        let size = self.form.record_header + record.captured as usize;
-        if !is_plain || self.buffer.window().len() < size {
-            return None;
+    /// Goes on by at most `most` records without any oddity that lie in the window as a whole, as nearly every one does, and that `take`
+    /// says yes to: what the file says of the frame, and where its bytes are until [`Self::advance`].
+    pub(super) fn pass(
+        &mut self,
+        most: usize,
+        take: &mut impl FnMut(Head, Range<usize>) -> bool,
+    ) -> usize {
+        let header = self.form.record_header;
+        let mut passed = 0;
+        while passed < most {
+            let window = self.buffer.window();
+            let record = self.form.record(window);
+            let plain = record.filter(|record| {
+                let size = header + record.captured as usize;
+                self.form.is_plain(record) && size <= window.len()
+            });
+            let Some(record) = plain else {
+                break;
+            };
+            let head = Head {
+                timestamp: self.form.time(&record),
+                link_type: self.form.link_type,
+                wire_length: record.wire,
+            };
+            let start = self.buffer.start() + header;
+            let captured = record.captured as usize;
+            if !take(head, start..start + captured) {
+                break;
+            }
+            self.buffer.take(header + captured);
+            passed += 1;
         }
-        self.frames += 1;
-        self.buffer.take(size);
-        Some(Head {
-            timestamp: self.form.time(&record),
-            link_type: self.form.link_type,
-            wire_length: record.wire,
-        })
+        self.frames += passed as u64;
+        passed
+    }
+
+    /// The bytes of a frame that was passed.
+    pub fn at(&self, place: Range<usize>) -> &[u8] {
+        self.buffer.at(place)
     }
 
     /// The bytes of the frame that `advance` found.
@@ -279,6 +299,15 @@ impl Form {
             && (record.captured..=PROBED_LENGTH).contains(&record.wire)
             && self.is_fraction(record.fraction)
             && record.seconds.abs_diff(first.seconds) <= PROBED_SECONDS
+    }
+
+    /// Whether nothing is odd about a record.
+    const fn is_plain(&self, record: &Record) -> bool {
+        record.captured > 0
+            && record.captured <= record.wire
+            && record.captured as usize <= MAX_FRAME
+            && (self.snap_length == 0 || record.captured <= self.snap_length)
+            && self.is_fraction(record.fraction)
     }
 
     const fn is_fraction(&self, fraction: u32) -> bool {

@@ -6,11 +6,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use super::capture::CaptureFile;
 use super::{FileError, Head, SourceCounters, SourceError};
-use crate::types::Timestamp;
+use crate::types::{Stamp, Timestamp};
 
 /// Most files of a replay: a packet names its file by 16 bits.
 pub const MAX_FILES: usize = 1 << 16;
@@ -136,24 +137,45 @@ impl Replay {
         Some(Ok(()))
     }
 
-    /// As [`Self::advance`], to a plain next frame of the only file that is read at the moment. `None`, and nothing has happened, where
-    /// there is more to look at.
-    pub fn step(&mut self) -> Option<()> {
+    /// Goes on by at most `most` plain frames of the only file that is read at the moment, as long as `take` says yes to one: its number
+    /// and its place as well. None, and nothing happens, where there is more to look at.
+    pub(super) fn pass(
+        &mut self,
+        most: usize,
+        take: &mut impl FnMut(Head, Stamp, Range<usize>) -> bool,
+    ) {
         let is_alone =
             self.waiting.is_empty() && self.pending.is_empty() && self.failures.is_empty();
-        let open = self
-            .current
-            .as_mut()
-            .filter(|_| is_alone && self.is_taken)?;
-        open.head = open.file.step()?;
-        open.number += 1;
-        self.number += 1;
-        Some(())
+        let current = self.current.as_mut();
+        let Some(open) = current.filter(|_| is_alone && self.is_taken) else {
+            return;
+        };
+        let mut stamp = Stamp {
+            number: self.number,
+            number_in_origin: open.number,
+            origin: open.origin,
+            ..Stamp::default()
+        };
+        let mut last = open.head;
+        let passed = open.file.pass(most, &mut |head, place| {
+            stamp.number += 1;
+            stamp.number_in_origin += 1;
+            (stamp.timestamp, stamp.recorded) = (head.timestamp, head.timestamp);
+            let is_taken = take(head, stamp, place);
+            if is_taken {
+                last = head;
+            }
+            is_taken
+        });
+        open.head = last;
+        open.number += passed as u64;
+        self.number += passed as u64;
     }
 
-    /// What the file says of the frame at hand.
-    pub fn head(&self) -> Option<Head> {
-        self.current.as_ref().map(|open| open.head)
+    /// The bytes of a frame that was passed since the last [`Self::advance`].
+    pub fn at(&self, place: Range<usize>) -> &[u8] {
+        let open = self.current.as_ref();
+        open.map_or(&[], |open| open.file.at(place))
     }
 
     /// The frame at hand.

@@ -5,6 +5,7 @@
 //! held as confirm a jump.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::clock::{ClockCounters, JUMP, PacketClock};
 use super::replay::{Replay, ReplayFrame};
@@ -20,6 +21,15 @@ pub struct TimedFrame<'a> {
     pub head: Head,
     /// Its captured bytes.
     pub data: &'a [u8],
+}
+
+/// A frame that was passed: see [`Timeline::pass`].
+#[derive(Clone, Debug)]
+pub struct PassedFrame {
+    stamp: Stamp,
+    head: Head,
+    /// Where its bytes lie.
+    place: Range<usize>,
 }
 
 /// Frames in packet time.
@@ -68,16 +78,36 @@ impl Timeline {
         reason = "a frame borrows from the timeline, which an Iterator's item cannot"
     )]
     pub fn next(&mut self) -> Option<Result<TimedFrame<'_>, FileError>> {
-        if self.at_hand.is_none() && self.ready.is_empty() && self.replay.step().is_some() {
-            let now = self.step().or_else(|| self.observe());
-            if let Some(now) = now {
-                return self.replay.frame().map(|frame| Ok(timed(frame, now)));
-            }
-        }
         match self.advance()? {
             Ok(Place::Held) => self.at_hand.as_ref().map(|held| Ok(held.as_frame())),
             Ok(Place::Replay(now)) => self.replay.frame().map(|frame| Ok(timed(frame, now))),
             Err(failure) => Some(Err(failure)),
+        }
+    }
+
+    /// Passes at most `most` of the next frames at once, as long as they are of the plainest kind, and puts them into `passed`: none
+    /// where [`Self::next`] has to be asked.
+    pub fn pass(&mut self, most: usize, passed: &mut Vec<PassedFrame>) {
+        passed.clear();
+        if self.at_hand.is_some() || !self.ready.is_empty() || !self.held.is_empty() {
+            return;
+        }
+        let clock = &mut self.clock;
+        self.replay.pass(most, &mut |head, stamp, place| {
+            let is_next = clock.step(head.timestamp).is_some();
+            if is_next {
+                passed.push(PassedFrame { stamp, head, place });
+            }
+            is_next
+        });
+    }
+
+    /// A frame that was passed, until more is asked for.
+    pub fn passed(&self, frame: &PassedFrame) -> TimedFrame<'_> {
+        TimedFrame {
+            stamp: frame.stamp,
+            head: frame.head,
+            data: self.replay.at(frame.place.clone()),
         }
     }
 
@@ -104,7 +134,7 @@ impl Timeline {
             }
             match self.replay.advance() {
                 Some(Ok(())) => {
-                    if let Some(now) = self.step().or_else(|| self.observe()) {
+                    if let Some(now) = self.observe() {
                         return Some(Ok(Place::Replay(now)));
                     }
                 }
@@ -112,14 +142,6 @@ impl Timeline {
                 None => self.end(),
             }
         }
-    }
-
-    /// The way of nearly every frame: nothing is held, and it begins no jump.
-    fn step(&mut self) -> Option<Timestamp> {
-        if !self.held.is_empty() {
-            return None;
-        }
-        self.clock.step(self.replay.head()?.timestamp)
     }
 
     /// Sets the clock by the frame at hand; gives its time, unless it is held.
@@ -238,10 +260,27 @@ const fn timed(frame: ReplayFrame<'_>, now: Timestamp) -> TimedFrame<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::source::Order;
+
+    /// Every frame of a file. `most`: how many are passed at once; 0: each is asked for.
+    fn frames(path: &Path, most: usize) -> Vec<(Stamp, Head, Vec<u8>)> {
+        let mut timeline = Timeline::new(Replay::new(vec![path.to_owned()], Order::ByTime));
+        let (mut frames, mut passed) = (Vec::new(), Vec::new());
+        let held = |frame: TimedFrame<'_>| (frame.stamp, frame.head, frame.data.to_vec());
+        loop {
+            timeline.pass(most, &mut passed);
+            frames.extend(passed.iter().map(|frame| held(timeline.passed(frame))));
+            if passed.is_empty() {
+                let Some(frame) = timeline.next() else {
+                    return frames;
+                };
+                frames.push(held(frame.unwrap()));
+            }
+        }
+    }
 
     /// The times at which frames with these stamps (in seconds) count.
     fn times(stamps: &[u32]) -> Vec<i64> {
@@ -249,10 +288,10 @@ mod tests {
         file.extend([0; 8]);
         file.extend(65_535_u32.to_le_bytes());
         file.extend(1_u32.to_le_bytes());
-        for stamp in stamps {
+        for (stamp, filling) in stamps.iter().zip(0..) {
             file.extend(stamp.to_le_bytes());
             file.extend([0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0]);
-            file.extend([0xff; 60]);
+            file.extend([filling; 60]);
         }
         let path: PathBuf = std::env::temp_dir().join(format!(
             "patchspan-timeline-{}-{}.pcap",
@@ -264,21 +303,18 @@ mod tests {
                 .join("-")
         ));
         std::fs::write(&path, file).unwrap();
-        let mut timeline = Timeline::new(Replay::new(vec![path.clone()], Order::ByTime));
-        let mut times = Vec::new();
-        let mut number = 0;
-        while let Some(frame) = timeline.next() {
-            let stamp = frame.unwrap().stamp;
-            number += 1;
-            assert_eq!(stamp.number, number);
-            assert_eq!(
-                stamp.recorded.seconds_and_nanos().0,
-                i64::from(stamps[number as usize - 1])
-            );
-            times.push(stamp.timestamp.seconds_and_nanos().0);
+        let asked_for = frames(&path, 0);
+        for most in [1, 3, 16] {
+            assert_eq!(frames(&path, most), asked_for, "{most} at once");
         }
         std::fs::remove_file(path).unwrap();
-        times
+        let time = |((stamp, _, data), recorded): (&(Stamp, Head, Vec<u8>), &u32)| {
+            assert_eq!(stamp.number, u64::from(data[0]) + 1);
+            assert_eq!(stamp.recorded.seconds_and_nanos().0, i64::from(*recorded));
+            stamp.timestamp.seconds_and_nanos().0
+        };
+        assert_eq!(asked_for.len(), stamps.len());
+        asked_for.iter().zip(stamps).map(time).collect()
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl FlowKey {
     ///
     /// Both addresses are of one family; of two families the IPv4 address counts as the IPv6 one that it is mapped to (RFC 4291 section
     /// 2.5.5.2).
+    #[inline]
     pub fn new(
         source: Endpoint,
         destination: Endpoint,
@@ -169,6 +170,7 @@ impl FlowKey {
     }
 
     /// Feeds a hasher with the whole key, in few words: for tables, which look up every packet's.
+    #[inline]
     pub fn digest(&self, hasher: &mut impl Hasher) {
         let ([low_half, low], [high_half, high]) = (self.low, self.high);
         if self.family == Family::V6 {

@@ -365,14 +365,17 @@ impl Road {
         while let Some(batch) = self.router.received() {
             for item in batch.items() {
                 match item {
-                    Item::Packet(stored) => {
-                        let packet = batch.packet(stored);
+                    Item::Packet(place) => {
+                        let Some(packet) = batch.packet(*place) else {
+                            continue;
+                        };
                         let now = self.clock.observe(packet.timestamp);
                         self.enter(now.tick());
                         self.worker.packet(&packet.at(now));
                     }
                     Item::Quoted(key) => self.worker.quoted(key),
-                    Item::Tick(_) => {}
+                    // Other workers hand over packets alone.
+                    Item::Tick(_) | Item::Plain(_) => {}
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::EndpointId;
 use super::pattern::{NamePattern, glob_matches_labels};
@@ -12,6 +12,8 @@ type Map<V> = HashMap<String, V, foldhash::fast::FixedState>;
 /// Patterns in the order of specificity.
 #[derive(Clone, Debug)]
 pub struct Lookup<Id = EndpointId> {
+    /// The last two labels of every pattern (see [`last_two_labels`]): nearly all names end otherwise.
+    ends: HashSet<String, foldhash::fast::FixedState>,
     exact: Map<Id>,
     /// By the last two labels (see [`last_two_labels`]); within those, more literal characters first.
     globs: Map<Vec<(String, Id)>>,
@@ -23,6 +25,7 @@ pub struct Lookup<Id = EndpointId> {
 impl<Id> Default for Lookup<Id> {
     fn default() -> Self {
         Self {
+            ends: HashSet::default(),
             exact: Map::default(),
             globs: Map::default(),
             suffixes: Map::default(),
@@ -34,6 +37,9 @@ impl<Id> Default for Lookup<Id> {
 impl<Id: Copy> Lookup<Id> {
     /// Adds a pattern; gives what has the same one already.
     pub fn insert(&mut self, pattern: NamePattern, id: Id) -> Option<Id> {
+        let (NamePattern::Exact(text) | NamePattern::Glob(text) | NamePattern::Suffix(text)) =
+            &pattern;
+        self.ends.insert(last_two_labels(text).to_owned());
         match pattern {
             NamePattern::Exact(name) => self.exact.insert(name, id),
             NamePattern::Suffix(suffix) => {
@@ -87,10 +93,14 @@ impl<Id: Copy> Lookup<Id> {
 
     /// The endpoint whose most specific pattern matches `name`.
     pub fn find(&self, name: &str) -> Option<Id> {
+        let end = last_two_labels(name);
+        if !self.ends.contains(end) {
+            return Some(self.first_glob(STARRED, name)?.1);
+        }
         if let Some(endpoint) = self.exact.get(name) {
             return Some(*endpoint);
         }
-        if let Some(endpoint) = self.find_glob(name) {
+        if let Some(endpoint) = self.find_glob(end, name) {
             return Some(endpoint);
         }
         let dots = memchr::memchr_iter(b'.', name.as_bytes());
@@ -100,17 +110,18 @@ impl<Id: Copy> Lookup<Id> {
     }
 
     /// The glob with the most literal characters.
-    fn find_glob(&self, name: &str) -> Option<Id> {
-        let first = |labels| {
-            let mut globs = self.globs.get(labels)?.iter();
-            globs.find(|(glob, _)| glob_matches_labels(glob, name))
-        };
-        let (usual, starred) = (first(last_two_labels(name)), first(STARRED));
-        let best = match (usual, starred) {
+    fn find_glob(&self, end: &str, name: &str) -> Option<Id> {
+        let best = match (self.first_glob(end, name), self.first_glob(STARRED, name)) {
             (Some(usual), Some(starred)) if order(&starred.0) < order(&usual.0) => starred,
             (usual, starred) => usual.or(starred)?,
         };
         Some(best.1)
+    }
+
+    /// Of the globs with this end the first that matches.
+    fn first_glob(&self, end: &str, name: &str) -> Option<&(String, Id)> {
+        let mut globs = self.globs.get(end)?.iter();
+        globs.find(|(glob, _)| glob_matches_labels(glob, name))
     }
 }
 
@@ -137,10 +148,13 @@ const STARRED: &str = "*";
 
 /// Globs are told apart by their last two labels; the few that have a star there are tried for every name.
 fn last_two_labels(name: &str) -> &str {
-    let mut dots = memchr::memrchr_iter(b'.', name.as_bytes());
+    let bytes = name.as_bytes();
+    let mut dots = (0..bytes.len())
+        .rev()
+        .filter(|at| bytes.get(*at) == Some(&b'.'));
     let start = dots.nth(1).map_or(0, |at| at + 1);
     let labels = name.get(start..).unwrap_or(name);
-    if memchr::memchr(b'*', labels.as_bytes()).is_some() {
+    if labels.bytes().any(|byte| byte == b'*') {
         STARRED
     } else {
         labels

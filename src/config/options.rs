@@ -4,7 +4,7 @@ use super::Config;
 use super::memory::Shares;
 use crate::flows::FlowOptions;
 use crate::names::NamesOptions;
-use crate::names::table::ENTRY_BYTES;
+use crate::names::table::LINE_BYTES;
 use crate::source::live::LiveOptions;
 use crate::updates::UpdateOptions;
 use crate::updates::coverage::hours::CLIENT_BYTES;
@@ -12,8 +12,6 @@ use crate::updates::coverage::hours::CLIENT_BYTES;
 /// Memory of a flow with what belongs to it beside its streams, and of its record: where time jumps, and at the end of input, all
 /// flows end in one step, whose records are sorted before they are written.
 const FLOW_BYTES: u64 = 2_048;
-/// Memory of an entry of the names table with its bucket.
-const NAME_BYTES: u64 = ENTRY_BYTES as u64 + 8;
 /// Memory of an open access, window or session with what it holds, as a rule, and of its record: see above.
 const ACCESS_BYTES: u64 = 1_024;
 
@@ -62,7 +60,7 @@ impl Config {
     pub fn names_options(&self, seed: u64) -> NamesOptions {
         let share = Shares::of(self.memory).names;
         NamesOptions {
-            entries: power_below(share / 4 * 3 / NAME_BYTES),
+            entries: power_below(share / 4 * 3 / LINE_BYTES as u64),
             text_bytes: power_below(share / 5),
             retention: self.names.retention,
             seed,
@@ -109,7 +107,7 @@ mod tests {
                 ..Config::default()
             };
             let (shares, names) = (Shares::of(memory), config.names_options(0));
-            let taken = names.entries as u64 * NAME_BYTES + names.text_bytes as u64 / 4 * 5;
+            let taken = (names.entries * LINE_BYTES) as u64 + names.text_bytes as u64 / 4 * 5;
             assert!(
                 taken <= shares.names && taken > shares.names / 4,
                 "{memory}"

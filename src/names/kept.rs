@@ -1,14 +1,13 @@
 //! What clients were answered, out of one run of the sensor into the next.
 //!
-//! Of the three kinds of key only (client, server) and ECH configurations are told; the others follow from them when they are learnt
-//! again. The table may be in use meanwhile: nobody waits.
+//! Only what clients were answered and ECH configurations are told; what anybody was answered follows from them when they are learnt again. The table may be in use meanwhile: nobody waits.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Entry, Parts};
-use super::{NOBODY, Names};
+use super::Names;
+use super::key::Subject;
 use crate::types::{Fqdn, Timestamp};
 
 /// Something that a client was answered.
@@ -50,29 +49,28 @@ impl KeptName {
 impl Names {
     /// What would still name flows at `now`, newest first.
     pub fn kept(&self, now: Timestamp) -> impl Iterator<Item = KeptName> {
-        let retention = self.retention;
+        let is_wanted = move |time| now.since(time) <= self.retention;
         self.table
             .entries()
-            .filter(move |(_, _, times)| {
-                times
-                    .last()
-                    .is_some_and(|last| now.since(*last) <= retention)
-            })
-            .filter_map(|(key, entry, times)| match key.parts() {
-                Parts::Name => None,
-                Parts::Addresses(client, server) if client != NOBODY => Some(KeptName::Server {
-                    client,
-                    server,
-                    chain: self.chain_of(&entry)?,
-                    times,
-                }),
-                Parts::Addresses(..) => None,
-                Parts::Ech(client, config_id) => Some(KeptName::Ech {
-                    client,
-                    public_name: self.texts.text(entry.name)?,
-                    config_id,
-                    times,
-                }),
+            .filter(move |node| node.times.newest().is_some_and(is_wanted))
+            .filter_map(|node| {
+                let mut times: Vec<Timestamp> = node.times.iter().collect();
+                times.sort_unstable();
+                match node.subject() {
+                    Subject::Anybody(_) => None,
+                    Subject::Client(client, server) => Some(KeptName::Server {
+                        client,
+                        server,
+                        chain: self.chains.chain(node.text)?,
+                        times,
+                    }),
+                    Subject::Ech(client, config_id) => Some(KeptName::Ech {
+                        client,
+                        public_name: self.chains.name(node.text)?,
+                        config_id,
+                        times,
+                    }),
+                }
             })
     }
 
@@ -109,13 +107,6 @@ impl Names {
                 }
                 is_right
             }
-        }
-    }
-
-    fn chain_of(&self, entry: &Entry) -> Option<Vec<String>> {
-        match entry.chain {
-            Some(chain) => self.chain(chain),
-            None => Some(vec![self.texts.text(entry.name)?]),
         }
     }
 }

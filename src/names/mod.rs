@@ -4,8 +4,9 @@
 //! only repeat a compare-and-swap that another writer won. Both stores are rings, so memory is fixed from the start, and
 //! what falls out is the oldest that nobody asked for again:
 //!
-//! * [`texts`]: names and chains, each stored once
-//! * [`table`]: entries by key, newest first
+//! * [`table`]: entries in lists, newest first; [`key`]: what they are of, and by what they are found; [`times`]: when they were answered
+//! * [`chains`]: the name asked for with its aliases, each chain stored once, in [`texts`]
+//! * [`lines`]: the words of both, in lines of the cache
 //!
 //! and [`kept`]: what of it the next run of the sensor takes up.
 //!
@@ -13,28 +14,35 @@
 //! insert does not matter once all of them have left the tick of that moment. Entries do not expire at their TTL, because
 //! clients go on using an address long after; they are forgotten after [`NamesOptions::retention`].
 //!
-//! Three kinds of key share the table: (client, server); the server alone; and (server, name), which tells whether *some*
-//! client was answered this address for this name.
+//! What a client was answered for a server is one entry, which also tells what *some* client was answered there as long as no other was.
+//! Then there is another entry, of anybody. Of a server's first few names these stand under the server, of further ones under server and
+//! name: a server of many names is asked only whether it has a certain one.
 //!
 //! Blind spots: names resolved before the capture began, or over DoH and DoT, are not here.
 
+pub mod chains;
 pub mod kept;
+pub mod key;
+pub mod lines;
 pub mod table;
 pub mod texts;
+pub mod times;
 
 use std::cmp::Reverse;
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
 
 use crate::types::Timestamp;
-use table::{Entry, Key, Table};
-use texts::{TextId, Texts};
+pub use chains::Chain;
+use chains::Chains;
+use key::{Key, Place, Subject};
+use table::{Node, Table};
+use texts::TextId;
+use times::Times;
 
-/// Most names of a chain that are kept: the name asked for and the last ones.
-pub const MAX_CHAIN: usize = 16;
 /// Most live names of a server that are kept under the server alone; with more, the server alone says nothing.
 const MAX_NAMES_OF_A_SERVER: usize = 4;
 
@@ -44,7 +52,7 @@ const AT_ONCE: usize = 8;
 /// Sizes and times of the names table.
 #[derive(Clone, Copy, Debug)]
 pub struct NamesOptions {
-    /// Most entries; one takes [`table::ENTRY_BYTES`], and a bucket 8 bytes and a bit.
+    /// Most entries, as many as those of IPv6 take twice. One takes [`table::LINE_BYTES`] and two bits.
     pub entries: usize,
     /// Bytes for the text of names.
     pub text_bytes: usize,
@@ -69,7 +77,7 @@ impl Default for NamesOptions {
 #[derive(Debug)]
 pub struct Names {
     table: Table,
-    texts: Texts,
+    chains: Chains,
     retention: Duration,
     hasher: FixedState,
 }
@@ -87,14 +95,18 @@ pub struct Candidate {
 
 /// A chain that is stored, as long as the store holds it.
 #[derive(Clone, Copy, Debug)]
-pub struct Stored(Entry);
+pub struct Stored<'a> {
+    chain: &'a Chain,
+    text: TextId,
+    name_hash: u32,
+}
 
 impl Names {
     /// An empty table.
     pub fn new(options: NamesOptions) -> Self {
         Self {
             table: Table::new(options.entries, options.retention),
-            texts: Texts::new(options.text_bytes, options.seed),
+            chains: Chains::new(options.text_bytes, options.seed),
             retention: options.retention,
             hasher: FixedState::with_seed(options.seed),
         }
@@ -110,24 +122,21 @@ impl Names {
         chain: &[impl AsRef<str>],
         time: Timestamp,
     ) {
-        let chain = chain.iter().map(AsRef::as_ref);
-        if let Some(answered) = self.store(chain) {
+        let mut chain = Chain::of(chain.iter().map(AsRef::as_ref));
+        if let Some(answered) = self.store(&mut chain) {
             self.learn_stored(client, std::iter::once(server), &answered, time);
         }
     }
 
-    /// Stores a chain, for [`Self::learn_stored`]: an answer may lead to many addresses. `None` where it is empty, or a name too long.
-    pub fn store<'a>(
-        &self,
-        chain: impl ExactSizeIterator<Item = &'a str> + Clone,
-    ) -> Option<Stored> {
-        let name = chain.clone().next()?;
-        Some(Stored(Entry {
-            name: self.texts.intern(name.as_bytes())?,
-            name_hash: self.hash(name),
-            chain_hash: self.chain_hash(chain.clone()),
-            chain: self.intern_chain(chain),
-        }))
+    /// Stores a chain, for [`Self::learn_stored`]: an answer may lead to many addresses. `None` where it is empty, or too long.
+    pub fn store<'a>(&self, chain: &'a mut Chain) -> Option<Stored<'a>> {
+        let text = self.chains.intern(chain)?;
+        let name_hash = self.name_hash(chain.name());
+        Some(Stored {
+            chain,
+            text,
+            name_hash,
+        })
     }
 
     /// As [`Self::learn`], of a chain that is stored and led to several servers.
@@ -135,74 +144,112 @@ impl Names {
         &self,
         client: IpAddr,
         mut servers: impl Iterator<Item = IpAddr>,
-        Stored(entry): &Stored,
+        stored: &Stored<'_>,
         time: Timestamp,
     ) {
         loop {
-            let keys: [_; AT_ONCE] = std::array::from_fn(|_| {
+            let places: [_; AT_ONCE] = std::array::from_fn(|_| {
                 let server = servers.next()?;
-                Some(self.keys_of(client, server, entry))
+                let places = [Key::Client(client, server), Key::Server(server)];
+                Some((server, places.map(|key| self.place(key))))
             });
-            let keys = keys.iter().map_while(Option::as_ref);
+            let places = places.iter().map_while(Option::as_ref);
             self.table
-                .touch(keys.clone().flatten().map(|(hash, _)| *hash));
-            for [of_client, of_name, (hash, alone)] in keys.clone() {
-                for (hash, key) in [of_client, of_name] {
-                    self.table.insert(*hash, key, *entry, time);
-                }
-                let others = self.table.distinct(*hash, alone, entry.name_hash, time);
-                if others < MAX_NAMES_OF_A_SERVER {
-                    self.table.insert(*hash, alone, *entry, time);
-                }
+                .touch(places.clone().flat_map(|(_, places)| places));
+            for (server, [of_client, of_server]) in places.clone() {
+                let named;
+                let is_crowded = self.table.is_crowded::<MAX_NAMES_OF_A_SERVER>(
+                    of_server,
+                    stored.name_hash,
+                    time,
+                );
+                let of_server = if is_crowded {
+                    named = self.place(Key::Name(*server, stored.name_hash));
+                    &named
+                } else {
+                    of_server
+                };
+                self.note((client, *server), [of_client, of_server], stored, time);
             }
-            if keys.count() < AT_ONCE {
+            if places.count() < AT_ONCE {
                 return;
             }
         }
     }
 
-    /// Under what an entry stands: the client's key, the name's, and that of the server alone.
-    fn keys_of(&self, client: IpAddr, server: IpAddr, entry: &Entry) -> [(u64, Key); 3] {
-        let keys = [
-            Key::new(client, server),
-            Key::of_name(entry.name_hash, server),
-            Key::new(NOBODY, server),
-        ];
-        keys.map(|key| (self.table_hash(&key), key))
+    /// Notes an answer under what the client may look for and among what is told of the server: in one entry as long as nobody else got
+    /// it, then in two.
+    fn note(
+        &self,
+        (client, server): (IpAddr, IpAddr),
+        [of_client, of_server]: [&Place; 2],
+        stored: &Stored<'_>,
+        time: Timestamp,
+    ) {
+        let find = |place| self.table.walk(place).find(|node| self.is(node, stored));
+        let insert = |subject, places, times| {
+            let answered = (stored.text, stored.name_hash);
+            self.table.insert(subject, places, answered, times);
+        };
+        let renew = |node: &Node, places| self.table.renew(node, places, stored.text, time);
+        let subject = Subject::Client(client, server);
+        match (find(of_client), find(of_server)) {
+            (None, None) => insert(subject, [Some(of_client), Some(of_server)], Times::of(time)),
+            (Some(own), Some(told)) if own.is(&told) => {
+                renew(&own, [Some(of_client), Some(of_server)]);
+            }
+            (own, told) => {
+                match own {
+                    Some(own) => renew(&own, [Some(of_client), None]),
+                    None => insert(subject, [Some(of_client), None], Times::of(time)),
+                }
+                let subject = Subject::Anybody(server);
+                match told {
+                    Some(told) if told.subject() == subject => {
+                        renew(&told, [None, Some(of_server)]);
+                    }
+                    told => {
+                        let times = told.map(|told| told.times).unwrap_or_default();
+                        insert(subject, [None, Some(of_server)], times.with(time));
+                    }
+                }
+            }
+        }
     }
 
     /// The names that `client` was answered for `server` before `moment`, newest first.
     pub fn of_client(&self, client: IpAddr, server: IpAddr, moment: Timestamp) -> Vec<Candidate> {
-        self.candidates(&Key::new(client, server), moment)
+        self.candidates(&self.place(Key::Client(client, server)), moment)
     }
 
     /// The names that anybody was answered for `server` before `moment`: complete up to a few names only.
     pub fn of_server(&self, server: IpAddr, moment: Timestamp) -> Vec<Candidate> {
-        self.candidates(&Key::new(NOBODY, server), moment)
+        self.candidates(&self.place(Key::Server(server)), moment)
     }
 
     /// Whether some client was answered `server` for `name` before `moment`.
     pub fn corroborates(&self, server: IpAddr, name: &str, moment: Timestamp) -> bool {
-        let key = Key::of_name(self.hash(name), server);
-        self.table
-            .find(self.table_hash(&key), &key, moment, self.retention)
-            .any(|found| self.texts.is(found.entry.name, name.as_bytes()))
+        let hash = self.name_hash(name.as_bytes());
+        let mut keys = [Key::Server(server), Key::Name(server, hash)].into_iter();
+        keys.any(|key| self.knows(&self.place(key), name, moment))
     }
 
     /// `client` received an ECH configuration with this public name and id (RFC 9849 section 4) at `time`.
     pub fn learn_ech(&self, client: IpAddr, public_name: &str, config_id: u8, time: Timestamp) {
-        let name_hash = self.hash(public_name);
-        if let Some(name) = self.texts.intern(public_name.as_bytes()) {
-            self.insert(
-                Key::of_ech(name_hash, config_id, client),
-                Entry {
-                    name,
-                    name_hash,
-                    chain: None,
-                    chain_hash: 0,
-                },
-                time,
-            );
+        let mut chain = Chain::of(std::iter::once(public_name));
+        let Some(stored) = self.store(&mut chain) else {
+            return;
+        };
+        let place = self.place(Key::Ech(client, config_id, stored.name_hash));
+        let places = [Some(&place), None];
+        match self.table.walk(&place).find(|node| self.is(node, &stored)) {
+            Some(node) => self.table.renew(&node, places, stored.text, time),
+            None => self.table.insert(
+                Subject::Ech(client, config_id),
+                places,
+                (stored.text, stored.name_hash),
+                Times::of(time),
+            ),
         }
     }
 
@@ -214,10 +261,9 @@ impl Names {
         config_id: u8,
         moment: Timestamp,
     ) -> bool {
-        let key = Key::of_ech(self.hash(public_name), config_id, client);
-        self.table
-            .find(self.table_hash(&key), &key, moment, self.retention)
-            .any(|found| self.texts.is(found.entry.name, public_name.as_bytes()))
+        let hash = self.name_hash(public_name.as_bytes());
+        let place = self.place(Key::Ech(client, config_id, hash));
+        self.knows(&place, public_name, moment)
     }
 
     /// Entries that the ceiling took although they would still have named flows.
@@ -235,191 +281,89 @@ impl Names {
         self.table.capacity()
     }
 
-    fn insert(&self, key: Key, entry: Entry, time: Timestamp) {
-        self.table.insert(self.table_hash(&key), &key, entry, time);
+    /// Whether `name` was answered at `place` before `moment`.
+    fn knows(&self, place: &Place, name: &str, moment: Timestamp) -> bool {
+        let hash = self.name_hash(name.as_bytes());
+        let told = self.told(place, moment).into_iter();
+        told.filter(|(node, _)| node.name_hash() == hash)
+            .any(|(node, _)| self.chains.name(node.text).as_deref() == Some(name))
     }
 
-    fn candidates(&self, key: &Key, moment: Timestamp) -> Vec<Candidate> {
-        let mut found: Vec<_> = self
-            .table
-            .find(self.table_hash(key), key, moment, self.retention)
+    /// The names that were answered at `place` before `moment`, newest first.
+    fn candidates(&self, place: &Place, moment: Timestamp) -> Vec<Candidate> {
+        let told = self.told(place, moment).into_iter();
+        let mut told: Vec<Candidate> = told
+            .filter_map(|(node, answered)| self.candidate(node.text, answered))
             .collect();
         // Of one tick the earliest answer counts, as within an entry: there may be several of one name.
-        let place = |found: &table::Found| {
-            let tick = found.answered.tick();
-            let entry = &found.entry;
-            (
-                Reverse(tick),
-                found.answered,
-                entry.name_hash,
-                entry.chain_hash,
-            )
-        };
-        found.sort_by_key(place);
-        let mut seen = Vec::with_capacity(found.len());
-        found.retain(|found| {
-            let new = !seen.contains(&found.entry.name_hash);
-            seen.push(found.entry.name_hash);
-            new
+        told.sort_by(|a, b| {
+            let place = |candidate: &Candidate| {
+                let answered = candidate.answered;
+                (Reverse(answered.tick()), answered)
+            };
+            (place(a), &a.chain).cmp(&(place(b), &b.chain))
         });
-        found.sort_by_key(|found| (Reverse(found.answered), found.entry.name_hash));
-        found
-            .iter()
-            .filter_map(|found| self.candidate(found))
-            .collect()
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(told.len());
+        for candidate in told {
+            if candidates.iter().all(|known| known.name != candidate.name) {
+                candidates.push(candidate);
+            }
+        }
+        candidates.sort_by_key(|candidate| {
+            (
+                Reverse(candidate.answered),
+                self.hash(candidate.name.as_bytes()),
+            )
+        });
+        candidates
     }
 
-    fn candidate(&self, found: &table::Found) -> Option<Candidate> {
-        let name = self.texts.text(found.entry.name)?;
-        let chain = found.entry.chain.and_then(|chain| self.chain(chain));
-        let chain = chain.unwrap_or_else(|| vec![name.clone()]);
+    /// What was answered at `place` before `moment`, and when last: each chain once, whoever noted it.
+    fn told(&self, place: &Place, moment: Timestamp) -> Vec<(Node, Timestamp)> {
+        let mut told: Vec<Node> = Vec::new();
+        for node in self.table.walk(place) {
+            match told.iter_mut().find(|known| known.text == node.text) {
+                Some(known) => known.times = known.times.and(&node.times),
+                None => told.push(node),
+            }
+        }
+        let answered = told.into_iter().filter_map(|node| {
+            let answered = node.times.as_of(moment, self.retention)?;
+            Some((node, answered))
+        });
+        answered.collect()
+    }
+
+    fn candidate(&self, text: TextId, answered: Timestamp) -> Option<Candidate> {
+        let whole = self.chains.chain(text);
+        let chain = whole.or_else(|| Some(vec![self.chains.name(text)?]))?;
         Some(Candidate {
-            name,
+            name: chain.first()?.clone(),
             chain,
-            answered: found.answered,
+            answered,
         })
     }
 
-    /// A chain is stored as the ids of its names; a chain of one name needs none.
-    fn intern_chain<'a>(
-        &self,
-        chain: impl ExactSizeIterator<Item = &'a str> + Clone,
-    ) -> Option<TextId> {
-        if chain.len() < 2 {
-            return None;
-        }
-        let skipped = chain.len().saturating_sub(MAX_CHAIN);
-        let kept = chain.clone().take(1).chain(chain.skip(skipped + 1));
-        let mut ids = [[0; 8]; MAX_CHAIN];
-        let mut length = 0;
-        for (id, name) in ids.iter_mut().zip(kept) {
-            *id = self.texts.intern(name.as_bytes())?.to_bytes();
-            length += 1;
-        }
-        self.texts.intern(ids.get(..length)?.as_flattened())
+    /// Whether an entry tells of this chain.
+    fn is(&self, node: &Node, stored: &Stored<'_>) -> bool {
+        node.name_hash() == stored.name_hash
+            && (node.text == stored.text || self.chains.is(node.text, stored.chain))
     }
 
-    fn chain(&self, chain: TextId) -> Option<Vec<String>> {
-        let ids = self.texts.bytes(chain)?;
-        ids.as_chunks::<8>()
-            .0
-            .iter()
-            .map(|id| self.texts.text(TextId::from_bytes(*id)))
-            .collect()
+    fn place(&self, key: Key) -> Place {
+        Place::new(key, &self.hasher)
     }
 
-    fn chain_hash<'a>(&self, chain: impl Iterator<Item = &'a str>) -> u64 {
+    fn name_hash(&self, name: &[u8]) -> u32 {
+        (self.hash(name) >> 32) as u32
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        for name in chain {
-            name.hash(&mut hasher);
-        }
+        hasher.write(name);
         hasher.finish()
-    }
-
-    fn hash(&self, name: &str) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(name.as_bytes());
-        hasher.finish()
-    }
-
-    fn table_hash(&self, key: &Key) -> u64 {
-        self.hasher.hash_one(key)
     }
 }
-
-/// Stands for any client in keys of the server alone: the unspecified address asks nothing.
-const NOBODY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 20));
-    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 21));
-    const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_seconds(second, 0)
-    }
-
-    fn small() -> Names {
-        Names::new(NamesOptions {
-            entries: 64,
-            text_bytes: 4_096,
-            ..NamesOptions::default()
-        })
-    }
-
-    #[test]
-    fn a_name_outlives_its_ttl_but_not_its_retention() {
-        let names = small();
-        names.learn(
-            CLIENT,
-            SERVER,
-            &["dl.example.net", "edge.example.org"],
-            at(10),
-        );
-        let found = names.of_client(CLIENT, SERVER, at(7_000));
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].chain, ["dl.example.net", "edge.example.org"]);
-        assert_eq!(found[0].answered, at(10));
-        assert!(names.of_client(CLIENT, SERVER, at(10 + 7_201)).is_empty());
-    }
-
-    #[test]
-    fn what_was_answered_later_does_not_count() {
-        let names = small();
-        names.learn(CLIENT, SERVER, &["a.example"], at(10));
-        names.learn(CLIENT, SERVER, &["b.example"], at(20));
-        names.learn(CLIENT, SERVER, &["a.example"], at(30));
-        let as_of_15 = names.of_client(CLIENT, SERVER, at(15));
-        assert_eq!(as_of_15.len(), 1);
-        assert_eq!(
-            (as_of_15[0].name.as_str(), as_of_15[0].answered),
-            ("a.example", at(10))
-        );
-        let order: Vec<_> = names
-            .of_client(CLIENT, SERVER, at(25))
-            .into_iter()
-            .map(|c| c.name)
-            .collect();
-        assert_eq!(order, ["b.example", "a.example"]);
-    }
-
-    #[test]
-    fn another_client_corroborates_but_does_not_name() {
-        let names = small();
-        names.learn(OTHER, SERVER, &["dl.example.net"], at(10));
-        assert!(names.of_client(CLIENT, SERVER, at(11)).is_empty());
-        assert_eq!(names.of_server(SERVER, at(11)).len(), 1);
-        assert!(names.corroborates(SERVER, "dl.example.net", at(11)));
-        assert!(!names.corroborates(SERVER, "dl.example.net", at(9)));
-        assert!(!names.corroborates(SERVER, "evil.example", at(11)));
-    }
-
-    #[test]
-    fn a_name_asked_for_again_survives_a_flood() {
-        let names = small();
-        for round in 0..200_i64 {
-            names.learn(CLIENT, SERVER, &["kept.example"], at(round));
-            let flood = IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + round as u32));
-            names.learn(OTHER, flood, &[format!("flood-{round}.example")], at(round));
-        }
-        assert_eq!(names.of_client(CLIENT, SERVER, at(200)).len(), 1);
-        assert!(
-            names
-                .of_client(OTHER, "10.0.0.0".parse().unwrap(), at(200))
-                .is_empty(),
-            "the oldest are forgotten"
-        );
-    }
-
-    #[test]
-    fn an_ech_configuration_belongs_to_its_client_and_id() {
-        let names = small();
-        names.learn_ech(CLIENT, "public.example", 7, at(1));
-        assert!(names.knows_ech(CLIENT, "public.example", 7, at(2)));
-        assert!(!names.knows_ech(CLIENT, "public.example", 8, at(2)));
-        assert!(!names.knows_ech(OTHER, "public.example", 7, at(2)));
-    }
-}
+mod tests;

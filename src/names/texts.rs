@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use foldhash::fast::FixedState;
 
-/// Longest text: a chain's ids or a name's presentation form.
-const MAX_TEXT: usize = 2_048;
-/// Places where a text's position may be noted.
-const BUCKET: usize = 8;
+use super::lines::{LINE, Lines, zeroed};
+
+/// Longest text: sixteen names of which every octet is escaped.
+const MAX_TEXT: usize = 16 << 10;
 /// Low bits of a slot hold the position, high bits a tag of the hash.
 const POSITION_BITS: u32 = 48;
 const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
@@ -26,24 +26,27 @@ const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
 pub struct TextId(u64);
 
 impl TextId {
-    /// As bytes, to be stored in a text itself.
+    /// As bytes, to be stored in a text itself; never all zeros.
     pub const fn to_bytes(self) -> [u8; 8] {
         self.0.to_le_bytes()
     }
 
-    /// From [`TextId::to_bytes`].
-    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(u64::from_le_bytes(bytes))
+    /// From [`TextId::to_bytes`]; `None` where they are all zeros.
+    pub const fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        match u64::from_le_bytes(bytes) {
+            0 => None,
+            position => Some(Self(position)),
+        }
     }
 
-    /// As a word, to be stored in the table; never 0.
-    pub(super) const fn to_word(self) -> u64 {
-        self.0
+    /// As a number of 48 bits, to be stored in the table.
+    pub(super) const fn to_bits(self) -> u64 {
+        self.0 & POSITION_MASK
     }
 
-    /// From [`TextId::to_word`].
-    pub(super) const fn from_word(word: u64) -> Self {
-        Self(word)
+    /// From [`TextId::to_bits`].
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
     }
 }
 
@@ -54,8 +57,8 @@ pub struct Texts {
     words: Box<[AtomicU64]>,
     /// Next free position. Written by every `append`, read by every reader after its copy.
     head: AtomicU64,
-    /// Tag and position of each text; 0 is free. A lost update only stores a text twice.
-    index: Box<[AtomicU64]>,
+    /// Tag and position of each text, in the line of its hash; 0 is free. A lost update only stores a text twice.
+    index: Lines,
     hasher: FixedState,
 }
 
@@ -66,7 +69,7 @@ impl Texts {
         Self {
             words: zeroed(words),
             head: AtomicU64::new(1),
-            index: zeroed((words / 4).max(BUCKET)),
+            index: Lines::new(words / 4 / LINE),
             hasher: FixedState::with_seed(seed),
         }
     }
@@ -79,7 +82,7 @@ impl Texts {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(text);
         let hash = hasher.finish();
-        let bucket = self.bucket(hash);
+        let bucket = self.index.line(hash as usize);
         let found = bucket.iter().find(|slot| self.slot_holds(slot, hash, text));
         if let Some(slot) = found {
             let position = slot.load(Ordering::Acquire) & POSITION_MASK;
@@ -101,12 +104,8 @@ impl Texts {
         }
         let mut bytes = Vec::with_capacity(length.next_multiple_of(8));
         for offset in 1..=length.div_ceil(8) as u64 {
-            bytes.extend_from_slice(
-                &self
-                    .word(id.0 + offset)
-                    .load(Ordering::Relaxed)
-                    .to_le_bytes(),
-            );
+            let word = self.word(id.0 + offset).load(Ordering::Relaxed);
+            bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes.truncate(length);
         self.still_there(id.0).then_some(bytes)
@@ -122,10 +121,8 @@ impl Texts {
         if self.word(id.0).load(Ordering::Relaxed) != text.len() as u64 {
             return false;
         }
-        let same = text.chunks(8).zip(1_u64..).all(|(chunk, offset)| {
-            self.word(id.0 + offset).load(Ordering::Relaxed) == word_of(chunk)
-        });
-        same && self.still_there(id.0)
+        let is_same = |(word, offset)| self.word(id.0 + offset).load(Ordering::Relaxed) == word;
+        words_of(text).zip(1..).all(is_same) && self.still_there(id.0)
     }
 
     fn slot_holds(&self, slot: &AtomicU64, hash: u64, text: &[u8]) -> bool {
@@ -148,9 +145,8 @@ impl Texts {
         fence(Ordering::Release);
         self.word(position)
             .store(text.len() as u64, Ordering::Relaxed);
-        for (chunk, offset) in text.chunks(8).zip(1_u64..) {
-            self.word(position + offset)
-                .store(word_of(chunk), Ordering::Relaxed);
+        for (word, offset) in words_of(text).zip(1..) {
+            self.word(position + offset).store(word, Ordering::Relaxed);
         }
         TextId(position)
     }
@@ -172,29 +168,21 @@ impl Texts {
     fn word(&self, position: u64) -> &AtomicU64 {
         &self.words[position as usize & (self.words.len() - 1)]
     }
-
-    fn bucket(&self, hash: u64) -> &[AtomicU64] {
-        let buckets = self.index.len() / BUCKET;
-        let start = (hash as usize & (buckets - 1)) * BUCKET;
-        self.index.get(start..start + BUCKET).unwrap_or_default()
-    }
 }
 
 const fn tag(hash: u64) -> u64 {
     hash & !POSITION_MASK
 }
 
-fn word_of(chunk: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    for (slot, byte) in bytes.iter_mut().zip(chunk) {
+/// The bytes of a text, eight a word, the last one filled up with zeros.
+fn words_of(text: &[u8]) -> impl Iterator<Item = u64> {
+    let (words, rest) = text.as_chunks();
+    let mut last = [0; 8];
+    for (slot, byte) in last.iter_mut().zip(rest) {
         *slot = *byte;
     }
-    u64::from_le_bytes(bytes)
-}
-
-/// Words that the kernel gives zeroed, a page at its first use: a table that is hardly used takes hardly any memory.
-pub(super) fn zeroed(length: usize) -> Box<[AtomicU64]> {
-    bytemuck::zeroed_slice_box(length)
+    let last = (!rest.is_empty()).then_some(last);
+    words.iter().copied().chain(last).map(u64::from_le_bytes)
 }
 
 #[cfg(test)]

@@ -154,7 +154,8 @@ impl Core {
         // Nearly always one chain led to them all.
         for addresses in addresses.chunk_by(|(_, one), (_, other)| one == other) {
             let length = addresses.first().map_or(0, |(_, length)| *length);
-            let Some(stored) = self.names.store(resolution.chain(length)) else {
+            self.chain.set(resolution.chain(length));
+            let Some(stored) = self.names.store(&mut self.chain) else {
                 continue;
             };
             let servers = addresses.iter().map(|(address, _)| *address);

@@ -33,7 +33,7 @@ use crate::decode::{Decoder, FrameInput};
 use crate::flows::{
     Ahead, Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining,
 };
-use crate::names::Names;
+use crate::names::{Chain, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
 use crate::pseudonyms::{Pseudonyms, Rewriter};
@@ -166,6 +166,8 @@ pub(super) struct Core {
     pub message: Vec<u8>,
     /// What the DNS message at hand says: its buffers are used again.
     pub resolution: Resolution,
+    /// Of the answer that is learnt, in the form in which it is stored.
+    pub chain: Chain,
     /// QUIC datagrams opened in this tick.
     pub quic_opened: u32,
     /// What was told of hosts lately.
@@ -212,6 +214,7 @@ impl Worker {
             watch: None,
             message: Vec::new(),
             resolution: Resolution::default(),
+            chain: Chain::default(),
             quic_opened: 0,
             told: Told::default(),
             sightings: Sightings::default(),

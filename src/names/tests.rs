@@ -1,0 +1,291 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 20));
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 21));
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_seconds(second, 0)
+}
+
+fn small() -> Names {
+    Names::new(NamesOptions {
+        entries: 64,
+        text_bytes: 4_096,
+        ..NamesOptions::default()
+    })
+}
+
+#[test]
+fn a_name_outlives_its_ttl_but_not_its_retention() {
+    let names = small();
+    names.learn(
+        CLIENT,
+        SERVER,
+        &["dl.example.net", "edge.example.org"],
+        at(10),
+    );
+    let found = names.of_client(CLIENT, SERVER, at(7_000));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].chain, ["dl.example.net", "edge.example.org"]);
+    assert_eq!(found[0].answered, at(10));
+    assert!(names.of_client(CLIENT, SERVER, at(10 + 7_201)).is_empty());
+}
+
+#[test]
+fn what_was_answered_later_does_not_count() {
+    let names = small();
+    names.learn(CLIENT, SERVER, &["a.example"], at(10));
+    names.learn(CLIENT, SERVER, &["b.example"], at(20));
+    names.learn(CLIENT, SERVER, &["a.example"], at(30));
+    let as_of_15 = names.of_client(CLIENT, SERVER, at(15));
+    assert_eq!(as_of_15.len(), 1);
+    assert_eq!(
+        (as_of_15[0].name.as_str(), as_of_15[0].answered),
+        ("a.example", at(10))
+    );
+    let order: Vec<_> = names
+        .of_client(CLIENT, SERVER, at(25))
+        .into_iter()
+        .map(|c| c.name)
+        .collect();
+    assert_eq!(order, ["b.example", "a.example"]);
+}
+
+#[test]
+fn another_client_corroborates_but_does_not_name() {
+    let names = small();
+    names.learn(OTHER, SERVER, &["dl.example.net"], at(10));
+    assert!(names.of_client(CLIENT, SERVER, at(11)).is_empty());
+    assert_eq!(names.of_server(SERVER, at(11)).len(), 1);
+    assert!(names.corroborates(SERVER, "dl.example.net", at(11)));
+    assert!(!names.corroborates(SERVER, "dl.example.net", at(9)));
+    assert!(!names.corroborates(SERVER, "evil.example", at(11)));
+}
+
+#[test]
+fn a_name_asked_for_again_survives_a_flood() {
+    let names = small();
+    for round in 0..200_i64 {
+        names.learn(CLIENT, SERVER, &["kept.example"], at(round));
+        let flood = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + round as u32));
+        names.learn(OTHER, flood, &[format!("flood-{round}.example")], at(round));
+    }
+    assert_eq!(names.of_client(CLIENT, SERVER, at(200)).len(), 1);
+    assert!(
+        names
+            .of_client(OTHER, "10.0.0.0".parse().unwrap(), at(200))
+            .is_empty(),
+        "the oldest are forgotten"
+    );
+}
+
+#[test]
+fn an_ech_configuration_belongs_to_its_client_and_id() {
+    let names = small();
+    names.learn_ech(CLIENT, "public.example", 7, at(1));
+    assert!(names.knows_ech(CLIENT, "public.example", 7, at(2)));
+    assert!(!names.knows_ech(CLIENT, "public.example", 8, at(2)));
+    assert!(!names.knows_ech(OTHER, "public.example", 7, at(2)));
+}
+
+#[test]
+fn what_one_client_was_answered_is_one_entry_until_another_was() {
+    let names = small();
+    names.learn(CLIENT, SERVER, &["a.example"], at(1));
+    names.learn(CLIENT, SERVER, &["a.example"], at(2));
+    assert_eq!(names.entries(), 1);
+    names.learn(OTHER, SERVER, &["a.example"], at(3));
+    assert_eq!(names.entries(), 3, "the other's, and that of anybody");
+    names.learn(OTHER, SERVER, &["a.example"], at(4));
+    names.learn(CLIENT, SERVER, &["a.example"], at(5));
+    assert_eq!(names.entries(), 3);
+    let as_of = |moment| found(names.of_server(SERVER, at(moment)));
+    assert_eq!(as_of(1), BTreeMap::new(), "four of five times are kept");
+    for second in 2..=5 {
+        assert_eq!(as_of(second)["a.example"], at(second));
+    }
+}
+
+#[test]
+fn a_server_of_many_names_is_asked_for_each_alone() {
+    let names = small();
+    let name = |n: i64| format!("site-{n}.example");
+    for n in 0..12 {
+        names.learn(CLIENT, SERVER, &[name(n)], at(n));
+    }
+    assert_eq!(names.of_server(SERVER, at(20)).len(), MAX_NAMES_OF_A_SERVER);
+    for n in 0..12 {
+        assert!(names.corroborates(SERVER, &name(n), at(n)));
+        assert!(!names.corroborates(SERVER, &name(n), at(n - 1)));
+    }
+}
+
+#[test]
+fn an_entry_whose_text_moves_on_keeps_its_name() {
+    let names = Names::new(NamesOptions {
+        entries: 1 << 16,
+        text_bytes: 0,
+        ..NamesOptions::default()
+    });
+    for turn in 0..40_000 {
+        names.learn(CLIENT, SERVER, &["kept.example", "edge.example"], at(0));
+        names.learn(OTHER, OTHER, &[format!("filling-{turn}.example")], at(0));
+        assert_eq!(names.of_client(CLIENT, SERVER, at(1)).len(), 1, "{turn}");
+    }
+}
+
+/// Clients and servers of both kinds, few enough to meet again.
+fn address(number: u8) -> IpAddr {
+    let low = u16::from(number);
+    match number % 2 {
+        0 => [192, 0, 2, number].into(),
+        _ => [0x2001, 0xdb8, 0, 0, 0, 0, 0, low].into(),
+    }
+}
+
+/// Who was answered which server for which name through which alias, and in which quarter of a second.
+type Answer = (u8, u8, u8, u8, u8);
+
+fn learn(names: &Names, (client, server, name, alias, quarter): Answer) {
+    let chain = [format!("n{name}.example"), format!("alias-{alias}.example")];
+    let chain = &chain[..1 + usize::from(alias > 0)];
+    names.learn(
+        address(client),
+        address(100 + server),
+        chain,
+        moment(quarter),
+    );
+}
+
+fn moment(quarter: u8) -> Timestamp {
+    Timestamp::from_nanos(i64::from(quarter) * 250_000_000)
+}
+
+/// By name, when last before `moment`, of those of whom `is_wanted` says so.
+fn expected(
+    answers: &[Answer],
+    until: u8,
+    is_wanted: impl Fn(&Answer) -> bool,
+) -> BTreeMap<String, Timestamp> {
+    let mut last = BTreeMap::new();
+    for answer in answers.iter().filter(|answer| is_wanted(answer)) {
+        let (_, _, name, _, quarter) = *answer;
+        if quarter <= until {
+            let known = last.entry(format!("n{name}.example")).or_insert(moment(0));
+            *known = moment(quarter).max(*known);
+        }
+    }
+    last
+}
+
+fn found(candidates: Vec<Candidate>) -> BTreeMap<String, Timestamp> {
+    let times = candidates.into_iter();
+    times.map(|found| (found.name, found.answered)).collect()
+}
+
+proptest! {
+    /// Four quarters, so that an entry keeps all times; four names, so that those of a server are complete.
+    #[test]
+    fn look_ups_tell_what_a_plain_list_tells(
+        answers in prop::collection::vec((0..5_u8, 0..4_u8, 0..4_u8, 0..2_u8, 0..4_u8), 0..120),
+    ) {
+        let names = Names::new(NamesOptions { entries: 1 << 12, ..NamesOptions::default() });
+        answers.iter().for_each(|answer| learn(&names, *answer));
+        for until in 0..4 {
+            for server in 0..4 {
+                let at_server = address(100 + server);
+                for client in 0..5 {
+                    let of_client = names.of_client(address(client), at_server, moment(until));
+                    let own = |answer: &Answer| (answer.0, answer.1) == (client, server);
+                    prop_assert_eq!(found(of_client), expected(&answers, until, own));
+                }
+                let anybodys = expected(&answers, until, |answer| answer.1 == server);
+                for name in 0..4 {
+                    let name = format!("n{name}.example");
+                    let is_known = names.corroborates(at_server, &name, moment(until));
+                    prop_assert_eq!(is_known, anybodys.contains_key(&name));
+                }
+                prop_assert_eq!(found(names.of_server(at_server, moment(until))), anybodys);
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_that_learn_at_once_lose_nothing() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let answers: Vec<Answer> = (0..40_000)
+        .map(|_| {
+            (
+                rng.u8(..5),
+                rng.u8(..4),
+                rng.u8(..4),
+                rng.u8(..2),
+                rng.u8(..4),
+            )
+        })
+        .collect();
+    let names = Names::new(NamesOptions {
+        entries: 1 << 17,
+        ..NamesOptions::default()
+    });
+    std::thread::scope(|scope| {
+        for answers in answers.chunks(10_000) {
+            let names = &names;
+            scope.spawn(move || answers.iter().for_each(|answer| learn(names, *answer)));
+        }
+    });
+    for server in 0..4 {
+        let anybodys = expected(&answers, 3, |answer| answer.1 == server);
+        assert_eq!(
+            found(names.of_server(address(100 + server), moment(3))),
+            anybodys
+        );
+        for client in 0..5 {
+            let own = |answer: &Answer| (answer.0, answer.1) == (client, server);
+            let of_client = names.of_client(address(client), address(100 + server), moment(3));
+            assert_eq!(found(of_client), expected(&answers, 3, own));
+        }
+    }
+}
+
+#[test]
+fn threads_that_overwrite_each_other_never_read_what_nobody_wrote() {
+    let names = Names::new(NamesOptions {
+        entries: 64,
+        text_bytes: 0,
+        ..NamesOptions::default()
+    });
+    let tell = |client: u8, server: u8| format!("of-{client}-{server}.example");
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let names = &names;
+            scope.spawn(move || {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                for _ in 0..20_000 {
+                    let (client, server) = (rng.u8(..20), rng.u8(..20));
+                    let (client_address, server_address) = (address(client), address(100 + server));
+                    names.learn(
+                        client_address,
+                        server_address,
+                        &[tell(client, server)],
+                        at(1),
+                    );
+                    for found in names.of_client(client_address, server_address, at(2)) {
+                        assert_eq!((found.name, found.answered), (tell(client, server), at(1)));
+                    }
+                    let end = format!("-{server}.example");
+                    for found in names.of_server(server_address, at(2)) {
+                        assert!(found.name.ends_with(&end), "{}", found.name);
+                    }
+                }
+            });
+        }
+    });
+}

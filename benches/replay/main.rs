@@ -235,7 +235,7 @@ impl Bench {
     fn memory(&self) {
         for shape in [Shape::Open, Shape::Answers] {
             let made = self.make(shape, self.packets(shape));
-            memory::tell(&made.file);
+            memory::tell(shape, &made.file);
         }
     }
 

@@ -160,6 +160,8 @@ impl Bench {
             } => self.flood(kind, *rate, *seconds, *every),
             What::Steady { rate, minutes } => self.steady(*rate, *minutes),
         }
+        // Half an hour of records may be gigabytes, of memory as a rule.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 
     fn start(&self, program: Program, time: Duration) -> Running {

@@ -7,6 +7,7 @@
 //! * [`table`]: key to flow, the road of a packet
 //! * [`flow`]: one flow's figures
 //! * `sides`: what both sides sent
+//! * `slab`: flows where they lie
 //! * `prefetch`: memory that is looked at soon
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
@@ -23,6 +24,7 @@ pub mod kept;
 pub mod options;
 mod prefetch;
 mod sides;
+mod slab;
 pub mod table;
 pub mod tcp;
 pub mod timers;

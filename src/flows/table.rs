@@ -12,7 +12,7 @@ use super::duplicates::Duplicates;
 use super::flow::{ClientEvidence, Flow};
 use super::kept::Standing;
 use super::options::FlowOptions;
-use super::prefetch::prefetch;
+use super::slab::Slab;
 use super::tcp::stream::{Chunk, Piece, Streams};
 use super::timers::{Timer, Timers};
 use super::victims::{Victims, Worth};
@@ -40,8 +40,6 @@ const FEW_FLOWS: usize = 1 << 16;
 const FETCHED_LINES: usize = 4;
 /// A flow is fetched so many timers before its own.
 const TIMERS_AHEAD: usize = 4;
-/// Flows of a chunk: the slab grows by chunks and never moves a flow.
-const CHUNK: usize = 1 << 12;
 
 counters! {
     /// What the flow table saw and refused.
@@ -802,80 +800,5 @@ fn finish_streams<A>(
         let mut on =
             |chunk: Chunk<'_>| observer.stream(flow, side, chunk, stamp) == Interest::Continue;
         streams.side(side).finish(passed, &mut on);
-    }
-}
-
-/// Flows by slot, in chunks that never move.
-#[derive(Debug)]
-struct Slab<A> {
-    chunks: Vec<Vec<Option<Flow<A>>>>,
-    free: Vec<u32>,
-}
-
-impl<A> Default for Slab<A> {
-    fn default() -> Self {
-        Self {
-            chunks: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-}
-
-impl<A> Slab<A> {
-    fn insert(&mut self, flow: Flow<A>) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            if let Some(place) = self.place(slot) {
-                *place = Some(flow);
-            }
-            return slot;
-        }
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        let before = (self.chunks.len() - 1) * CHUNK;
-        let Some(chunk) = self.chunks.last_mut() else {
-            return 0;
-        };
-        chunk.push(Some(flow));
-        (before + chunk.len() - 1) as u32
-    }
-
-    fn flow(&mut self, slot: u32) -> Option<&mut Flow<A>> {
-        self.place(slot)?.as_mut()
-    }
-
-    fn get(&self, slot: u32) -> Option<&Flow<A>> {
-        let chunk = self.chunks.get(slot as usize / CHUNK)?;
-        chunk.get(slot as usize % CHUNK)?.as_ref()
-    }
-
-    /// The core fetches the first lines of a flow. Whether there is one is not looked at: that would wait for it.
-    fn prefetch(&self, slot: u32, lines: usize) {
-        let chunk = self.chunks.get(slot as usize / CHUNK);
-        if let Some(place) = chunk.and_then(|chunk| chunk.get(slot as usize % CHUNK)) {
-            prefetch(place, lines);
-        }
-    }
-
-    fn key(&self, slot: u32) -> Option<&FlowKey> {
-        self.get(slot).map(Flow::key)
-    }
-
-    fn free(&mut self, slot: u32) {
-        if let Some(place) = self.place(slot) {
-            *place = None;
-            self.free.push(slot);
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (u32, &Flow<A>)> {
-        let flows = self.chunks.iter().flatten().zip(0_u32..);
-        flows.filter_map(|(flow, slot)| flow.as_ref().map(|flow| (slot, flow)))
-    }
-
-    fn place(&mut self, slot: u32) -> Option<&mut Option<Flow<A>>> {
-        self.chunks
-            .get_mut(slot as usize / CHUNK)?
-            .get_mut(slot as usize % CHUNK)
     }
 }

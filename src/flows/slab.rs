@@ -1,0 +1,89 @@
+//! Flows where they lie: by slot, in chunks.
+
+use super::flow::Flow;
+use super::prefetch::prefetch;
+use crate::types::FlowKey;
+
+/// Flows of a chunk: the slab grows by chunks and never moves a flow.
+const CHUNK: usize = 1 << 12;
+
+/// Flows by slot, in chunks that never move.
+#[derive(Debug)]
+pub(super) struct Slab<A> {
+    chunks: Vec<Vec<Option<Flow<A>>>>,
+    free: Vec<u32>,
+}
+
+impl<A> Default for Slab<A> {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<A> Slab<A> {
+    /// Puts a flow into a place that is free; gives its slot.
+    pub fn insert(&mut self, flow: Flow<A>) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            if let Some(place) = self.place(slot) {
+                *place = Some(flow);
+            }
+            return slot;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let before = (self.chunks.len() - 1) * CHUNK;
+        let Some(chunk) = self.chunks.last_mut() else {
+            return 0;
+        };
+        chunk.push(Some(flow));
+        (before + chunk.len() - 1) as u32
+    }
+
+    /// The flow at a slot, to be changed.
+    pub fn flow(&mut self, slot: u32) -> Option<&mut Flow<A>> {
+        self.place(slot)?.as_mut()
+    }
+
+    /// The flow at a slot.
+    pub fn get(&self, slot: u32) -> Option<&Flow<A>> {
+        let chunk = self.chunks.get(slot as usize / CHUNK)?;
+        chunk.get(slot as usize % CHUNK)?.as_ref()
+    }
+
+    /// The core fetches the first lines of a flow. Whether there is one is not looked at: that would wait for it.
+    pub fn prefetch(&self, slot: u32, lines: usize) {
+        let chunk = self.chunks.get(slot as usize / CHUNK);
+        if let Some(place) = chunk.and_then(|chunk| chunk.get(slot as usize % CHUNK)) {
+            prefetch(place, lines);
+        }
+    }
+
+    /// Its key.
+    pub fn key(&self, slot: u32) -> Option<&FlowKey> {
+        self.get(slot).map(Flow::key)
+    }
+
+    /// The flow at a slot ended.
+    pub fn free(&mut self, slot: u32) {
+        if let Some(place) = self.place(slot) {
+            *place = None;
+            self.free.push(slot);
+        }
+    }
+
+    /// Every flow with its slot.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Flow<A>)> {
+        let flows = self.chunks.iter().flatten().zip(0_u32..);
+        flows.filter_map(|(flow, slot)| flow.as_ref().map(|flow| (slot, flow)))
+    }
+
+    fn place(&mut self, slot: u32) -> Option<&mut Option<Flow<A>>> {
+        self.chunks
+            .get_mut(slot as usize / CHUNK)?
+            .get_mut(slot as usize % CHUNK)
+    }
+}

@@ -50,14 +50,12 @@ impl<A> Slab<A> {
 
     /// The flow at a slot.
     pub fn get(&self, slot: u32) -> Option<&Flow<A>> {
-        let chunk = self.chunks.get(slot as usize / CHUNK)?;
-        chunk.get(slot as usize % CHUNK)?.as_ref()
+        self.looked_at(slot)?.as_ref()
     }
 
     /// The core fetches the first lines of a flow. Whether there is one is not looked at: that would wait for it.
     pub fn prefetch(&self, slot: u32, lines: usize) {
-        let chunk = self.chunks.get(slot as usize / CHUNK);
-        if let Some(place) = chunk.and_then(|chunk| chunk.get(slot as usize % CHUNK)) {
+        if let Some(place) = self.looked_at(slot) {
             prefetch(place, lines);
         }
     }
@@ -79,6 +77,11 @@ impl<A> Slab<A> {
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Flow<A>)> {
         let flows = self.chunks.iter().flatten().zip(0_u32..);
         flows.filter_map(|(flow, slot)| flow.as_ref().map(|flow| (slot, flow)))
+    }
+
+    fn looked_at(&self, slot: u32) -> Option<&Option<Flow<A>>> {
+        let chunk = self.chunks.get(slot as usize / CHUNK)?;
+        chunk.get(slot as usize % CHUNK)
     }
 
     fn place(&mut self, slot: u32) -> Option<&mut Option<Flow<A>>> {

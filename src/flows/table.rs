@@ -34,7 +34,7 @@ const MAX_LEAVING: usize = 1 << 12;
 const TIMERS_A_FLOW: usize = 4;
 /// So many timers are never too many.
 pub(super) const FEW_TIMERS: usize = 1 << 10;
-/// So many flows and their index, some 40 MB, find room in the caches.
+/// With fewer flows looking ahead costs more than it brings: docs/performance.md.
 const FEW_FLOWS: usize = 1 << 16;
 /// Lines of the cache that most packets look at, at the front of a flow.
 const FETCHED_LINES: usize = 4;

@@ -29,56 +29,79 @@ pub(super) struct Duplicates {
     hasher: FixedState,
 }
 
-/// Packets whose fingerprints end alike, the latest first: a line of the core's cache.
+/// Packets whose fingerprints end alike, the latest first: a line of the core's cache. Halves of a kind stand together, so that those of all
+/// packets are compared at once.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
-struct Set([Seen; WAYS]);
+struct Set {
+    upper: [u32; WAYS],
+    lower: [u32; WAYS],
+}
 
 /// A packet that was seen: the high bits of its fingerprint, and the low bits of the microsecond in which it was.
 ///
 /// With the bits that choose the set, 51 bits tell packets apart. An old packet looks new again after 16 s, if nothing drove it out.
 #[derive(Clone, Copy, Debug)]
-struct Seen(u64);
+struct Seen {
+    upper: u32,
+    /// Eight bits more of the fingerprint, and the time.
+    lower: u32,
+}
 
 const TIME_BITS: u32 = 24;
+const TIME: u32 = (1 << TIME_BITS) - 1;
 
 impl Seen {
-    const NOTHING: Self = Self(0);
-
     const fn new(fingerprint: u64, now: Timestamp) -> Self {
-        Self(fingerprint >> TIME_BITS << TIME_BITS | Self::microsecond(now))
-    }
-
-    const fn microsecond(at: Timestamp) -> u64 {
-        at.as_nanos().div_euclid(1_000) as u64 & ((1 << TIME_BITS) - 1)
+        let microsecond = now.as_nanos().div_euclid(1_000) as u32 & TIME;
+        Self {
+            upper: (fingerprint >> 32) as u32,
+            lower: fingerprint as u32 & !TIME | microsecond,
+        }
     }
 
     /// Whether it is the same packet, and came within [`WINDOW`] before or after.
     const fn is_copy(self, other: Self) -> bool {
-        const MOST: u64 = WINDOW.as_micros() as u64;
-        if (self.0 ^ other.0) >> TIME_BITS != 0 {
+        const MOST: u32 = WINDOW.as_micros() as u32;
+        if self.upper != other.upper || (self.lower ^ other.lower) & !TIME != 0 {
             return false;
         }
         // The difference of the times, moved so that the window begins at zero, in their bits alone.
-        let moved = self.0.wrapping_sub(other.0).wrapping_add(MOST);
-        moved & ((1 << TIME_BITS) - 1) <= 2 * MOST
+        let moved = self.lower.wrapping_sub(other.lower).wrapping_add(MOST);
+        moved & TIME <= 2 * MOST
     }
 }
 
 impl Set {
-    const EMPTY: Self = Self([Seen::NOTHING; WAYS]);
+    const EMPTY: Self = Self {
+        upper: [0; WAYS],
+        lower: [0; WAYS],
+    };
 
+    #[inline]
     fn is_known(&mut self, packet: Seen) -> bool {
-        if let Some(found) = self.0.iter_mut().find(|seen| seen.is_copy(packet)) {
-            // Each copy matches one packet: a third one is a copy again, a pair of true repetitions with another copy each is not lost.
-            *found = packet;
+        let is_like = |likely: bool, upper: &u32| likely | (*upper == packet.upper);
+        if self.upper.iter().fold(false, is_like) && self.renew(packet) {
             return true;
         }
-        self.0.copy_within(..WAYS - 1, 1);
-        if let Some(first) = self.0.first_mut() {
-            *first = packet;
-        }
+        self.upper.copy_within(..WAYS - 1, 1);
+        self.lower.copy_within(..WAYS - 1, 1);
+        let [upper, ..] = &mut self.upper;
+        let [lower, ..] = &mut self.lower;
+        (*upper, *lower) = (packet.upper, packet.lower);
         false
+    }
+
+    /// Where `packet` is the copy of another one, that one was seen now.
+    #[cold]
+    fn renew(&mut self, packet: Seen) -> bool {
+        let mut seen = self.upper.iter().zip(&mut self.lower);
+        let copied = seen.find(|(upper, lower)| {
+            let (upper, lower) = (**upper, **lower);
+            Seen { upper, lower }.is_copy(packet)
+        });
+        // Each copy matches one packet: a third one is a copy again, a pair of true repetitions with another copy each is not lost.
+        copied.map(|(_, lower)| *lower = packet.lower).is_some()
     }
 }
 
@@ -91,6 +114,7 @@ impl Duplicates {
     }
 
     /// Whether this packet was seen already; remembers it. `flow`: the hash of its flow's key, and the side that it shows.
+    #[inline]
     pub fn is_duplicate(&mut self, flow: (u64, Side), packet: &Packet<'_>) -> bool {
         let fingerprint = self.fingerprint(flow, packet);
         let set = self.sets.get_mut(fingerprint as usize % SETS);
@@ -98,6 +122,7 @@ impl Duplicates {
         set.is_some_and(|set| set.is_known(packet))
     }
 
+    #[inline]
     fn fingerprint(&self, (flow, side): (u64, Side), packet: &Packet<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         let side = side.index() as u64;

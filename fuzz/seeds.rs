@@ -366,7 +366,7 @@ impl Observer<Pieces> for Connections {
         Interest::Continue
     }
 
-    fn delivered(&mut self, _: &mut Flow<Pieces>, _: Side, _: u64, _: Stamp) {}
+    fn delivered(&mut self, _: &mut Flow<Pieces>, _: Side, _: u64, _: Timestamp) {}
 
     fn alarm(&mut self, _: &mut Flow<Pieces>, _: Timestamp) {}
 

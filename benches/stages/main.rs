@@ -153,7 +153,7 @@ impl Observer<()> for Counting {
         Interest::Stop
     }
 
-    fn delivered(&mut self, _: &mut Flow<()>, _: Side, _: u64, _: Stamp) {}
+    fn delivered(&mut self, _: &mut Flow<()>, _: Side, _: u64, _: Timestamp) {}
 
     fn alarm(&mut self, _: &mut Flow<()>, _: Timestamp) {}
 

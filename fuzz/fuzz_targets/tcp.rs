@@ -100,7 +100,7 @@ impl Observer<Sides> for Checks {
         unreachable!("there are none")
     }
 
-    fn delivered(&mut self, flow: &mut Flow<Sides>, side: Side, bytes: u64, _: Stamp) {
+    fn delivered(&mut self, flow: &mut Flow<Sides>, side: Side, bytes: u64, _: Timestamp) {
         assert!(bytes > 0);
         flow.annotation.0[side.index()].delivered += bytes;
     }

@@ -95,7 +95,7 @@ counters! {
 }
 
 /// A frame to be decoded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct FrameInput<'a> {
     /// Which one, and when.
     pub stamp: Stamp,
@@ -130,19 +130,22 @@ impl Decoder {
 
     /// Pushes every IP packet of `frame` into `sink`, the outer before the inner.
     pub fn decode(&mut self, frame: FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) {
-        if self.plain(&frame, sink).is_none() {
+        let plain = &mut |packet: &Packet<'_>, _: &FlowKey, _| sink(packet);
+        if self.plain(&frame, false, plain).is_none() {
             self.unwrap(frame, sink);
         }
     }
 
-    /// As [`Self::decode`], where the frame is plain; `None`, and nothing has happened, where not.
+    /// As [`Self::decode`], where the frame is plain: `sink` is told the key of the packet's flow, and the side that it shows, as well.
+    /// `None`, and nothing has happened, where not.
     #[inline]
     pub fn plain(
         &mut self,
         frame: &FrameInput<'_>,
-        sink: &mut impl FnMut(&Packet<'_>),
+        key_vlan: bool,
+        sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
     ) -> Option<()> {
-        plain::packet(frame, sink)?;
+        plain::packet(frame, key_vlan, sink)?;
         self.counters.frames += 1;
         self.counters.bytes += u64::from(frame.wire_length);
         self.counters.packets += 1;
@@ -155,8 +158,12 @@ impl Decoder {
     }
 
     /// Pushes the packet of a plain frame that was counted into `sink`.
-    pub fn packet_of(frame: &FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) {
-        plain::packet(frame, sink);
+    pub fn packet_of(
+        frame: &FrameInput<'_>,
+        key_vlan: bool,
+        sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
+    ) {
+        plain::packet(frame, key_vlan, sink);
     }
 
     /// As [`Self::decode`], of a frame that is not plain.

@@ -46,20 +46,34 @@ struct Ethernet<'a> {
     ip: Ip<'a>,
 }
 
-/// Pushes the packet of an Ethernet frame into `sink`, where it is a plain one; `None`, and nothing has happened, where not.
+/// Pushes the packet of an Ethernet frame into `sink`, with the key of its flow and the side that it shows, where it is a plain one; `None`,
+/// and nothing has happened, where not.
 ///
 /// It is made where it stays until the sink has seen it: to be given back it would be copied.
 #[inline]
-pub(super) fn packet(frame: &FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) -> Option<()> {
+pub(super) fn packet(
+    frame: &FrameInput<'_>,
+    key_vlan: bool,
+    sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
+) -> Option<()> {
     let Ethernet { macs, vlan, ip } = ethernet(frame)?;
-    let transport = match ip.protocol {
-        TCP => Transport::Tcp(segment(&ip)?),
-        UDP => Transport::Udp(datagram(&ip)?),
+    let (transport, ports) = match ip.protocol {
+        TCP => {
+            let segment = segment(&ip)?;
+            let ports = [segment.source_port, segment.destination_port];
+            (Transport::Tcp(segment), ports)
+        }
+        UDP => {
+            let datagram = datagram(&ip)?;
+            let ports = [datagram.source_port, datagram.destination_port];
+            (Transport::Udp(datagram), ports)
+        }
         _ => return None,
     };
+    let (key, side) = key(&ip, ports, &vlan, key_vlan);
     let [destination_mac, source_mac] =
         [macs.first_chunk(), macs.last_chunk()].map(Option::<&[u8; 6]>::copied);
-    sink(&Packet {
+    let packet = Packet {
         timestamp: frame.stamp.timestamp,
         recorded: frame.stamp.recorded,
         number: frame.stamp.number,
@@ -76,7 +90,8 @@ pub(super) fn packet(frame: &FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>))
         tunnel: None,
         source_mac,
         destination_mac,
-    });
+    };
+    sink(&packet, &key, side);
     Some(())
 }
 
@@ -90,21 +105,31 @@ pub(super) fn flow_key(frame: &FrameInput<'_>, key_vlan: bool) -> Option<(FlowKe
         .first_chunk()
         .filter(|_| matches!(ip.protocol, TCP | UDP));
     let [a, b, c, d] = *ports?;
+    let ports = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+    Some(key(&ip, ports, &vlan, key_vlan))
+}
+
+#[inline]
+fn key(
+    ip: &Ip<'_>,
+    [source, destination]: [u16; 2],
+    vlan: &VlanTags,
+    key_vlan: bool,
+) -> (FlowKey, Side) {
     let source = Endpoint {
         address: ip.source,
-        port: u16::from_be_bytes([a, b]),
+        port: source,
     };
     let destination = Endpoint {
         address: ip.destination,
-        port: u16::from_be_bytes([c, d]),
+        port: destination,
     };
-    let vlan = vlan.ids().first().copied().filter(|_| key_vlan);
-    Some(FlowKey::new(
-        source,
-        destination,
-        Protocol(ip.protocol),
-        vlan,
-    ))
+    let vlan = if key_vlan {
+        vlan.ids().first().copied()
+    } else {
+        None
+    };
+    FlowKey::new(source, destination, Protocol(ip.protocol), vlan)
 }
 
 /// Ethernet with tags up to the IP header.
@@ -353,10 +378,13 @@ mod tests {
             let input = FrameInput { stamp, link_type: 1, wire_length: wire.unwrap_or(whole + padding as u32), data: &data };
             prop_assert_eq!(either_way(input), the_long_way(input));
             for key_vlan in [false, true] {
-                let mut key = None;
-                let is_plain = packet(&input, &mut |packet| key = Some(packet.flow_key(key_vlan)));
-                if is_plain.is_some() {
-                    prop_assert_eq!(flow_key(&input, key_vlan), key);
+                let mut keys = None;
+                packet(&input, key_vlan, &mut |packet, key, side| {
+                    keys = Some((packet.flow_key(key_vlan), (*key, side)));
+                });
+                if let Some((long, short)) = keys {
+                    prop_assert_eq!(short, long);
+                    prop_assert_eq!(flow_key(&input, key_vlan), Some(long));
                 }
             }
         }

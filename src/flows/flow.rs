@@ -376,9 +376,8 @@ impl<A> Flow<A> {
 
     /// The next tick boundary at which something is due.
     pub(super) fn due(&self, options: &FlowOptions) -> Timestamp {
-        let due = self.alarm.map_or(self.deadline(options), |alarm| {
-            alarm.min(self.deadline(options))
-        });
+        let deadline = self.deadline(options);
+        let due = self.alarm.map_or(deadline, |alarm| alarm.min(deadline));
         Tick::boundary_at_or_after(due).start()
     }
 

@@ -7,6 +7,7 @@
 //! * [`table`]: key to flow, the road of a packet
 //! * [`flow`]: one flow's figures
 //! * `sides`: what both sides sent
+//! * `index`: hash to slot
 //! * `slab`: flows where they lie
 //! * `prefetch`: memory that is looked at soon
 //! * [`tcp`]: sequence space, streams, states
@@ -20,6 +21,7 @@
 mod activity;
 pub mod duplicates;
 pub mod flow;
+mod index;
 pub mod kept;
 pub mod options;
 mod prefetch;
@@ -32,12 +34,15 @@ mod victims;
 
 pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
 pub use options::FlowOptions;
-pub use table::{Ahead, FlowCounters, FlowTable, Remaining};
+pub use table::{FlowCounters, FlowTable, Remaining};
 pub use tcp::stream::Chunk;
 
 use crate::types::flow_key::Side;
 use crate::types::packet::UdpDatagram;
 use crate::types::{Packet, Stamp, Timestamp};
+
+/// Packets that are looked ahead for at once.
+pub const AT_ONCE: usize = 16;
 
 /// Whether an observer wants more of a stream or of a flow's datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +105,7 @@ pub trait Observer<A> {
     ) -> Interest;
 
     /// `bytes` of payload, each for the first time, went in the direction of `side` on a watched flow.
-    fn delivered(&mut self, flow: &mut Flow<A>, side: Side, bytes: u64, stamp: Stamp);
+    fn delivered(&mut self, flow: &mut Flow<A>, side: Side, bytes: u64, at: Timestamp);
 
     /// The time that the observer set with [`Flow::set_alarm`] has come; `now` is its tick boundary.
     fn alarm(&mut self, flow: &mut Flow<A>, now: Timestamp);

@@ -5,21 +5,22 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 
 use super::activity::Active;
 use super::duplicates::Duplicates;
 use super::flow::{ClientEvidence, Flow};
+use super::index::Index;
 use super::kept::Standing;
 use super::options::FlowOptions;
 use super::slab::Slab;
 use super::tcp::stream::{Chunk, Piece, Streams};
 use super::timers::{Timer, Timers};
 use super::victims::{Victims, Worth};
-use super::{EndReason, Interest, Observer};
+use super::{AT_ONCE, EndReason, Interest, Observer};
 use crate::counters;
 use crate::types::flow_key::Side;
-use crate::types::packet::{TcpFlags, TcpSegment, Transport};
+use crate::types::packet::{TcpFlags, TcpSegment, Transport, UdpDatagram};
 use crate::types::{FlowKey, Packet, Stamp, Tick, Timestamp};
 
 /// How long an ended flow is remembered for one that continues on its 5-tuple.
@@ -80,16 +81,6 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Remaining(std::vec::IntoIter<(u64, u64, u32)>);
 
-/// A packet's flow, as far as it is known before the packet's turn: see [`FlowTable::look_ahead`].
-#[derive(Clone, Copy, Debug)]
-pub struct Ahead {
-    key: FlowKey,
-    side: Side,
-    hash: u64,
-    /// Where the flow may be.
-    slot: Option<u32>,
-}
-
 /// What is kept of a flow that ended.
 #[derive(Debug)]
 pub(super) struct Remembered<M> {
@@ -103,7 +94,7 @@ pub(super) struct Remembered<M> {
 #[derive(Debug)]
 pub struct FlowTable<A, M> {
     options: FlowOptions,
-    index: HashTable<u32>,
+    index: Index,
     slab: Slab<A>,
     leaving: usize,
     waiting: Waiting,
@@ -123,7 +114,7 @@ impl<A: Default, M> FlowTable<A, M> {
     /// An empty table.
     pub fn new(options: FlowOptions) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::default(),
             slab: Slab::default(),
             leaving: 0,
             waiting: Waiting {
@@ -143,86 +134,70 @@ impl<A: Default, M> FlowTable<A, M> {
         }
     }
 
-    /// A packet of a flow comes soon: where it lies is told to the core, which fetches it while others are at work. Of a table larger than
-    /// the caches, waiting for memory is most of what a packet costs.
+    /// Packets of flows with these keys come soon, at most [`AT_ONCE`]: where they lie is told to the core, which fetches them all while
+    /// others are at work. Of a table larger than the caches, waiting for memory is most of what a packet costs.
     ///
-    /// `None` where that would cost more than it brings: few flows lie in the caches all the time.
-    pub fn look_ahead(&self, key: impl FnOnce() -> Option<(FlowKey, Side)>) -> Option<Ahead> {
+    /// Nothing is done where that would cost more than it brings: few flows lie in the caches all the time.
+    pub fn look_ahead(&self, keys: impl Iterator<Item = FlowKey>) {
         if self.index.len() < FEW_FLOWS {
-            return None;
+            return;
         }
-        let (key, side) = key()?;
-        let hash = self.hash(&key);
-        let slot = self.index.find(hash, |_| true).copied();
-        if let Some(slot) = slot {
-            self.slab.prefetch(slot, FETCHED_LINES);
+        let mut hashes = [0; AT_ONCE];
+        let mut known = 0;
+        for (place, key) in hashes.iter_mut().zip(keys) {
+            *place = self.hash(&key);
+            self.index.prefetch(*place);
+            known += 1;
         }
-        Some(Ahead {
-            key,
-            side,
-            hash,
-            slot,
-        })
+        for hash in hashes.iter().take(known) {
+            if let Some(slot) = self.index.find(*hash, |_| true) {
+                self.slab.prefetch(slot, FETCHED_LINES);
+            }
+        }
     }
 
     /// Counts a packet for its flow and follows its stream.
     pub fn packet(&mut self, packet: &Packet<'_>, observer: &mut impl Observer<A, Memory = M>) {
         let (key, side) = packet.flow_key(self.options.key_vlan);
-        let ahead = Ahead {
-            key,
-            side,
-            hash: self.hash(&key),
-            slot: None,
-        };
-        self.packet_at(packet, &ahead, observer);
+        self.packet_of(packet, &key, side, observer);
     }
 
-    /// As [`Self::packet`], where its flow was looked for: `ahead` is of the packet's key.
-    pub fn packet_at(
+    /// As [`Self::packet`], where the key of its flow is known, and the side that it shows.
+    pub fn packet_of(
         &mut self,
         packet: &Packet<'_>,
-        ahead: &Ahead,
+        key: &FlowKey,
+        side: Side,
         observer: &mut impl Observer<A, Memory = M>,
     ) {
-        let Ahead {
-            key, side, hash, ..
-        } = *ahead;
+        let hash = self.hash(key);
         let is_duplicate = self.duplicates.is_duplicate((hash, side), packet);
-        let mut is_known = false;
-        let likely = ahead.slot.filter(|slot| self.is_at(*slot, &key));
-        let slot = match likely.or_else(|| self.find(hash, &key)) {
-            Some(slot) if !is_duplicate && self.begins_another(slot, side, packet) => {
+        let known = self.find(hash, key);
+        let known = known.filter(|slot| {
+            let is_over = !is_duplicate && self.begins_another(*slot, side, packet);
+            if is_over {
                 self.counters.reused += 1;
-                self.leave(slot, EndReason::Reuse, packet.timestamp, observer);
-                self.open((hash, key), side, packet, observer)
+                self.leave(*slot, EndReason::Reuse, packet.timestamp, observer);
             }
-            Some(slot) => {
-                is_known = true;
-                slot
-            }
-            None => self.open((hash, key), side, packet, observer),
-        };
+            !is_over
+        });
+        let slot = known.unwrap_or_else(|| self.open((hash, *key), side, packet, observer));
         self.active.note(slot);
         let Some(flow) = self.slab.flow(slot) else {
             return;
         };
-        flow.touched |= is_known;
-        count(flow, side, packet, is_duplicate);
+        flow.touched |= known.is_some();
+        count(flow, side, packet);
         if is_duplicate {
             self.counters.duplicates += 1;
+            flow.duplicates += 1;
         } else {
-            match packet.transport {
-                Transport::Tcp(segment) => follow_segment(
-                    flow,
-                    side,
-                    &segment,
-                    packet.stamp(),
-                    (&mut self.counters, &mut self.waiting),
-                    observer,
-                ),
-                Transport::Udp(datagram) => {
-                    follow_datagram(flow, side, &datagram, packet.stamp(), observer)
+            match &packet.transport {
+                Transport::Tcp(segment) => {
+                    let all = (&mut self.counters, &mut self.waiting);
+                    follow_segment(flow, side, segment, packet, all, observer);
                 }
+                Transport::Udp(datagram) => follow_datagram(flow, side, datagram, packet, observer),
                 _ => {}
             }
         }
@@ -358,18 +333,13 @@ impl<A: Default, M> FlowTable<A, M> {
         hash(&self.hasher, key)
     }
 
+    #[inline]
     fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        let slab = &self.slab;
-        let is_it = |slot: &u32| slab.key(*slot) == Some(key);
-        self.index.find(hash, is_it).copied()
+        let is_it = |slot: u32| self.slab.key(slot) == Some(key);
+        self.index.find(hash, is_it)
     }
 
-    /// Whether the flow of a key is at `slot`.
-    fn is_at(&self, slot: u32, key: &FlowKey) -> bool {
-        let flow = self.slab.get(slot);
-        flow.is_some_and(|flow| flow.key() == key && flow.leaving.is_none())
-    }
-
+    #[inline(never)]
     fn open(
         &mut self,
         (hash, key): (u64, FlowKey),
@@ -400,9 +370,7 @@ impl<A: Default, M> FlowTable<A, M> {
             observer.opened(flow, packet, earlier);
         }
         self.victims.push(slot, Worth::default());
-        let (hasher, slab) = (&self.hasher, &self.slab);
-        let rehash = |slot: &u32| slab.key(*slot).map_or(0, |key| self::hash(hasher, key));
-        self.index.insert_unique(hash, slot, rehash);
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -458,8 +426,9 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 
     /// Whether a segment begins another connection on the 5-tuple of `slot`.
+    #[inline]
     fn begins_another(&mut self, slot: u32, side: Side, packet: &Packet<'_>) -> bool {
-        let Transport::Tcp(segment) = packet.transport else {
+        let Transport::Tcp(segment) = &packet.transport else {
             return false;
         };
         if !segment.flags.has(TcpFlags::SYN) {
@@ -589,10 +558,7 @@ impl<A: Default, M> FlowTable<A, M> {
     }
 
     fn forget_key(&mut self, key: &FlowKey, slot: u32) {
-        let hash = self.hash(key);
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
-            entry.remove();
-        }
+        self.index.remove(self.hash(key), slot);
     }
 
     fn end(
@@ -642,98 +608,111 @@ fn hash(hasher: &FixedState, key: &FlowKey) -> u64 {
     state.finish()
 }
 
-fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>, is_duplicate: bool) {
+/// What every packet is counted for, a mirror's copy too.
+#[inline]
+fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>) {
     flow.last = flow.last.max(packet.timestamp);
     flow.last_recorded = flow.last_recorded.max(packet.recorded);
     let [counts, _] = flow.sides.from(side);
     flow.is_stirred |= counts.packets == 0;
     counts.packets += u64::from(packet.frames.max(1));
     counts.wire_bytes += packet.wire_bytes;
-    if is_duplicate {
-        flow.duplicates += 1;
+}
+
+/// Notes a segment's flags; those that were not seen yet may tell who is the client.
+#[inline]
+fn note_flags<A>(flow: &mut Flow<A>, side: Side, flags: TcpFlags) {
+    let [counts, _] = flow.sides.from(side);
+    let news = flags.0 & !counts.flags;
+    if news == 0 && !flags.has(TcpFlags::SYN) {
         return;
     }
-    match packet.transport {
-        Transport::Tcp(segment) => {
-            let news = segment.flags.0 & !counts.flags;
-            flow.is_stirred |= TcpFlags(news).changes_state();
-            counts.flags |= segment.flags.0;
-            let evidence = match (
-                segment.flags.has(TcpFlags::SYN),
-                segment.flags.has(TcpFlags::ACK),
-            ) {
-                (true, false) => Some((side, ClientEvidence::Syn)),
-                (true, true) => Some((side.reversed(), ClientEvidence::SynAck)),
-                _ => None,
-            };
-            if let Some((client, evidence)) = evidence {
-                flow.set_client(client, evidence);
-            }
-        }
-        Transport::Udp(datagram) => counts.sequence.add_datagram(datagram.payload_length.into()),
+    counts.flags |= flags.0;
+    flow.is_stirred |= TcpFlags(news).changes_state();
+    match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
+        (true, false) => flow.set_client(side, ClientEvidence::Syn),
+        (true, true) => flow.set_client(side.reversed(), ClientEvidence::SynAck),
         _ => {}
     }
 }
 
+#[inline]
 fn follow_segment<A, O: Observer<A>>(
     flow: &mut Flow<A>,
     side: Side,
     segment: &TcpSegment<'_>,
-    stamp: Stamp,
+    packet: &Packet<'_>,
     (counters, waiting): (&mut FlowCounters, &mut Waiting),
     observer: &mut O,
 ) {
+    note_flags(flow, side, segment.flags);
     // The flow's first packet may have shown no more than its ports.
     let tcp = flow.tcp.get_or_insert_default();
     tcp.begin();
     let change = flow.sides.segment(side, segment);
-    let acknowledged = flow.sides.of(side.reversed()).sequence.acknowledged();
     let is_last = segment.flags.has(TcpFlags::FIN);
-    let begins = change.position.is_some() && (segment.payload_length > 0 || is_last);
-    let streams = tcp.take_streams(begins);
+    let brings = segment.payload_length > 0 || is_last;
     if change.position.is_none() && segment.payload_length > 0 {
         counters.unbelieved += 1;
     }
-    if let Some(mut streams) = streams {
+    if tcp.wants(side.reversed(), brings, change.position.is_some()) {
         let piece = change.position.map(|position| Piece {
             position,
             bytes: segment.payload,
             wire: segment.payload_length.into(),
             is_last,
         });
-        let before = streams.memory();
-        follow_streams(
-            flow,
-            side,
-            (piece, acknowledged),
-            &mut streams,
-            stamp,
-            observer,
-        );
-        waiting.bytes = waiting.bytes + streams.memory() - before;
-        if waiting.bytes > waiting.max {
-            counters.streams_refused += 1;
-            waiting.bytes -= streams.memory();
-            give_up_streams(flow, &mut streams, stamp, observer);
-        }
-        if streams.is_stopped() {
-            waiting.bytes -= streams.memory();
-        }
-        if let Some(tcp) = &mut flow.tcp {
-            tcp.put_streams(streams);
-        }
+        let is_refused = follow_streams(flow, side, piece, packet.stamp(), waiting, observer);
+        counters.streams_refused += u64::from(is_refused);
     }
     if flow.is_watched() {
         for (side, bytes) in [(side, change.sent), (side.reversed(), change.acknowledged)] {
             if bytes > 0 {
-                observer.delivered(flow, side, bytes, stamp);
+                observer.delivered(flow, side, bytes, packet.timestamp);
             }
         }
     }
 }
 
+/// A segment with streams that somebody wants: whether what waited in them was too much for all flows together.
+fn follow_streams<A, O: Observer<A>>(
+    flow: &mut Flow<A>,
+    side: Side,
+    piece: Option<Piece<'_>>,
+    stamp: Stamp,
+    waiting: &mut Waiting,
+    observer: &mut O,
+) -> bool {
+    let Some(mut streams) = flow.tcp.as_mut().map(|tcp| tcp.take_streams()) else {
+        return false;
+    };
+    let acknowledged = flow.sides.of(side.reversed()).sequence.acknowledged();
+    let before = streams.memory();
+    push_on(
+        flow,
+        side,
+        (piece, acknowledged),
+        &mut streams,
+        stamp,
+        observer,
+    );
+    waiting.bytes = waiting.bytes + streams.memory() - before;
+    let is_too_much = waiting.bytes > waiting.max;
+    if is_too_much {
+        waiting.bytes -= streams.memory();
+        give_up_streams(flow, &mut streams, stamp, observer);
+    }
+    if streams.is_stopped() {
+        waiting.bytes -= streams.memory();
+    }
+    if let Some(tcp) = &mut flow.tcp {
+        tcp.put_streams(streams);
+    }
+    is_too_much
+}
+
 /// What a segment brings to the stream of its own side, and what it acknowledges of the other.
-fn follow_streams<A>(
+fn push_on<A>(
     flow: &mut Flow<A>,
     side: Side,
     (piece, acknowledged): (Option<Piece<'_>>, u64),
@@ -769,18 +748,23 @@ fn give_up_streams<A>(
     }
 }
 
+#[inline]
 fn follow_datagram<A>(
     flow: &mut Flow<A>,
     side: Side,
-    datagram: &crate::types::packet::UdpDatagram<'_>,
-    stamp: Stamp,
+    datagram: &UdpDatagram<'_>,
+    packet: &Packet<'_>,
     observer: &mut impl Observer<A>,
 ) {
-    if flow.datagram_interest && observer.datagram(flow, side, datagram, stamp) == Interest::Stop {
+    let [sent, _] = flow.sides.from(side);
+    sent.sequence.add_datagram(datagram.payload_length.into());
+    if flow.datagram_interest
+        && observer.datagram(flow, side, datagram, packet.stamp()) == Interest::Stop
+    {
         flow.datagram_interest = false;
     }
     if flow.is_watched() && datagram.payload_length > 0 {
-        observer.delivered(flow, side, datagram.payload_length.into(), stamp);
+        observer.delivered(flow, side, datagram.payload_length.into(), packet.timestamp);
     }
 }
 

@@ -50,7 +50,7 @@ impl Observer<()> for Log {
         Interest::Continue
     }
 
-    fn delivered(&mut self, _: &mut Flow<()>, _: Side, _: u64, _: Stamp) {}
+    fn delivered(&mut self, _: &mut Flow<()>, _: Side, _: u64, _: Timestamp) {}
 
     fn alarm(&mut self, _: &mut Flow<()>, now: Timestamp) {
         self.0.push(format!("alarm {now:?}"));

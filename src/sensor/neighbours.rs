@@ -122,6 +122,18 @@ impl Ends {
     }
 }
 
+/// Whether a packet may tell of hosts: hardly any does.
+#[inline]
+pub(super) fn may_tell(packet: &Packet<'_>) -> bool {
+    match &packet.transport {
+        Transport::Tcp(_) | Transport::Other { .. } => false,
+        Transport::Udp(datagram) => {
+            is_lease(datagram, dhcp::PORTS_V4) || is_lease(datagram, dhcp::PORTS_V6)
+        }
+        Transport::Icmp(_) | Transport::Arp(_) => true,
+    }
+}
+
 impl Core {
     /// What a message tells of hosts; nothing of other packets. `rewriter`: who has pseudonyms.
     pub(super) fn look_for_hosts(&mut self, packet: &Packet<'_>, rewriter: Option<&mut Rewriter>) {
@@ -334,7 +346,8 @@ fn discovery(packet: &Packet<'_>) -> Result<Vec<Neighbour>, Malformed> {
 }
 
 fn is_lease(datagram: &UdpDatagram<'_>, ports: [u16; 2]) -> bool {
-    ports.contains(&datagram.source_port) && ports.contains(&datagram.destination_port)
+    let is_one = |port: u16| ports.map(|one| one == port) != [false; 2];
+    is_one(datagram.source_port) && is_one(datagram.destination_port)
 }
 
 fn lease_v4(packet: &Packet<'_>) -> Result<Vec<Neighbour>, Malformed> {

@@ -15,12 +15,11 @@ use super::collector::Collector;
 use super::gate::Gate;
 use super::statistics::Counts;
 use super::worker::{Made, Worker};
-use crate::decode::{Decoder, FrameInput};
-use crate::flows::Ahead;
+use crate::decode::FrameInput;
+use crate::flows::AT_ONCE;
+use crate::types::flow_key::Side;
 use crate::types::{FlowKey, Packet, Tick, Timestamp};
 
-/// Plain frames that are looked at before the turn of the first of them.
-pub(super) const AT_ONCE: usize = 16;
 /// Packets of a step.
 const STEP_PACKETS: usize = 1_024;
 /// Payload bytes of a step.
@@ -139,23 +138,33 @@ impl<'scope> Pool<'scope> {
         }
     }
 
-    /// A plain frame comes soon, where that concerns this thread.
-    pub fn look_ahead(&self, frame: &FrameInput<'_>) -> Option<Ahead> {
-        match &self.workers {
-            Workers::Inline(worker, _) => worker.look_ahead(frame),
-            Workers::Threads(_) => None,
+    /// Whether VLANs belong to the keys of flows.
+    pub const fn key_vlan(&self) -> bool {
+        self.key_vlan
+    }
+
+    /// These frames come soon, where that concerns this thread.
+    pub fn look_ahead<'d>(&self, frames: impl Iterator<Item = FrameInput<'d>>) {
+        if let Workers::Inline(worker, _) = &self.workers {
+            worker.look_ahead(frames);
         }
     }
 
     /// The packet of a plain frame, which goes to the worker of its flow.
-    pub fn plain(&mut self, frame: &FrameInput<'_>, packet: &Packet<'_>, ahead: Option<&Ahead>) {
+    #[inline]
+    pub fn plain(
+        &mut self,
+        frame: &FrameInput<'_>,
+        packet: &Packet<'_>,
+        key: &FlowKey,
+        side: Side,
+    ) {
         self.packets += 1;
         self.bytes += packet.wire_bytes;
         match &mut self.workers {
-            Workers::Inline(worker, _) => worker.packet_at(packet, ahead),
+            Workers::Inline(worker, _) => worker.packet_of(packet, key, side),
             Workers::Threads(threads) => {
-                let (key, _) = packet.flow_key(self.key_vlan);
-                if let Some(batch) = threads.batch_of(&key) {
+                if let Some(batch) = threads.batch_of(key) {
                     batch.push_plain(frame);
                 }
             }
@@ -273,25 +282,18 @@ fn work(
 ) {
     for mut step in steps {
         for items in step.batch.items().chunks(AT_ONCE) {
-            let mut ahead = [const { None }; AT_ONCE];
-            for (item, ahead) in items.iter().zip(&mut ahead) {
-                if let Item::Plain(stored) = item {
-                    *ahead = worker.look_ahead(&step.batch.frame(stored));
-                }
-            }
-            for (item, ahead) in items.iter().zip(&ahead) {
+            let plain = items.iter().filter_map(|item| match item {
+                Item::Plain(stored) => Some(step.batch.frame(stored)),
+                _ => None,
+            });
+            worker.look_ahead(plain);
+            for item in items {
                 match item {
                     Item::Tick(tick) => {
                         gate.enter(index, *tick);
                         worker.begin_tick(*tick);
                     }
-                    Item::Plain(stored) => {
-                        let frame = step.batch.frame(stored);
-                        let take = &mut |packet: &Packet<'_>| {
-                            worker.packet_at(packet, ahead.as_ref());
-                        };
-                        Decoder::packet_of(&frame, take);
-                    }
+                    Item::Plain(stored) => worker.plain(&step.batch.frame(stored)),
                     Item::Packet(place) => {
                         if let Some(packet) = step.batch.packet(*place) {
                             worker.packet(&packet);

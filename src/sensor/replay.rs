@@ -9,22 +9,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::collector::{Collector, Form, Written};
 use super::hosts::KnownHosts;
-use super::pool::{AT_ONCE, Pool};
+use super::pool::Pool;
 use super::printer::Printer;
 use super::setup::{Origins, SetupError, catalogue, listed, pseudonyms, settings, style, under};
 use super::statistics::Counts;
 use super::worker::{Settings, Worker};
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
 use crate::decode::{Decoder, FrameInput};
-use crate::flows::Ahead;
+use crate::flows::AT_ONCE;
 use crate::names::Names;
 use crate::pseudonyms::Pseudonyms;
 use crate::records::Kinds;
 use crate::records::Style;
 use crate::records::people::{self, People};
 use crate::sinks::{Sink, SinkError};
-use crate::source::{FileError, LinkType, PassedFrame, Replay, SourceError, TimedFrame, Timeline};
-use crate::types::{Packet, Tick, Timestamp};
+use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
+use crate::types::{FlowKey, Packet, Tick, Timestamp};
 use crate::updates::{Catalogue, Engine};
 
 /// Tables have a fixed key in replay, so that every run is the same.
@@ -151,8 +151,6 @@ fn is_input(path: &Path, files: &[PathBuf]) -> bool {
 /// Reads frames and hands them on.
 struct Reader<'e> {
     timeline: Timeline,
-    /// Frames that are at hand all at once.
-    passed: Vec<PassedFrame>,
     road: Road,
     is_over: Arc<AtomicBool>,
     on_event: &'e mut dyn FnMut(Event<'_>),
@@ -167,6 +165,29 @@ struct Road {
     first: Option<Timestamp>,
     now: Timestamp,
     tick: Tick,
+    /// When that ends.
+    end: Timestamp,
+}
+
+/// Frames that are at hand all at once.
+#[derive(Default)]
+struct Group<'a> {
+    frames: [FrameInput<'a>; AT_ONCE],
+    len: usize,
+}
+
+impl<'a> Group<'a> {
+    #[inline]
+    fn push(&mut self, frame: FrameInput<'a>) {
+        if let Some(place) = self.frames.get_mut(self.len) {
+            *place = frame;
+            self.len += 1;
+        }
+    }
+
+    fn frames(&self) -> &[FrameInput<'a>] {
+        self.frames.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl<'e> Reader<'e> {
@@ -177,13 +198,13 @@ impl<'e> Reader<'e> {
     ) -> Self {
         Self {
             timeline: Timeline::new(replay),
-            passed: Vec::with_capacity(AT_ONCE),
             road: Road {
                 decoder: Decoder::new(),
                 undecoded: BTreeSet::new(),
                 first: None,
                 now: Timestamp::EPOCH,
                 tick: Tick(i64::MIN),
+                end: Timestamp::MIN,
             },
             is_over,
             on_event,
@@ -194,25 +215,22 @@ impl<'e> Reader<'e> {
     fn run(&mut self, mut pool: Pool<'_>, names: &Names) -> (Written, ReplayOutcome) {
         let (mut frames, mut told) = (0, 0);
         while !self.is_over.load(Ordering::Relaxed) {
-            self.timeline.pass(AT_ONCE, &mut self.passed);
-            if self.passed.is_empty() {
+            let mut group = Group::default();
+            self.timeline
+                .pass(AT_ONCE, &mut |frame| group.push(input(frame)));
+            if group.frames().is_empty() {
                 match self.timeline.next() {
-                    Some(Ok(frame)) => self.road.frame(&mut pool, &input(frame), None),
+                    Some(Ok(frame)) => self.road.frame(&mut pool, &input(frame)),
                     Some(Err(failure)) => self.failed(&failure),
                     None => break,
                 }
                 frames += 1;
             } else {
-                let passed = self.passed.iter();
-                let passed = passed.map(|frame| input(self.timeline.passed(frame)));
-                let mut ahead = [const { None }; AT_ONCE];
-                for (frame, ahead) in passed.clone().zip(&mut ahead) {
-                    *ahead = pool.look_ahead(&frame);
+                pool.look_ahead(group.frames().iter().copied());
+                for frame in group.frames() {
+                    self.road.frame(&mut pool, frame);
                 }
-                for (frame, ahead) in passed.zip(&ahead) {
-                    self.road.frame(&mut pool, &frame, ahead.as_ref());
-                }
-                frames += self.passed.len();
+                frames += group.frames().len();
             }
             if frames - told >= FRAMES_BETWEEN {
                 told = frames;
@@ -263,18 +281,26 @@ impl<'e> Reader<'e> {
 
 impl Road {
     /// A frame.
-    fn frame(&mut self, pool: &mut Pool<'_>, frame: &FrameInput<'_>, ahead: Option<&Ahead>) {
+    fn frame(&mut self, pool: &mut Pool<'_>, frame: &FrameInput<'_>) {
         self.enter(pool, frame.stamp.timestamp);
+        let key_vlan = pool.key_vlan();
+        let plain = &mut |packet: &Packet<'_>, key: &FlowKey, side| {
+            pool.plain(frame, packet, key, side);
+        };
+        if self.decoder.plain(frame, key_vlan, plain).is_none() {
+            self.unwrap(pool, frame);
+        }
+        pool.end_step_if_full();
+    }
+
+    /// A frame that is not plain.
+    fn unwrap(&mut self, pool: &mut Pool<'_>, frame: &FrameInput<'_>) {
         if !Decoder::supports(frame.link_type) {
             let kind = (frame.stamp.origin, LinkType(frame.link_type));
             self.undecoded.insert(kind);
         }
-        let plain = &mut |packet: &Packet<'_>| pool.plain(frame, packet, ahead);
-        if self.decoder.plain(frame, plain).is_none() {
-            self.decoder
-                .unwrap(*frame, &mut |packet| pool.packet(packet));
-        }
-        pool.end_step_if_full();
+        self.decoder
+            .unwrap(*frame, &mut |packet| pool.packet(packet));
     }
 
     /// The end: what waits for fragments still counts, behind everything else.
@@ -290,13 +316,13 @@ impl Road {
     fn enter(&mut self, pool: &mut Pool<'_>, now: Timestamp) {
         self.first.get_or_insert(now);
         self.now = now;
-        if now.tick() > self.tick {
+        if now >= self.end {
             self.begin_tick(pool, now.tick());
         }
     }
 
     fn begin_tick(&mut self, pool: &mut Pool<'_>, tick: Tick) {
-        self.tick = tick;
+        (self.tick, self.end) = (tick, tick.end());
         pool.tick(tick);
         let now = tick.start();
         self.decoder

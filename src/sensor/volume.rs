@@ -9,7 +9,6 @@ use crate::flows::Flow;
 use crate::protocols::http;
 use crate::records::Kind;
 use crate::records::http::{ContentRange, Http};
-use crate::types::flow_key::Side;
 use crate::types::{Direction, Stamp, Timestamp};
 use crate::updates::fact::{Exchange, Fact, MAX_AGENT};
 
@@ -17,18 +16,14 @@ use crate::updates::fact::{Exchange, Fact, MAX_AGENT};
 const MAX_PENDING: usize = 1_024;
 
 impl Core {
-    /// New payload on a watched flow.
-    pub(super) fn payload(&mut self, flow: &mut Flow<Annotation>, side: Side, stamp: Stamp) {
-        if flow.direction(side) == Direction::ToServer {
-            return;
-        }
+    /// New payload toward the client on a watched flow.
+    pub(super) fn payload(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
         let bytes = uncounted(flow);
         if bytes == 0 {
             return;
         }
-        let now = stamp.timestamp;
-        let burst = flow.annotation.burst;
-        if burst.bytes > 0 && now.since(burst.last) >= self.settings.burst_pause {
+        let burst = &flow.annotation.burst;
+        if burst.bytes > 0 && now >= burst.last.plus(self.settings.burst_pause) {
             self.end_burst(flow);
         }
         let burst = &mut flow.annotation.burst;

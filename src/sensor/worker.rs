@@ -23,16 +23,14 @@ use super::application::Application;
 use super::doctor::FlowWatch;
 use super::kept::Earlier;
 use super::mirror::MirrorCounters;
-use super::neighbours::Told;
+use super::neighbours::{self, Told};
 use super::order::{Key, Lines};
 use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
 use super::systems::Sightings;
 use crate::counters;
 use crate::decode::{Decoder, FrameInput};
-use crate::flows::{
-    Ahead, Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining,
-};
+use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::{Chain, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
@@ -249,30 +247,44 @@ impl Worker {
         self.core.told.begin_tick();
     }
 
-    /// A plain frame comes soon: see [`FlowTable::look_ahead`]. `None` where nothing can be known.
-    pub fn look_ahead(&self, frame: &FrameInput<'_>) -> Option<Ahead> {
+    /// These frames come soon, as far as they are plain: see [`FlowTable::look_ahead`].
+    pub fn look_ahead<'d>(&self, frames: impl Iterator<Item = FrameInput<'d>>) {
         if self.rewriter.is_some() {
-            return None;
+            return;
         }
         let key_vlan = self.core.settings.flows.key_vlan;
-        self.flows.look_ahead(|| Decoder::flow_key(frame, key_vlan))
+        let keys = frames.filter_map(|frame| Decoder::flow_key(&frame, key_vlan));
+        self.flows.look_ahead(keys.map(|(key, _)| key));
     }
 
-    /// As [`Self::packet`], of a plain frame that was looked at before.
-    pub fn packet_at(&mut self, packet: &Packet<'_>, ahead: Option<&Ahead>) {
-        let Some(ahead) = ahead else {
+    /// A frame that is plain, and was counted.
+    pub fn plain(&mut self, frame: &FrameInput<'_>) {
+        let key_vlan = self.core.settings.flows.key_vlan;
+        Decoder::packet_of(frame, key_vlan, &mut |packet, key, side| {
+            self.packet_of(packet, key, side);
+        });
+    }
+
+    /// As [`Self::packet`], of a plain frame: the key of its flow is known, and the side that it shows.
+    #[inline]
+    pub fn packet_of(&mut self, packet: &Packet<'_>, key: &FlowKey, side: Side) {
+        if self.rewriter.is_some() {
             return self.packet(packet);
-        };
+        }
         self.core.set_cause(Cause::Packet(packet.stamp()));
-        self.core.look_for_hosts(packet, None);
-        self.flows.packet_at(packet, ahead, &mut self.core);
+        if neighbours::may_tell(packet) {
+            self.core.look_for_hosts(packet, None);
+        }
+        self.flows.packet_of(packet, key, side, &mut self.core);
     }
 
     /// A packet of a flow of this worker.
     pub fn packet(&mut self, packet: &Packet<'_>) {
         self.core.set_cause(Cause::Packet(packet.stamp()));
-        let rewriter = self.rewriter.as_deref_mut();
-        self.core.look_for_hosts(packet, rewriter);
+        if neighbours::may_tell(packet) || self.rewriter.is_some() {
+            let rewriter = self.rewriter.as_deref_mut();
+            self.core.look_for_hosts(packet, rewriter);
+        }
         if matches!(packet.transport, Transport::Arp(_)) {
             return;
         }
@@ -563,8 +575,11 @@ impl Observer<Annotation> for Core {
         self.weigh(flow, interest)
     }
 
-    fn delivered(&mut self, flow: &mut Flow<Annotation>, side: Side, _: u64, stamp: Stamp) {
-        self.payload(flow, side, stamp);
+    #[inline]
+    fn delivered(&mut self, flow: &mut Flow<Annotation>, side: Side, _: u64, at: Timestamp) {
+        if flow.direction(side) == Direction::ToClient {
+            self.payload(flow, at);
+        }
     }
 
     fn alarm(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {

@@ -1,7 +1,6 @@
 //! One reused buffer: what is needed next is read into it, and frames are slices of it.
 
 use std::io::{self, Read};
-use std::ops::Range;
 
 /// Bytes asked of the file at once: so few that they are still in a core's own cache when they are looked at.
 const BLOCK: usize = 64 * 1024;
@@ -91,14 +90,12 @@ impl<R: Read> Buffer<R> {
         self.bytes.get(self.taken..self.start).unwrap_or_default()
     }
 
-    /// Where in the buffer the window begins, for [`Self::at`].
-    pub const fn start(&self) -> usize {
-        self.start
-    }
-
-    /// What was taken since the window was last filled.
-    pub fn at(&self, range: Range<usize>) -> &[u8] {
-        self.bytes.get(range).unwrap_or_default()
+    /// Hands the window to `pass`, and takes as much of its front as that says; what it saw stays there as long as it borrows from it.
+    pub fn pass<'a>(&'a mut self, pass: impl FnOnce(&'a [u8]) -> usize) {
+        let passed = pass(self.bytes.get(self.start..self.end).unwrap_or_default());
+        let start = (self.start + passed).min(self.end);
+        self.offset += (start - self.start) as u64;
+        (self.taken, self.start) = (start, start);
     }
 
     /// Bytes taken so far.

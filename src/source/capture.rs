@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,24 +138,16 @@ impl CaptureFile {
         }
     }
 
-    /// Goes on by at most `most` plain frames that were read already and that `take` says yes to; gives how many: see
-    /// [`pcap::Reader::pass`].
-    pub(super) fn pass(
-        &mut self,
+    /// Goes on by at most `most` plain frames that were read already and that `take` says yes to: see [`pcap::Reader::pass`].
+    #[inline]
+    pub(super) fn pass<'a>(
+        &'a mut self,
         most: usize,
-        take: &mut impl FnMut(Head, Range<usize>) -> bool,
-    ) -> usize {
+        take: &mut impl FnMut(Head, &'a [u8]) -> bool,
+    ) {
         match &mut self.format {
             Format::Pcap(reader) => reader.pass(most, take),
-            Format::Pcapng(_) | Format::Snoop(_) => 0,
-        }
-    }
-
-    /// The bytes of a frame that was passed since the last [`Self::advance`].
-    pub fn at(&self, place: Range<usize>) -> &[u8] {
-        match &self.format {
-            Format::Pcap(reader) => reader.at(place),
-            Format::Pcapng(_) | Format::Snoop(_) => &[],
+            Format::Pcapng(_) | Format::Snoop(_) => {}
         }
     }
 

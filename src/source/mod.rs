@@ -36,7 +36,7 @@ pub use capture::CaptureFile;
 pub use clock::PacketClock;
 pub use link_type::LinkType;
 pub use replay::{Order, Replay};
-pub use timeline::{PassedFrame, TimedFrame, Timeline};
+pub use timeline::{TimedFrame, Timeline};
 
 use crate::types::Timestamp;
 

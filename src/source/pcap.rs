@@ -11,7 +11,6 @@
 //! Source: draft-ietf-opsawg-pcap section 4; the relatives as libpcap and Wireshark describe them.
 
 use std::io::Read;
-use std::ops::Range;
 
 use super::buffer::{Buffer, Fill};
 use super::{Head, LinkType, MAX_FRAME, SourceCounters, SourceError};
@@ -135,44 +134,28 @@ impl<R: Read> Reader<R> {
     }
 
     /// Goes on by at most `most` records without any oddity that lie in the window as a whole, as nearly every one does, and that `take`
-    /// says yes to: what the file says of the frame, and where its bytes are until [`Self::advance`].
-    pub(super) fn pass(
-        &mut self,
+    /// says yes to: what the file says of the frame, and its bytes.
+    #[inline]
+    pub(super) fn pass<'a>(
+        &'a mut self,
         most: usize,
-        take: &mut impl FnMut(Head, Range<usize>) -> bool,
-    ) -> usize {
-        let header = self.form.record_header;
-        let mut passed = 0;
-        while passed < most {
-            let window = self.buffer.window();
-            let record = self.form.record(window);
-            let plain = record.filter(|record| {
-                let size = header + record.captured as usize;
-                self.form.is_plain(record) && size <= window.len()
-            });
-            let Some(record) = plain else {
-                break;
-            };
-            let head = Head {
-                timestamp: self.form.time(&record),
-                link_type: self.form.link_type,
-                wire_length: record.wire,
-            };
-            let start = self.buffer.start() + header;
-            let captured = record.captured as usize;
-            if !take(head, start..start + captured) {
-                break;
+        take: &mut impl FnMut(Head, &'a [u8]) -> bool,
+    ) {
+        let (form, frames) = (self.form, &mut self.frames);
+        self.buffer.pass(|window| {
+            let mut rest = window;
+            for _ in 0..most {
+                let Some((head, data, behind)) = form.plain(rest) else {
+                    break;
+                };
+                if !take(head, data) {
+                    break;
+                }
+                rest = behind;
+                *frames += 1;
             }
-            self.buffer.take(header + captured);
-            passed += 1;
-        }
-        self.frames += passed as u64;
-        passed
-    }
-
-    /// The bytes of a frame that was passed.
-    pub fn at(&self, place: Range<usize>) -> &[u8] {
-        self.buffer.at(place)
+            window.len() - rest.len()
+        });
     }
 
     /// The bytes of the frame that `advance` found.
@@ -299,6 +282,23 @@ impl Form {
             && (record.captured..=PROBED_LENGTH).contains(&record.wire)
             && self.is_fraction(record.fraction)
             && record.seconds.abs_diff(first.seconds) <= PROBED_SECONDS
+    }
+
+    /// The record at the front, where it is there as a whole and nothing is odd about it: its head, its bytes, and what is behind it.
+    #[inline]
+    fn plain<'a>(&self, records: &'a [u8]) -> Option<(Head, &'a [u8], &'a [u8])> {
+        let record = self.record(records)?;
+        if !self.is_plain(&record) {
+            return None;
+        }
+        let (_, behind) = records.split_at_checked(self.record_header)?;
+        let (data, behind) = behind.split_at_checked(record.captured as usize)?;
+        let head = Head {
+            timestamp: self.time(&record),
+            link_type: self.link_type,
+            wire_length: record.wire,
+        };
+        Some((head, data, behind))
     }
 
     /// Whether nothing is odd about a record.

@@ -6,7 +6,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::ops::Range;
 use std::path::PathBuf;
 
 use super::capture::CaptureFile;
@@ -137,12 +136,13 @@ impl Replay {
         Some(Ok(()))
     }
 
-    /// Goes on by at most `most` plain frames of the only file that is read at the moment, as long as `take` says yes to one: its number
-    /// and its place as well. None, and nothing happens, where there is more to look at.
-    pub(super) fn pass(
-        &mut self,
+    /// Goes on by at most `most` plain frames of the only file that is read at the moment, as long as `take` says yes to one: what the file
+    /// says of it, its number, and its bytes. None, and nothing happens, where there is more to look at.
+    #[inline]
+    pub(super) fn pass<'a>(
+        &'a mut self,
         most: usize,
-        take: &mut impl FnMut(Head, Stamp, Range<usize>) -> bool,
+        take: &mut impl FnMut(Head, Stamp, &'a [u8]) -> bool,
     ) {
         let is_alone =
             self.waiting.is_empty() && self.pending.is_empty() && self.failures.is_empty();
@@ -150,32 +150,22 @@ impl Replay {
         let Some(open) = current.filter(|_| is_alone && self.is_taken) else {
             return;
         };
-        let mut stamp = Stamp {
-            number: self.number,
-            number_in_origin: open.number,
-            origin: open.origin,
-            ..Stamp::default()
-        };
-        let mut last = open.head;
-        let passed = open.file.pass(most, &mut |head, place| {
-            stamp.number += 1;
-            stamp.number_in_origin += 1;
-            (stamp.timestamp, stamp.recorded) = (head.timestamp, head.timestamp);
-            let is_taken = take(head, stamp, place);
+        let Self { number, .. } = self;
+        let (origin, in_origin, last) = (open.origin, &mut open.number, &mut open.head);
+        open.file.pass(most, &mut |head, data| {
+            let stamp = Stamp {
+                timestamp: head.timestamp,
+                recorded: head.timestamp,
+                number: *number + 1,
+                number_in_origin: *in_origin + 1,
+                origin,
+            };
+            let is_taken = take(head, stamp, data);
             if is_taken {
-                last = head;
+                (*number, *in_origin, *last) = (stamp.number, stamp.number_in_origin, head);
             }
             is_taken
         });
-        open.head = last;
-        open.number += passed as u64;
-        self.number += passed as u64;
-    }
-
-    /// The bytes of a frame that was passed since the last [`Self::advance`].
-    pub fn at(&self, place: Range<usize>) -> &[u8] {
-        let open = self.current.as_ref();
-        open.map_or(&[], |open| open.file.at(place))
     }
 
     /// The frame at hand.

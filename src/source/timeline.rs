@@ -5,7 +5,6 @@
 //! held as confirm a jump.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use super::clock::{ClockCounters, JUMP, PacketClock};
 use super::replay::{Replay, ReplayFrame};
@@ -21,15 +20,6 @@ pub struct TimedFrame<'a> {
     pub head: Head,
     /// Its captured bytes.
     pub data: &'a [u8],
-}
-
-/// A frame that was passed: see [`Timeline::pass`].
-#[derive(Clone, Debug)]
-pub struct PassedFrame {
-    stamp: Stamp,
-    head: Head,
-    /// Where its bytes lie.
-    place: Range<usize>,
 }
 
 /// Frames in packet time.
@@ -85,30 +75,20 @@ impl Timeline {
         }
     }
 
-    /// Passes at most `most` of the next frames at once, as long as they are of the plainest kind, and puts them into `passed`: none
-    /// where [`Self::next`] has to be asked.
-    pub fn pass(&mut self, most: usize, passed: &mut Vec<PassedFrame>) {
-        passed.clear();
+    /// Passes at most `most` of the next frames at once, as long as they are of the plainest kind: none where [`Self::next`] has to be asked.
+    #[inline]
+    pub fn pass<'a>(&'a mut self, most: usize, each: &mut impl FnMut(TimedFrame<'a>)) {
         if self.at_hand.is_some() || !self.ready.is_empty() || !self.held.is_empty() {
             return;
         }
         let clock = &mut self.clock;
-        self.replay.pass(most, &mut |head, stamp, place| {
+        self.replay.pass(most, &mut |head, stamp, data| {
             let is_next = clock.step(head.timestamp).is_some();
             if is_next {
-                passed.push(PassedFrame { stamp, head, place });
+                each(TimedFrame { stamp, head, data });
             }
             is_next
         });
-    }
-
-    /// A frame that was passed, until more is asked for.
-    pub fn passed(&self, frame: &PassedFrame) -> TimedFrame<'_> {
-        TimedFrame {
-            stamp: frame.stamp,
-            head: frame.head,
-            data: self.replay.at(frame.place.clone()),
-        }
     }
 
     /// The replay behind it.

@@ -54,10 +54,19 @@ impl Tcp {
         }
     }
 
-    /// The streams, where somebody wants them and they hold something, or will: `begins` says that a segment brings it.
-    pub fn take_streams(&mut self, begins: bool) -> Option<Box<Streams>> {
-        let is_first = begins && self.begun && !self.are_streams_unwanted;
-        self.streams.take().or_else(|| is_first.then(Box::default))
+    /// Whether a segment means something to the streams: it brings something, which is believed where nothing came before; or its
+    /// acknowledgement may end the wait for a hole of the `other` side.
+    #[inline]
+    pub fn wants(&self, other: Side, brings: bool, is_believed: bool) -> bool {
+        match &self.streams {
+            Some(streams) => brings || streams.has_hole(other),
+            None => brings && is_believed && self.begun && !self.are_streams_unwanted,
+        }
+    }
+
+    /// The streams, which somebody wants; they may be new.
+    pub fn take_streams(&mut self) -> Box<Streams> {
+        self.streams.take().unwrap_or_default()
     }
 
     /// Gives back what [`Self::take_streams`] gave, as far as somebody still wants it.
@@ -89,7 +98,28 @@ impl Tcp {
 /// What the sides of a TCP connection sent.
 impl Sides {
     /// Takes in a segment that is no mirror duplicate.
+    #[inline]
     pub fn segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
+        const RARE: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
+        if segment.flags.0 & RARE == 0
+            && let [own, other] = self.from(side).map(|sent| &mut sent.sequence)
+            && let Some(position) = own.position_in_order(segment.sequence)
+            && (!segment.flags.has(TcpFlags::ACK)
+                || other.acknowledge_in_order(segment.acknowledgement))
+        {
+            let sent = u64::from(segment.payload_length);
+            own.add_in_order(sent);
+            return Change {
+                sent,
+                acknowledged: 0,
+                position: Some(position),
+            };
+        }
+        self.any_segment(side, segment)
+    }
+
+    /// As [`Self::segment`], of any.
+    fn any_segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
         let flags = segment.flags;
         let mut change = Change::default();
         if flags.has(TcpFlags::RST) {

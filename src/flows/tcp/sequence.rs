@@ -94,6 +94,39 @@ impl Sequence {
         self.base
     }
 
+    /// The position of the next segment, where nearly all are: behind what was seen, of which nothing is out of order. `None` where
+    /// [`Self::place`] has to tell.
+    #[inline]
+    pub fn position_in_order(&self, sequence: u32) -> Option<u64> {
+        let is_next = sequence == self.base.wrapping_add(self.edge as u32);
+        (is_next && self.was_seen && self.apart.is_none()).then_some(self.edge)
+    }
+
+    /// Bytes of a segment that is the next in order.
+    #[inline]
+    pub const fn add_in_order(&mut self, length: u64) {
+        self.edge += length;
+    }
+
+    /// As [`Self::acknowledge`], where it lies where nearly all do: in what was seen, of which nothing is out of order and no end is known.
+    /// False, and nothing changes, where it lies elsewhere.
+    #[inline]
+    pub fn acknowledge_in_order(&mut self, number: u32) -> bool {
+        let behind = u64::from(
+            self.base
+                .wrapping_add(self.edge as u32)
+                .wrapping_sub(number),
+        );
+        let is_plain = self.was_seen && self.apart.is_none() && self.fin == Fin::Unseen;
+        // More than half of the numbers behind is ahead.
+        if !is_plain || behind > self.edge || behind > u64::from(u32::MAX / 2) {
+            return false;
+        }
+        self.acknowledged = self.acknowledged.max(self.edge - behind);
+        self.has_acknowledgements = true;
+        true
+    }
+
     /// The position of a sequence number; `None` where it lies before the first byte or implausibly far.
     pub fn position(&mut self, sequence: u32) -> Option<u64> {
         let base = self.begin_at(sequence);

@@ -98,6 +98,16 @@ impl Streams {
         }
     }
 
+    /// Whether a direction waits for bytes that are missing.
+    #[inline]
+    pub const fn has_hole(&self, side: Side) -> bool {
+        let [low, high] = &self.sides;
+        match side {
+            Side::LowToHigh => low.hole.is_some(),
+            Side::HighToLow => high.hole.is_some(),
+        }
+    }
+
     /// Memory that early segments take.
     pub fn memory(&self) -> usize {
         self.sides.iter().map(Stream::memory).sum()

@@ -248,12 +248,12 @@ mod tests {
     /// Every frame of a file. `most`: how many are passed at once; 0: each is asked for.
     fn frames(path: &Path, most: usize) -> Vec<(Stamp, Head, Vec<u8>)> {
         let mut timeline = Timeline::new(Replay::new(vec![path.to_owned()], Order::ByTime));
-        let (mut frames, mut passed) = (Vec::new(), Vec::new());
+        let mut frames = Vec::new();
         let held = |frame: TimedFrame<'_>| (frame.stamp, frame.head, frame.data.to_vec());
         loop {
-            timeline.pass(most, &mut passed);
-            frames.extend(passed.iter().map(|frame| held(timeline.passed(frame))));
-            if passed.is_empty() {
+            let before = frames.len();
+            timeline.pass(most, &mut |frame| frames.push(held(frame)));
+            if frames.len() == before {
                 let Some(frame) = timeline.next() else {
                     return frames;
                 };

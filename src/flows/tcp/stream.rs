@@ -41,20 +41,27 @@ pub struct Streams {
     sides: [Stream; 2],
 }
 
-/// One direction.
+/// One direction. Small, as a table may hold a million: what came early lies apart.
 #[derive(Debug, Default)]
 pub struct Stream {
     /// Position of the next byte to hand on.
     next: u64,
-    waiting: VecDeque<Waiting>,
-    waiting_bytes: usize,
-    /// When the first hole was met, and how many segments came since.
-    hole: Option<(Timestamp, u32)>,
+    end: Option<u64>,
+    early: Option<Box<Early>>,
     /// The first bytes handed on, as long as the stream may start over.
     head: Vec<u8>,
-    end: Option<u64>,
     ended: bool,
     stopped: bool,
+}
+
+/// What came early: at least one segment.
+#[derive(Debug, Default)]
+struct Early {
+    segments: VecDeque<Waiting>,
+    /// Theirs.
+    bytes: usize,
+    /// When the first hole was met, and how many segments came since.
+    hole: Option<(Timestamp, u32)>,
 }
 
 /// A segment that came early.
@@ -103,8 +110,8 @@ impl Streams {
     pub const fn has_hole(&self, side: Side) -> bool {
         let [low, high] = &self.sides;
         match side {
-            Side::LowToHigh => low.hole.is_some(),
-            Side::HighToLow => high.hole.is_some(),
+            Side::LowToHigh => low.early.is_some(),
+            Side::HighToLow => high.early.is_some(),
         }
     }
 
@@ -144,7 +151,9 @@ impl Stream {
                 self.wait(&piece, now);
             }
         }
-        if self.waiting_bytes > MAX_WAITING || self.waiting.len() > MAX_SEGMENTS {
+        let is_much =
+            |early: &Early| early.bytes > MAX_WAITING || early.segments.len() > MAX_SEGMENTS;
+        if self.early.as_deref().is_some_and(is_much) {
             self.give_up_hole(on);
         }
         self.end_if_reached(on);
@@ -162,12 +171,14 @@ impl Stream {
     fn memory(&self) -> usize {
         /// What an allocator takes for a few bytes.
         const LEAST: usize = 32;
-        self.waiting_bytes + self.waiting.len() * (size_of::<Waiting>() + LEAST)
+        let memory =
+            |early: &Early| early.bytes + early.segments.len() * (size_of::<Waiting>() + LEAST);
+        self.early.as_deref().map_or(0, memory)
     }
 
     /// Too much waits elsewhere: what waits here is handed on, behind its gaps.
     pub fn give_up(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
-        while !self.stopped && !self.waiting.is_empty() {
+        while !self.stopped && self.early.is_some() {
             self.give_up_hole(on);
         }
         self.end_if_reached(on);
@@ -180,13 +191,14 @@ impl Stream {
         now: Timestamp,
         on: &mut impl FnMut(Chunk<'_>) -> bool,
     ) {
-        let Some((since, segments)) = self.hole else {
+        let Some(early) = &self.early else {
             return;
         };
-        let is_passed = self
-            .waiting
-            .front()
-            .is_some_and(|first| acknowledged >= first.position);
+        let Some((since, segments)) = early.hole else {
+            return;
+        };
+        let first = early.segments.front();
+        let is_passed = first.is_some_and(|first| acknowledged >= first.position);
         if is_passed && (segments >= PATIENCE_SEGMENTS || now.since(since) >= PATIENCE) {
             self.give_up_hole(on);
             self.end_if_reached(on);
@@ -195,7 +207,7 @@ impl Stream {
 
     /// The flow ends: everything that waits is handed on, behind its gaps. All below `passed` went over, seen or not.
     pub fn finish(&mut self, passed: u64, on: &mut impl FnMut(Chunk<'_>) -> bool) {
-        while !self.stopped && !self.waiting.is_empty() {
+        while !self.stopped && self.early.is_some() {
             self.give_up_hole(on);
         }
         if !self.ended && passed > self.next {
@@ -213,9 +225,7 @@ impl Stream {
         if !self.ended && !self.stopped && self.end.is_some_and(|end| self.next >= end) {
             self.ended = true;
             // What came for behind the end was never part of the stream.
-            self.waiting = VecDeque::new();
-            self.waiting_bytes = 0;
-            self.hole = None;
+            self.early = None;
             on(Chunk::End);
         }
     }
@@ -237,6 +247,8 @@ impl Stream {
         if end <= RESTARTABLE as u64 {
             self.head.reserve_exact(RESTARTABLE - self.head.len());
             self.head.extend_from_slice(new);
+        } else {
+            self.head = Vec::new();
         }
         let lost = end - self.next - new.len() as u64;
         self.next = end;
@@ -250,34 +262,35 @@ impl Stream {
 
     fn hand_on_waiting(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
         while !self.stopped
-            && self
-                .waiting
-                .front()
-                .is_some_and(|first| first.position <= self.next)
+            && let Some(early) = &mut self.early
         {
-            if let Some(first) = self.waiting.pop_front() {
-                self.waiting_bytes -= first.bytes.len();
-                self.hand_on(first.position, &first.bytes, first.wire, on);
+            let next = self.next;
+            let first = early.segments.pop_front_if(|first| first.position <= next);
+            early.bytes -= first.as_ref().map_or(0, |first| first.bytes.len());
+            if early.segments.is_empty() {
+                self.early = None;
             }
-        }
-        if self.waiting.is_empty() {
-            self.hole = None;
+            let Some(first) = first else {
+                return;
+            };
+            self.hand_on(first.position, &first.bytes, first.wire, on);
         }
     }
 
     fn wait(&mut self, piece: &Piece<'_>, now: Timestamp) {
-        let (since, segments) = self.hole.unwrap_or((now, 0));
-        self.hole = Some((since, segments + 1));
-        let at = self
-            .waiting
+        let early = self.early.get_or_insert_default();
+        let (since, segments) = early.hole.unwrap_or((now, 0));
+        early.hole = Some((since, segments + 1));
+        let at = early
+            .segments
             .partition_point(|other| other.position <= piece.position);
         let is_known = at
             .checked_sub(1)
-            .and_then(|at| self.waiting.get(at))
+            .and_then(|at| early.segments.get(at))
             .is_some_and(|other| other.position + other.wire >= piece.position + piece.wire);
         if !is_known {
-            self.waiting_bytes += piece.bytes.len();
-            self.waiting.insert(
+            early.bytes += piece.bytes.len();
+            early.segments.insert(
                 at,
                 Waiting {
                     position: piece.position,
@@ -289,12 +302,14 @@ impl Stream {
     }
 
     fn give_up_hole(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
-        let Some(first) = self.waiting.front() else {
+        let Some(early) = &mut self.early else {
             return;
         };
-        let lost = first.position.saturating_sub(self.next);
-        self.next = self.next.max(first.position);
-        self.hole = None;
+        early.hole = None;
+        let first = early.segments.front();
+        let first = first.map_or(self.next, |first| first.position);
+        let lost = first.saturating_sub(self.next);
+        self.next = self.next.max(first);
         if lost > 0 {
             self.tell(Chunk::Gap(lost), on);
         }
@@ -326,7 +341,7 @@ impl Stream {
     fn tell(&mut self, chunk: Chunk<'_>, on: &mut impl FnMut(Chunk<'_>) -> bool) {
         if !self.stopped && !on(chunk) {
             self.stopped = true;
-            self.waiting = VecDeque::new();
+            self.early = None;
             self.head = Vec::new();
         }
     }
@@ -464,7 +479,8 @@ mod tests {
                 is_last: false,
             };
             stream.push(piece, Timestamp::EPOCH, &mut |_| true);
-            assert!(stream.waiting_bytes <= MAX_WAITING + 1_000);
+            let waiting = stream.early.as_ref().map_or(0, |early| early.bytes);
+            assert!(waiting <= MAX_WAITING + 1_000);
         }
     }
 

@@ -20,8 +20,8 @@ pub enum Transport {
 
 /// Length of a fingerprint.
 const LENGTH: usize = 36;
-/// What stands for the hash of nothing.
-const NO_HASH: &str = "000000000000";
+/// Length of each of the two hashes in it; of nothing it is zeros.
+const HASH: usize = 12;
 
 /// A JA4 fingerprint: 36 ASCII characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,41 +43,45 @@ pub(super) struct Inputs {
 pub(super) fn ja4(transport: Transport, inputs: &Inputs) -> Ja4 {
     let mut ciphers = without_grease(&inputs.ciphers);
     let mut extensions = without_grease(&inputs.extensions);
-    let signature_algorithms = without_grease(&inputs.signature_algorithms);
-    let start = format!(
-        "{}{}{}{:02}{:02}{}",
-        if transport == Transport::Quic {
-            'q'
-        } else {
-            't'
-        },
-        version_digits(inputs.version),
-        if extensions.contains(&SERVER_NAME) {
-            'd'
-        } else {
-            'i'
-        },
-        ciphers.len().min(99),
-        extensions.len().min(99),
-        alpn_ends(&inputs.alpn),
-    );
+    let carrier = if transport == Transport::Quic {
+        b'q'
+    } else {
+        b't'
+    };
+    let name = if extensions.contains(&SERVER_NAME) {
+        b'd'
+    } else {
+        b'i'
+    };
+    let [a, b] = version_digits(inputs.version);
+    let [c, d] = two_digits(ciphers.len());
+    let [e, f] = two_digits(extensions.len());
+    let [g, h] = alpn_ends(&inputs.alpn);
     ciphers.sort_unstable();
     extensions.retain(|kind| !matches!(*kind, SERVER_NAME | ALPN));
     extensions.sort_unstable();
-    let mut listed = list(&extensions);
-    if !signature_algorithms.is_empty() {
-        listed = format!("{listed}_{}", list(&signature_algorithms));
+    let mut text = Vec::with_capacity(5 * (extensions.len() + inputs.signature_algorithms.len()));
+    push_list(&mut text, ciphers.iter());
+    let ciphers = truncated_hash(&text);
+    text.clear();
+    push_list(&mut text, extensions.iter());
+    let is_told = |value: &&u16| !is_grease(**value);
+    let mut algorithms = inputs
+        .signature_algorithms
+        .iter()
+        .filter(is_told)
+        .peekable();
+    if algorithms.peek().is_some() {
+        text.push(b'_');
+        push_list(&mut text, algorithms);
     }
-    let text = format!(
-        "{start}_{}_{}",
-        truncated_hash(&list(&ciphers)),
-        truncated_hash(&listed)
-    );
+    let start = [carrier, a, b, name, c, d, e, f, g, h, b'_'];
+    let whole = start.iter().chain(&ciphers).chain(b"_");
+    let extensions = truncated_hash(&text);
     let mut bytes = [b'0'; LENGTH];
-    bytes
-        .iter_mut()
-        .zip(text.bytes())
-        .for_each(|(slot, byte)| *slot = byte);
+    for (place, byte) in bytes.iter_mut().zip(whole.chain(&extensions)) {
+        *place = *byte;
+    }
     Ja4(bytes)
 }
 
@@ -108,59 +112,69 @@ fn without_grease(values: &[u16]) -> Vec<u16> {
         .collect()
 }
 
-fn list(values: &[u16]) -> String {
-    let mut text = String::with_capacity(values.len() * 5);
+/// Appends values in hexadecimal digits, with commas between them.
+fn push_list<'v>(text: &mut Vec<u8>, values: impl Iterator<Item = &'v u16>) {
+    let mut comma = false;
     for value in values {
-        if !text.is_empty() {
-            text.push(',');
+        if comma {
+            text.push(b',');
         }
-        value
-            .to_be_bytes()
-            .iter()
-            .for_each(|byte| push_hex(&mut text, *byte));
-    }
-    text
-}
-
-fn push_hex(text: &mut String, byte: u8) {
-    for digit in [byte >> 4, byte & 0x0f] {
-        text.extend(char::from_digit(digit.into(), 16));
+        comma = true;
+        let [upper, lower] = value.to_be_bytes();
+        text.extend([upper >> 4, upper, lower >> 4, lower].map(digit));
     }
 }
 
-fn truncated_hash(text: &str) -> String {
+/// The hexadecimal digit of the lower half.
+const fn digit(byte: u8) -> u8 {
+    match byte & 0x0f {
+        number @ 0..=9 => b'0' + number,
+        letter => b'a' + letter - 10,
+    }
+}
+
+/// The first half of a hash, in hexadecimal digits.
+fn truncated_hash(text: &[u8]) -> [u8; HASH] {
+    let mut digits = [b'0'; HASH];
     if text.is_empty() {
-        return NO_HASH.to_owned();
+        return digits;
     }
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    let mut text = String::with_capacity(NO_HASH.len());
-    let bytes = hash.as_ref().iter().take(NO_HASH.len() / 2);
-    bytes.for_each(|byte| push_hex(&mut text, *byte));
-    text
+    let hash = digest::digest(&digest::SHA256, text);
+    let (pairs, _) = digits.as_chunks_mut();
+    for ([upper, lower], byte) in pairs.iter_mut().zip(hash.as_ref()) {
+        (*upper, *lower) = (digit(byte >> 4), digit(*byte));
+    }
+    digits
 }
 
-const fn version_digits(version: u16) -> &'static str {
-    match version {
-        0x0304 => "13",
-        0x0303 => "12",
-        0x0302 => "11",
-        0x0301 => "10",
-        0x0300 => "s3",
-        0x0002 => "s2",
-        _ => "00",
+/// A count, 99 at most.
+const fn two_digits(count: usize) -> [u8; 2] {
+    let count = if count < 99 { count as u8 } else { 99 };
+    [b'0' + count / 10, b'0' + count % 10]
+}
+
+const fn version_digits(version: u16) -> [u8; 2] {
+    *match version {
+        0x0304 => b"13",
+        0x0303 => b"12",
+        0x0302 => b"11",
+        0x0301 => b"10",
+        0x0300 => b"s3",
+        0x0002 => b"s2",
+        _ => b"00",
     }
 }
 
 /// First and last character; of their hex form where one of them is not alphanumeric.
-fn alpn_ends(alpn: &[u8]) -> String {
+const fn alpn_ends(alpn: &[u8]) -> [u8; 2] {
     let (Some(&first), Some(&last)) = (alpn.first(), alpn.last()) else {
-        return "00".to_owned();
+        return [b'0'; 2];
     };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
-        return [char::from(first), char::from(last)].iter().collect();
+        [first, last]
+    } else {
+        [digit(first >> 4), digit(last)]
     }
-    let (first, last) = (format!("{first:02x}"), format!("{last:02x}"));
-    first.chars().take(1).chain(last.chars().skip(1)).collect()
 }
 
 #[cfg(test)]

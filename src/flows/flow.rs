@@ -94,6 +94,8 @@ pub struct Flow<A> {
     client: Side,
     evidence: ClientEvidence,
     pub(super) datagram_interest: bool,
+    /// See [`Flow::set_needed_bits`].
+    needed_bits: u8,
     watched: bool,
     /// The observer has said whether it watches the flow.
     is_decided: bool,
@@ -146,6 +148,7 @@ impl<A: Default> Flow<A> {
                 _ => None,
             },
             datagram_interest: true,
+            needed_bits: 0,
             watched: true,
             is_decided: false,
             worth: Worth::default(),
@@ -225,6 +228,19 @@ impl<A> Flow<A> {
     /// See [`Flow::set_watched`].
     pub const fn is_watched(&self) -> bool {
         self.watched
+    }
+
+    /// From now on no datagram comes to the observer whose first byte has none of `bits`: what most of them are can be told by one.
+    pub const fn set_needed_bits(&mut self, bits: u8) {
+        self.needed_bits = bits;
+    }
+
+    /// Whether the observer wants a datagram with this payload.
+    #[inline]
+    pub(super) fn wants(&self, payload: &[u8]) -> bool {
+        let needed = self.needed_bits;
+        let has_one = |first: &u8| needed == 0 || first & needed != 0;
+        self.datagram_interest && payload.first().is_none_or(has_one)
     }
 
     /// Its key.

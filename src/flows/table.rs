@@ -758,7 +758,7 @@ fn follow_datagram<A>(
 ) {
     let [sent, _] = flow.sides.from(side);
     sent.sequence.add_datagram(datagram.payload_length.into());
-    if flow.datagram_interest
+    if flow.wants(datagram.payload)
         && observer.datagram(flow, side, datagram, packet.stamp()) == Interest::Stop
     {
         flow.datagram_interest = false;

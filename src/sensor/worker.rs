@@ -505,10 +505,13 @@ fn is_quic_data(flow: &Flow<Annotation>, side: Side, payload: &[u8]) -> bool {
     let Application::Quic(connection) = &flow.annotation.application else {
         return false;
     };
-    let is_answer_known = flow.packets(Direction::ToClient) > 0
-        || flow.direction(side) == Direction::ToClient
-        || flow.annotation.answered_unseen;
-    is_answer_known && connection.is_established() && quic::is_short(payload)
+    let is_answered = flow.direction(side) == Direction::ToClient || is_answer_known(flow);
+    is_answered && connection.is_established() && quic::is_short(payload)
+}
+
+/// Whether the server answers, as far as the client's own datagrams show it as well.
+fn is_answer_known(flow: &Flow<Annotation>) -> bool {
+    flow.packets(Direction::ToClient) > 0 || flow.annotation.answered_unseen
 }
 
 /// Which way a record points.
@@ -569,6 +572,10 @@ impl Observer<Annotation> for Core {
         stamp: Stamp,
     ) -> Interest {
         if is_quic_data(flow, side, datagram.payload) {
+            if is_answer_known(flow) {
+                // So it stays, and these are nearly all that come.
+                flow.set_needed_bits(quic::LONG_HEADER);
+            }
             return Interest::Continue;
         }
         let interest = self.flow_datagram(flow, side, datagram, stamp);

@@ -79,11 +79,15 @@ pub fn probe(datagram: &[u8]) -> bool {
         || gquic::client_hello(datagram).is_some()
 }
 
+/// The bit of a datagram's first byte that says that it begins with a long header (RFC 8999 section 5.1).
+pub const LONG_HEADER: u8 = 0x80;
+
 /// Whether `datagram` begins with a short header (RFC 8999 section 5.2). A client sends one only once the server has answered:
 /// its keys come from the handshake (RFC 9001 section 4.1).
 pub fn is_short(datagram: &[u8]) -> bool {
-    const LONG: u8 = 0x80;
-    datagram.first().is_some_and(|first| first & LONG == 0)
+    datagram
+        .first()
+        .is_some_and(|first| first & LONG_HEADER == 0)
 }
 
 impl Connection {

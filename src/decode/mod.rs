@@ -131,21 +131,22 @@ impl Decoder {
     /// Pushes every IP packet of `frame` into `sink`, the outer before the inner.
     pub fn decode(&mut self, frame: FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) {
         let plain = &mut |packet: &Packet<'_>, _: &FlowKey, _| sink(packet);
-        if self.plain(&frame, false, plain).is_none() {
+        if self.plain(&frame, false, &|_| true, plain).is_none() {
             self.unwrap(frame, sink);
         }
     }
 
-    /// As [`Self::decode`], where the frame is plain: `sink` is told the key of the packet's flow, and the side that it shows, as well.
-    /// `None`, and nothing has happened, where not.
+    /// As [`Self::decode`], where the frame is plain: `sink` is told the key of the packet's flow, and the side that it shows, as well; it is
+    /// told nothing of a flow that is not wanted. `None`, and nothing has happened, where the frame is not plain.
     #[inline]
     pub fn plain(
         &mut self,
         frame: &FrameInput<'_>,
         key_vlan: bool,
+        is_wanted: &impl Fn(&FlowKey) -> bool,
         sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
     ) -> Option<()> {
-        plain::packet(frame, key_vlan, sink)?;
+        plain::packet(frame, key_vlan, is_wanted, sink)?;
         self.counters.frames += 1;
         self.counters.bytes += u64::from(frame.wire_length);
         self.counters.packets += 1;
@@ -155,15 +156,6 @@ impl Decoder {
     /// The key of the flow that the packet of a plain frame belongs to, and the side that it shows; it may give one for another frame.
     pub fn flow_key(frame: &FrameInput<'_>, key_vlan: bool) -> Option<(FlowKey, Side)> {
         plain::flow_key(frame, key_vlan)
-    }
-
-    /// Pushes the packet of a plain frame that was counted into `sink`.
-    pub fn packet_of(
-        frame: &FrameInput<'_>,
-        key_vlan: bool,
-        sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
-    ) {
-        plain::packet(frame, key_vlan, sink);
     }
 
     /// As [`Self::decode`], of a frame that is not plain.

@@ -47,13 +47,14 @@ struct Ethernet<'a> {
 }
 
 /// Pushes the packet of an Ethernet frame into `sink`, with the key of its flow and the side that it shows, where it is a plain one; `None`,
-/// and nothing has happened, where not.
+/// and nothing has happened, where not. No packet is made of a plain one whose flow is not wanted.
 ///
 /// It is made where it stays until the sink has seen it: to be given back it would be copied.
 #[inline]
 pub(super) fn packet(
     frame: &FrameInput<'_>,
     key_vlan: bool,
+    is_wanted: &impl Fn(&FlowKey) -> bool,
     sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
 ) -> Option<()> {
     let Ethernet { macs, vlan, ip } = ethernet(frame)?;
@@ -71,6 +72,9 @@ pub(super) fn packet(
         _ => return None,
     };
     let (key, side) = key(&ip, ports, &vlan, key_vlan);
+    if !is_wanted(&key) {
+        return Some(());
+    }
     let [destination_mac, source_mac] =
         [macs.first_chunk(), macs.last_chunk()].map(Option::<&[u8; 6]>::copied);
     let packet = Packet {
@@ -379,7 +383,7 @@ mod tests {
             prop_assert_eq!(either_way(input), the_long_way(input));
             for key_vlan in [false, true] {
                 let mut keys = None;
-                packet(&input, key_vlan, &mut |packet, key, side| {
+                packet(&input, key_vlan, &|_| true, &mut |packet, key, side| {
                     keys = Some((packet.flow_key(key_vlan), (*key, side)));
                 });
                 if let Some((long, short)) = keys {

@@ -138,13 +138,13 @@ impl<A: Default, M> FlowTable<A, M> {
     /// others are at work. Of a table larger than the caches, waiting for memory is most of what a packet costs.
     ///
     /// Nothing is done where that would cost more than it brings: few flows lie in the caches all the time.
-    pub fn look_ahead(&self, keys: impl Iterator<Item = FlowKey>) {
+    pub fn look_ahead<K: Iterator<Item = FlowKey>>(&self, keys: impl FnOnce() -> K) {
         if self.index.len() < FEW_FLOWS {
             return;
         }
         let mut hashes = [0; AT_ONCE];
         let mut known = 0;
-        for (place, key) in hashes.iter_mut().zip(keys) {
+        for (place, key) in hashes.iter_mut().zip(keys()) {
             *place = self.hash(&key);
             self.index.prefetch(*place);
             known += 1;

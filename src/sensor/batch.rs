@@ -1,31 +1,17 @@
-//! Packets on their way from the reader to a worker: copied once into a reused buffer.
+//! Packets on their way from one worker of a live run to another: copied once.
 
 use std::ops::Range;
 
-use crate::decode::FrameInput;
 use crate::types::packet::{IcmpMessage, TcpSegment, Transport, UdpDatagram};
-use crate::types::{FlowKey, Packet, Stamp, Tick};
+use crate::types::{FlowKey, Packet};
 
 /// What a worker is told, in the order of the packets.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A tick begins.
-    Tick(Tick),
-    /// A frame that is plain: its only packet is of a flow of this worker.
-    Plain(StoredFrame),
     /// A packet of a flow of this worker, by its place.
     Packet(usize),
     /// An ICMP error quotes a flow of this worker.
     Quoted(FlowKey),
-}
-
-/// A frame without its bytes.
-#[derive(Debug)]
-pub(super) struct StoredFrame {
-    stamp: Stamp,
-    link_type: u16,
-    wire_length: u32,
-    data: Range<usize>,
 }
 
 /// A packet without its bytes.
@@ -45,25 +31,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// A tick begins.
-    pub fn push_tick(&mut self, tick: Tick) {
-        self.items.push(Item::Tick(tick));
-    }
-
     /// An ICMP error quotes the flow of `key`.
     pub fn push_quoted(&mut self, key: FlowKey) {
         self.items.push(Item::Quoted(key));
-    }
-
-    /// Copies a plain frame.
-    pub fn push_plain(&mut self, frame: &FrameInput<'_>) {
-        let data = self.copy(frame.data);
-        self.items.push(Item::Plain(StoredFrame {
-            stamp: frame.stamp,
-            link_type: frame.link_type,
-            wire_length: frame.wire_length,
-            data,
-        }));
     }
 
     /// Copies a packet.
@@ -83,28 +53,11 @@ impl Batch {
         &self.items
     }
 
-    /// A frame with its bytes.
-    pub fn frame(&self, stored: &StoredFrame) -> FrameInput<'_> {
-        FrameInput {
-            stamp: stored.stamp,
-            link_type: stored.link_type,
-            wire_length: stored.wire_length,
-            data: self.at(&stored.data),
-        }
-    }
-
     /// The packet of a place, with its bytes.
     pub fn packet(&self, place: usize) -> Option<Packet<'_>> {
         let stored = self.packets.get(place)?;
         let (options, payload) = (self.at(&stored.options), self.at(&stored.payload));
         Some(with_slices(&stored.packet, options, payload))
-    }
-
-    /// Forgets everything, keeps the memory.
-    pub fn clear(&mut self) {
-        self.items.clear();
-        self.packets.clear();
-        self.bytes.clear();
     }
 
     fn at(&self, range: &Range<usize>) -> &[u8] {

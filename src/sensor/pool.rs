@@ -1,65 +1,61 @@
-//! Who takes packets apart: one worker in the reader's own thread, or several in threads of their own.
+//! Who takes frames apart: one worker in the reader's own thread, or several in threads of their own.
 //!
-//! What goes over is cut into *steps*: the same cuts for any number of workers, because all of a step is written before the next
-//! one. With several workers each has two bounded channels, steps in and results out; the reader waits when they are full.
+//! Frames are cut into *steps*: the same cuts for any number of workers, because all of a step is written before the next one. With
+//! several workers each step is copied once and lent to all of them, who take out what is theirs ([`super::road`]); each has two bounded
+//! channels, steps in and results out, and the reader waits when they are full.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use foldhash::fast::FixedState;
-use std::hash::{BuildHasher, Hasher};
 
-use super::batch::{Batch, Item};
 use super::collector::Collector;
+use super::frames::{Frames, Item};
 use super::gate::Gate;
+use super::road::{Road, Share};
 use super::statistics::Counts;
 use super::worker::{Made, Worker};
 use crate::decode::FrameInput;
 use crate::flows::AT_ONCE;
-use crate::types::flow_key::Side;
-use crate::types::{FlowKey, Packet, Tick, Timestamp};
+use crate::types::{Tick, Timestamp};
 
-/// Packets of a step.
-const STEP_PACKETS: usize = 1_024;
-/// Payload bytes of a step.
+/// Frames of a step.
+const STEP_FRAMES: usize = 1_024;
+/// Their bytes on the wire.
 const STEP_BYTES: u64 = 1 << 20;
 /// Steps that wait for a worker, and results that wait for the collector.
 const QUEUE: usize = 4;
-/// Which worker a flow belongs to is told by a hash apart from those of the tables.
-const SEED: u64 = 0x776f_726b_6572_7321;
 
-/// Takes packets, in the order of a replay.
+/// Takes frames, in the order of a replay.
 pub(super) struct Pool<'scope> {
     workers: Workers<'scope>,
-    key_vlan: bool,
-    packets: usize,
+    frames: usize,
     bytes: u64,
     tick: Tick,
+    /// When that ends.
+    end: Timestamp,
 }
 
 enum Workers<'scope> {
-    Inline(Box<Worker>, Box<Collector>),
+    Inline(Box<Road>, Box<Collector>),
     Threads(Threads<'scope>),
 }
 
 struct Threads<'scope> {
-    links: Vec<Link>,
+    /// What is gathered for the next step.
+    frames: Frames,
+    /// Frames of the last steps, as long as a worker may look at them.
+    lent: VecDeque<Arc<Frames>>,
+    steps: Vec<Sender<Step>>,
     joins: Vec<ScopedJoinHandle<'scope, ()>>,
     collector: ScopedJoinHandle<'scope, Collector>,
-    hasher: FixedState,
 }
 
-/// The reader's side of a worker.
-struct Link {
-    batch: Batch,
-    steps: Sender<Step>,
-    used: Receiver<Batch>,
-}
-
-/// What a worker gets at once.
+/// What every worker gets at once.
+#[derive(Clone)]
 struct Step {
-    batch: Batch,
+    frames: Arc<Frames>,
     tick: Tick,
     /// The end of input, and when that is.
     end: Option<Timestamp>,
@@ -75,10 +71,8 @@ struct StepResult {
 impl<'scope> Pool<'scope> {
     /// One worker, in this thread.
     pub fn inline(worker: Worker, collector: Collector, key_vlan: bool) -> Self {
-        Self::new(
-            Workers::Inline(Box::new(worker), Box::new(collector)),
-            key_vlan,
-        )
+        let road = Road::new(worker, Share::new(0, 1), key_vlan);
+        Self::new(Workers::Inline(Box::new(road), Box::new(collector)))
     }
 
     /// Each worker in a thread of its own, and another for what follows them.
@@ -88,140 +82,103 @@ impl<'scope> Pool<'scope> {
         collector: Collector,
         key_vlan: bool,
     ) -> Self {
-        let gate = Arc::new(Gate::new(workers.len()));
-        let (mut links, mut joins, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        let all = workers.len();
+        let gate = Arc::new(Gate::new(all));
+        let (mut steps, mut joins, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for (index, worker) in workers.into_iter().enumerate() {
-            let (steps, incoming) = bounded(QUEUE);
-            let (empty, used) = bounded(QUEUE);
+            let (to_worker, incoming) = bounded(QUEUE);
             let (made, result) = bounded(QUEUE);
             let gate = Arc::clone(&gate);
+            let road = Road::new(worker, Share::new(index, all), key_vlan);
             joins.push(scope.spawn(move || {
                 let _guard = Leaving(&gate, index);
-                work(worker, index, &gate, &incoming, &empty, &made);
+                work(road, index, &gate, &incoming, &made);
             }));
             results.push(result);
-            links.push(Link {
-                batch: Batch::default(),
-                steps,
-                used,
-            });
+            steps.push(to_worker);
         }
         let collector = scope.spawn(move || collect(collector, &results));
-        let threads = Threads {
-            links,
+        Self::new(Workers::Threads(Threads {
+            frames: Frames::default(),
+            lent: VecDeque::new(),
+            steps,
             joins,
             collector,
-            hasher: FixedState::with_seed(SEED),
-        };
-        Self::new(Workers::Threads(threads), key_vlan)
+        }))
     }
 
-    fn new(workers: Workers<'scope>, key_vlan: bool) -> Self {
+    const fn new(workers: Workers<'scope>) -> Self {
         Self {
             workers,
-            key_vlan,
-            packets: 0,
+            frames: 0,
             bytes: 0,
             tick: Tick(i64::MIN),
+            end: Timestamp::MIN,
         }
     }
 
-    /// A tick begins.
-    pub fn tick(&mut self, tick: Tick) {
-        self.tick = tick;
-        match &mut self.workers {
-            Workers::Inline(worker, _) => worker.begin_tick(tick),
-            Workers::Threads(threads) => {
-                let batches = threads.links.iter_mut().map(|link| &mut link.batch);
-                batches.for_each(|batch| batch.push_tick(tick));
-            }
+    /// These frames come next, where that concerns this thread.
+    pub fn look_ahead(&self, frames: &[FrameInput<'_>]) {
+        if let Workers::Inline(road, _) = &self.workers {
+            road.look_ahead(frames.iter().copied());
         }
     }
 
-    /// Whether VLANs belong to the keys of flows.
-    pub const fn key_vlan(&self) -> bool {
-        self.key_vlan
-    }
-
-    /// These frames come soon, where that concerns this thread.
-    pub fn look_ahead<'d>(&self, frames: impl Iterator<Item = FrameInput<'d>>) {
-        if let Workers::Inline(worker, _) = &self.workers {
-            worker.look_ahead(frames);
-        }
-    }
-
-    /// The packet of a plain frame, which goes to the worker of its flow.
+    /// A frame; its time may begin a tick.
     #[inline]
-    pub fn plain(
-        &mut self,
-        frame: &FrameInput<'_>,
-        packet: &Packet<'_>,
-        key: &FlowKey,
-        side: Side,
-    ) {
-        self.packets += 1;
-        self.bytes += packet.wire_bytes;
-        match &mut self.workers {
-            Workers::Inline(worker, _) => worker.packet_of(packet, key, side),
-            Workers::Threads(threads) => {
-                if let Some(batch) = threads.batch_of(key) {
-                    batch.push_plain(frame);
-                }
-            }
+    pub fn frame(&mut self, frame: &FrameInput<'_>) {
+        let now = frame.stamp.timestamp;
+        if now >= self.end {
+            self.begin_tick(now.tick());
         }
-    }
-
-    /// A packet, which goes to the worker of its flow; an ICMP error is told to that of the flow that it quotes as well.
-    pub fn packet(&mut self, packet: &Packet<'_>) {
-        self.packets += 1;
-        self.bytes += packet.wire_bytes;
-        let quoted = packet.quoted_key(self.key_vlan);
+        self.frames += 1;
+        self.bytes += u64::from(frame.wire_length);
         match &mut self.workers {
-            Workers::Inline(worker, _) => {
-                worker.packet(packet);
-                quoted.iter().for_each(|key| worker.quoted(key));
-            }
-            Workers::Threads(threads) => {
-                let (key, _) = packet.flow_key(self.key_vlan);
-                if let Some(batch) = threads.batch_of(&key) {
-                    batch.push(packet);
-                }
-                if let Some(key) = quoted
-                    && let Some(batch) = threads.batch_of(&key)
-                {
-                    batch.push_quoted(key);
-                }
-            }
+            Workers::Inline(road, _) => road.frame(frame),
+            Workers::Threads(threads) => threads.frames.push(frame),
         }
-    }
-
-    /// Ends the step where it is large enough. Between frames only: what one frame causes belongs to one step.
-    pub fn end_step_if_full(&mut self) {
-        if self.packets >= STEP_PACKETS || self.bytes >= STEP_BYTES {
-            (self.packets, self.bytes) = (0, 0);
+        if self.frames >= STEP_FRAMES || self.bytes >= STEP_BYTES {
+            (self.frames, self.bytes) = (0, 0);
             self.end_step(None);
         }
     }
 
-    /// The end of input, at `now`: every flow ends. Gives what writes, and what the workers counted.
-    pub fn finish(mut self, now: Timestamp) -> (Collector, Counts) {
+    /// The end of input: every flow ends. Gives what writes, what the workers counted, and when it was: behind all that was told.
+    pub fn finish(mut self) -> (Collector, Counts, Timestamp) {
+        let mut now = Timestamp::EPOCH;
+        if self.tick > Tick(i64::MIN) {
+            let last = Tick(self.tick.0.saturating_add(1));
+            self.begin_tick(last);
+            // The boundary at which the workers end what is open.
+            now = last.end();
+        }
         self.end_step(Some(now));
-        match self.workers {
-            Workers::Inline(worker, collector) => (*collector, worker.counts()),
+        let (collector, counts) = match self.workers {
+            Workers::Inline(road, collector) => (*collector, road.counts()),
             Workers::Threads(threads) => threads.join(),
+        };
+        (collector, counts, now)
+    }
+
+    fn begin_tick(&mut self, tick: Tick) {
+        (self.tick, self.end) = (tick, tick.end());
+        match &mut self.workers {
+            Workers::Inline(road, _) => road.begin_tick(tick),
+            Workers::Threads(threads) => threads.frames.push_tick(tick),
         }
     }
 
     fn end_step(&mut self, end: Option<Timestamp>) {
         match &mut self.workers {
-            Workers::Inline(worker, collector) => {
+            Workers::Inline(road, collector) => {
                 if let Some(now) = end {
-                    worker.finish(now);
+                    road.give_up_fragments(self.tick.start());
+                    road.finish(now);
                 }
-                let mut made = [worker.take()];
+                let mut made = [road.take()];
                 collector.step(&mut made, self.tick);
                 let [made] = made;
-                worker.give_back(made);
+                road.give_back(made);
             }
             Workers::Threads(threads) => threads.send_step(self.tick, end),
         }
@@ -229,26 +186,28 @@ impl<'scope> Pool<'scope> {
 }
 
 impl Threads<'_> {
-    fn batch_of(&mut self, key: &FlowKey) -> Option<&mut Batch> {
-        let mut hasher = self.hasher.build_hasher();
-        key.digest(&mut hasher);
-        let index = hasher.finish() % self.links.len().max(1) as u64;
-        self.links
-            .get_mut(index as usize)
-            .map(|link| &mut link.batch)
+    fn send_step(&mut self, tick: Tick, end: Option<Timestamp>) {
+        let empty = self.take_back();
+        let frames = Arc::new(std::mem::replace(&mut self.frames, empty));
+        let step = Step { frames, tick, end };
+        for worker in &self.steps {
+            // A worker that is gone has panicked, which its join tells.
+            let _ = worker.send(step.clone());
+        }
+        self.lent.push_back(step.frames);
     }
 
-    fn send_step(&mut self, tick: Tick, end: Option<Timestamp>) {
-        for link in &mut self.links {
-            let empty = link.used.try_recv().unwrap_or_default();
-            let batch = std::mem::replace(&mut link.batch, empty);
-            // A worker that is gone has panicked, which its join tells.
-            let _ = link.steps.send(Step { batch, tick, end });
-        }
+    /// The frames that no worker looks at any more, emptied.
+    fn take_back(&mut self) -> Frames {
+        let is_free = |frames: &Arc<Frames>| Arc::strong_count(frames) == 1;
+        let free = self.lent.pop_front_if(|frames| is_free(frames));
+        let mut frames = free.and_then(Arc::into_inner).unwrap_or_default();
+        frames.clear();
+        frames
     }
 
     fn join(self) -> (Collector, Counts) {
-        drop(self.links);
+        drop(self.steps);
         for join in self.joins {
             pass_on(join.join());
         }
@@ -273,48 +232,40 @@ impl Drop for Leaving<'_> {
 }
 
 fn work(
-    mut worker: Worker,
+    mut road: Road,
     index: usize,
     gate: &Gate,
     steps: &Receiver<Step>,
-    used: &Sender<Batch>,
     results: &Sender<StepResult>,
 ) {
-    for mut step in steps {
-        for items in step.batch.items().chunks(AT_ONCE) {
-            let plain = items.iter().filter_map(|item| match item {
-                Item::Plain(stored) => Some(step.batch.frame(stored)),
-                _ => None,
-            });
-            worker.look_ahead(plain);
+    for Step { frames, tick, end } in steps {
+        for items in frames.items().chunks(AT_ONCE) {
+            road.look_ahead(items.iter().filter_map(|item| match item {
+                Item::Frame(stored) => Some(frames.frame(stored)),
+                Item::Tick(_) => None,
+            }));
             for item in items {
                 match item {
                     Item::Tick(tick) => {
                         gate.enter(index, *tick);
-                        worker.begin_tick(*tick);
+                        road.begin_tick(*tick);
                     }
-                    Item::Plain(stored) => worker.plain(&step.batch.frame(stored)),
-                    Item::Packet(place) => {
-                        if let Some(packet) = step.batch.packet(*place) {
-                            worker.packet(&packet);
-                        }
-                    }
-                    Item::Quoted(key) => worker.quoted(key),
+                    Item::Frame(stored) => road.frame(&frames.frame(stored)),
                 }
             }
         }
-        if let Some(now) = step.end {
+        if let Some(now) = end {
+            road.give_up_fragments(tick.start());
             // As two ticks later: every answer of every worker is known.
-            gate.enter(index, Tick(step.tick.0.saturating_add(2)));
-            worker.finish(now);
+            gate.enter(index, Tick(tick.0.saturating_add(2)));
+            road.finish(now);
         }
+        drop(frames);
         let result = StepResult {
-            made: worker.take(),
-            tick: step.tick,
-            counts: step.end.map(|_| worker.counts()),
+            made: road.take(),
+            tick,
+            counts: end.map(|_| road.counts()),
         };
-        step.batch.clear();
-        let _ = used.try_send(step.batch);
         if results.send(result).is_err() {
             return;
         }

@@ -24,7 +24,7 @@ use crate::records::Style;
 use crate::records::people::{self, People};
 use crate::sinks::{Sink, SinkError};
 use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
-use crate::types::{FlowKey, Packet, Tick, Timestamp};
+use crate::types::Timestamp;
 use crate::updates::{Catalogue, Engine};
 
 /// Tables have a fixed key in replay, so that every run is the same.
@@ -151,22 +151,30 @@ fn is_input(path: &Path, files: &[PathBuf]) -> bool {
 /// Reads frames and hands them on.
 struct Reader<'e> {
     timeline: Timeline,
-    road: Road,
+    seen: Seen,
     is_over: Arc<AtomicBool>,
     on_event: &'e mut dyn FnMut(Event<'_>),
     outcome: ReplayOutcome,
 }
 
-/// From a frame to the packets that the pool gets, in packet time.
-struct Road {
-    decoder: Decoder,
+/// What the reader itself notes of frames.
+#[derive(Default)]
+struct Seen {
+    /// The time of the first one.
+    first: Option<Timestamp>,
     /// Files with frames of a link type that is not decoded.
     undecoded: BTreeSet<(u16, LinkType)>,
-    first: Option<Timestamp>,
-    now: Timestamp,
-    tick: Tick,
-    /// When that ends.
-    end: Timestamp,
+}
+
+impl Seen {
+    #[inline]
+    fn note(&mut self, frame: &FrameInput<'_>) {
+        self.first.get_or_insert(frame.stamp.timestamp);
+        let link_type = LinkType(frame.link_type);
+        if link_type != LinkType::ETHERNET && !Decoder::supports(frame.link_type) {
+            self.undecoded.insert((frame.stamp.origin, link_type));
+        }
+    }
 }
 
 /// Frames that are at hand all at once.
@@ -198,14 +206,7 @@ impl<'e> Reader<'e> {
     ) -> Self {
         Self {
             timeline: Timeline::new(replay),
-            road: Road {
-                decoder: Decoder::new(),
-                undecoded: BTreeSet::new(),
-                first: None,
-                now: Timestamp::EPOCH,
-                tick: Tick(i64::MIN),
-                end: Timestamp::MIN,
-            },
+            seen: Seen::default(),
             is_over,
             on_event,
             outcome: ReplayOutcome::default(),
@@ -220,15 +221,20 @@ impl<'e> Reader<'e> {
                 .pass(AT_ONCE, &mut |frame| group.push(input(frame)));
             if group.frames().is_empty() {
                 match self.timeline.next() {
-                    Some(Ok(frame)) => self.road.frame(&mut pool, &input(frame)),
+                    Some(Ok(frame)) => {
+                        let frame = input(frame);
+                        self.seen.note(&frame);
+                        pool.frame(&frame);
+                    }
                     Some(Err(failure)) => self.failed(&failure),
                     None => break,
                 }
                 frames += 1;
             } else {
-                pool.look_ahead(group.frames().iter().copied());
+                pool.look_ahead(group.frames());
                 for frame in group.frames() {
-                    self.road.frame(&mut pool, frame);
+                    self.seen.note(frame);
+                    pool.frame(frame);
                 }
                 frames += group.frames().len();
             }
@@ -238,13 +244,10 @@ impl<'e> Reader<'e> {
                 (self.on_event)(Event::Progress(read));
             }
         }
-        if frames > 0 {
-            self.road.finish(&mut pool);
-        }
         self.tell_undecoded();
-        let (collector, mut counts) = pool.finish(self.road.now);
+        let (collector, mut counts, now) = pool.finish();
         self.count(&mut counts, names);
-        let written = collector.finish(counts, self.road.first, self.road.now);
+        let written = collector.finish(counts, self.seen.first, now);
         (written, self.outcome)
     }
 
@@ -258,7 +261,7 @@ impl<'e> Reader<'e> {
     }
 
     fn tell_undecoded(&mut self) {
-        for (origin, link_type) in std::mem::take(&mut self.road.undecoded) {
+        for (origin, link_type) in std::mem::take(&mut self.seen.undecoded) {
             let files = self.timeline.replay().files();
             let failure = FileError {
                 path: files.get(usize::from(origin)).cloned().unwrap_or_default(),
@@ -269,64 +272,12 @@ impl<'e> Reader<'e> {
     }
 
     fn count(&self, counts: &mut Counts, names: &Names) {
-        counts.add(self.road.decoder.counters().iter());
         counts.add(self.timeline.counters().iter());
         counts.add(self.timeline.replay().counters().iter());
         counts.add([
             ("names.ceiling", names.ceiling()),
             ("names.evicted", names.evicted()),
         ]);
-    }
-}
-
-impl Road {
-    /// A frame.
-    fn frame(&mut self, pool: &mut Pool<'_>, frame: &FrameInput<'_>) {
-        self.enter(pool, frame.stamp.timestamp);
-        let key_vlan = pool.key_vlan();
-        let plain = &mut |packet: &Packet<'_>, key: &FlowKey, side| {
-            pool.plain(frame, packet, key, side);
-        };
-        if self.decoder.plain(frame, key_vlan, plain).is_none() {
-            self.unwrap(pool, frame);
-        }
-        pool.end_step_if_full();
-    }
-
-    /// A frame that is not plain.
-    fn unwrap(&mut self, pool: &mut Pool<'_>, frame: &FrameInput<'_>) {
-        if !Decoder::supports(frame.link_type) {
-            let kind = (frame.stamp.origin, LinkType(frame.link_type));
-            self.undecoded.insert(kind);
-        }
-        self.decoder
-            .unwrap(*frame, &mut |packet| pool.packet(packet));
-    }
-
-    /// The end: what waits for fragments still counts, behind everything else.
-    fn finish(&mut self, pool: &mut Pool<'_>) {
-        let last = Tick(self.tick.0.saturating_add(1));
-        self.begin_tick(pool, last);
-        self.decoder
-            .finish(&mut |packet| pool.packet(&packet.at(last.start())));
-        // The end is the boundary at which the workers end what is open: nothing was told later.
-        self.now = last.end();
-    }
-
-    fn enter(&mut self, pool: &mut Pool<'_>, now: Timestamp) {
-        self.first.get_or_insert(now);
-        self.now = now;
-        if now >= self.end {
-            self.begin_tick(pool, now.tick());
-        }
-    }
-
-    fn begin_tick(&mut self, pool: &mut Pool<'_>, tick: Tick) {
-        (self.tick, self.end) = (tick, tick.end());
-        pool.tick(tick);
-        let now = tick.start();
-        self.decoder
-            .expire(now, &mut |packet| pool.packet(&packet.at(now)));
     }
 }
 

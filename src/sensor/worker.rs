@@ -29,7 +29,6 @@ use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
 use super::systems::Sightings;
 use crate::counters;
-use crate::decode::{Decoder, FrameInput};
 use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::{Chain, Names};
 use crate::protocols::dns::Resolution;
@@ -247,25 +246,14 @@ impl Worker {
         self.core.told.begin_tick();
     }
 
-    /// These frames come soon, as far as they are plain: see [`FlowTable::look_ahead`].
-    pub fn look_ahead<'d>(&self, frames: impl Iterator<Item = FrameInput<'d>>) {
-        if self.rewriter.is_some() {
-            return;
+    /// Packets of flows with these keys come soon: see [`FlowTable::look_ahead`].
+    pub fn look_ahead<K: Iterator<Item = FlowKey>>(&self, keys: impl FnOnce() -> K) {
+        if self.rewriter.is_none() {
+            self.flows.look_ahead(keys);
         }
-        let key_vlan = self.core.settings.flows.key_vlan;
-        let keys = frames.filter_map(|frame| Decoder::flow_key(&frame, key_vlan));
-        self.flows.look_ahead(keys.map(|(key, _)| key));
     }
 
-    /// A frame that is plain, and was counted.
-    pub fn plain(&mut self, frame: &FrameInput<'_>) {
-        let key_vlan = self.core.settings.flows.key_vlan;
-        Decoder::packet_of(frame, key_vlan, &mut |packet, key, side| {
-            self.packet_of(packet, key, side);
-        });
-    }
-
-    /// As [`Self::packet`], of a plain frame: the key of its flow is known, and the side that it shows.
+    /// As [`Self::packet`], where the key of its flow is known, and the side that it shows.
     #[inline]
     pub fn packet_of(&mut self, packet: &Packet<'_>, key: &FlowKey, side: Side) {
         if self.rewriter.is_some() {
@@ -274,6 +262,9 @@ impl Worker {
         self.core.set_cause(Cause::Packet(packet.stamp()));
         if neighbours::may_tell(packet) {
             self.core.look_for_hosts(packet, None);
+            if matches!(packet.transport, Transport::Arp(_)) {
+                return;
+            }
         }
         self.flows.packet_of(packet, key, side, &mut self.core);
     }

@@ -374,8 +374,6 @@ impl Road {
                         self.worker.packet(&packet.at(now));
                     }
                     Item::Quoted(key) => self.worker.quoted(key),
-                    // Other workers hand over packets alone.
-                    Item::Tick(_) | Item::Plain(_) => {}
                 }
             }
         }

@@ -10,6 +10,11 @@ use ring::digest;
 
 use crate::types::{Endpoint, Protocol};
 
+/// Length of a Community ID.
+const LENGTH: usize = 30;
+/// Bytes that are hashed, at most: seed, two addresses of IPv6, protocol, two ports.
+const LONGEST: usize = 2 + 2 * 16 + 2 + 2 * 2;
+
 /// The Community ID of a packet from `source` to `destination`. For ICMP, `source.port` is its type, `destination.port` its code.
 pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol) -> String {
     let (source, destination, one_way) = match protocol {
@@ -22,16 +27,20 @@ pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol)
     } else {
         (destination, source)
     };
-    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
-    context.update(&[0, 0]);
-    update_address(&mut context, low.address);
-    update_address(&mut context, high.address);
-    context.update(&[protocol.0, 0]);
+    let mut hashed = Vec::with_capacity(LONGEST);
+    hashed.extend([0, 0]);
+    push_address(&mut hashed, low.address);
+    push_address(&mut hashed, high.address);
+    hashed.extend([protocol.0, 0]);
     if has_ports(protocol) {
-        context.update(&low.port.to_be_bytes());
-        context.update(&high.port.to_be_bytes());
+        hashed.extend(low.port.to_be_bytes());
+        hashed.extend(high.port.to_be_bytes());
     }
-    format!("1:{}", BASE64.encode(context.finish().as_ref()))
+    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &hashed);
+    let mut text = String::with_capacity(LENGTH);
+    text.push_str("1:");
+    BASE64.encode_append(hash.as_ref(), &mut text);
+    text
 }
 
 const fn has_ports(protocol: Protocol) -> bool {
@@ -42,18 +51,19 @@ const fn has_ports(protocol: Protocol) -> bool {
     )
 }
 
-fn ordered(endpoint: Endpoint) -> (Vec<u8>, u16) {
+/// What two endpoints are compared by; both are of one family.
+fn ordered(endpoint: Endpoint) -> (u128, u16) {
     let address = match endpoint.address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
     };
     (address, endpoint.port)
 }
 
-fn update_address(context: &mut digest::Context, address: IpAddr) {
+fn push_address(hashed: &mut Vec<u8>, address: IpAddr) {
     match address {
-        IpAddr::V4(address) => context.update(&address.octets()),
-        IpAddr::V6(address) => context.update(&address.octets()),
+        IpAddr::V4(address) => hashed.extend(address.octets()),
+        IpAddr::V6(address) => hashed.extend(address.octets()),
     }
 }
 

@@ -137,8 +137,8 @@ fn write_data(line: &mut Line<'_>, path: &str, data: Data<'_>, depth: Depth) {
     match data {
         Data::Soa(..) if depth < Depth::Authority => {}
         Data::Srv(..) | Data::Sshfp(..) if depth < Depth::All => {}
-        Data::A(address) => line.display("rdata", address),
-        Data::Aaaa(address) => line.display("rdata", address),
+        Data::A(address) => line.address("rdata", address.into()),
+        Data::Aaaa(address) => line.address("rdata", address.into()),
         Data::Name(name) | Data::Mx(name) => write_name(line, "rdata", path, name),
         Data::Txt(strings) => {
             let joined: Vec<u8> = strings.iter().flatten().copied().collect();
@@ -202,7 +202,7 @@ fn write_service(line: &mut Line<'_>, service: &ServiceBinding<'_>) {
             service
                 .ipv4_hints()
                 .take(MOST)
-                .for_each(|hint| line.element_display(hint))
+                .for_each(|hint| line.element_address(hint.into()))
         });
     }
     if service.ipv6_hints().next().is_some() {
@@ -210,7 +210,7 @@ fn write_service(line: &mut Line<'_>, service: &ServiceBinding<'_>) {
             service
                 .ipv6_hints()
                 .take(MOST)
-                .for_each(|hint| line.element_display(hint))
+                .for_each(|hint| line.element_address(hint.into()))
         });
     }
     if service.ech().is_some() {

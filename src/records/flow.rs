@@ -123,12 +123,9 @@ impl Flow<'_> {
 
 impl Tcp<'_> {
     fn write(&self, line: &mut Line<'_>) {
-        line.display(
-            "tcp_flags",
-            format_args!("{:02x}", self.flags_toserver | self.flags_toclient),
-        );
-        line.display("tcp_flags_ts", format_args!("{:02x}", self.flags_toserver));
-        line.display("tcp_flags_tc", format_args!("{:02x}", self.flags_toclient));
+        line.hexadecimal("tcp_flags", self.flags_toserver | self.flags_toclient);
+        line.hexadecimal("tcp_flags_ts", self.flags_toserver);
+        line.hexadecimal("tcp_flags_tc", self.flags_toclient);
         line.text("state", self.state);
     }
 }

@@ -174,7 +174,7 @@ pub fn write_address(line: &mut Line<'_>, key: &str, address: IpAddr, style: &St
             }
             line.text(key, &text);
         }
-        _ => line.display(key, address),
+        _ => line.address(key, address),
     }
 }
 

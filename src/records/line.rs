@@ -5,6 +5,9 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::IpAddr;
+
+use crate::types::text::are_plain;
 
 /// How much of a value or list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +152,14 @@ impl Line<'_> {
         }
     }
 
-    /// An element of a list that is an address or other value which displays as plain ASCII.
+    /// An element of a list that is an address, in the text of RFC 5952 where it is one of IPv6.
+    pub fn element_address(&mut self, address: IpAddr) {
+        if self.begins_element() {
+            self.push_address(address);
+        }
+    }
+
+    /// An element of a list that displays as plain ASCII.
     pub fn element_display(&mut self, value: impl std::fmt::Display) {
         if self.begins_element() {
             let _ = write!(self.buffer, "\"{value}\"");
@@ -157,6 +167,7 @@ impl Line<'_> {
     }
 
     /// A field with text: ours, or from a config file; escaped as JSON needs, non-ASCII as `\u`.
+    #[inline]
     pub fn text(&mut self, key: &str, text: &str) {
         self.text_limited(key, key, text, self.text_limit());
     }
@@ -193,13 +204,33 @@ impl Line<'_> {
         }
     }
 
-    /// A field that displays as plain ASCII without quotes or backslashes (an address, a hash).
+    /// A field with an address, in the text of RFC 5952 where it is one of IPv6.
+    #[inline]
+    pub fn address(&mut self, key: &str, address: IpAddr) {
+        self.key(key);
+        self.push_address(address);
+    }
+
+    /// A field that displays as plain ASCII without quotes or backslashes (a hash, a pattern).
     pub fn display(&mut self, key: &str, value: impl std::fmt::Display) {
         self.key(key);
         let _ = write!(self.buffer, "\"{value}\"");
     }
 
+    /// A field with a byte as two hexadecimal digits, in quotes.
+    #[inline]
+    pub fn hexadecimal(&mut self, key: &str, byte: u8) {
+        self.key(key);
+        let digit = |half: u8| match half {
+            0..=9 => b'0' + half,
+            _ => b'a' + half - 10,
+        };
+        let text = [b'"', digit(byte >> 4), digit(byte & 0x0f), b'"'];
+        self.buffer.extend_from_slice(&text);
+    }
+
     /// A field with an integer, at most 2^53 - 1: greater ones are written as that.
+    #[inline]
     pub fn integer(&mut self, key: &str, value: u64) {
         self.key(key);
         self.push_integer(value);
@@ -209,13 +240,17 @@ impl Line<'_> {
     pub fn thousandths(&mut self, key: &str, value: u64) {
         self.key(key);
         self.push_integer(value / 1_000);
-        let _ = write!(self.buffer, ".{:03}", value % 1_000);
-        while self.buffer.ends_with(b"0") && !self.buffer.ends_with(b".0") {
-            self.buffer.pop();
-        }
+        let digits = [100, 10, 1].map(|unit| b'0' + (value / unit % 10) as u8);
+        self.buffer.push(b'.');
+        self.buffer.extend_from_slice(match &digits {
+            [tenths, b'0', b'0'] => std::slice::from_ref(tenths),
+            [two @ .., b'0'] => two,
+            all => all,
+        });
     }
 
     /// A field that is true or false.
+    #[inline]
     pub fn boolean(&mut self, key: &str, value: bool) {
         self.key(key);
         self.buffer
@@ -250,8 +285,11 @@ impl Line<'_> {
         *self.cuts = cuts;
     }
 
+    #[inline]
     fn key(&mut self, key: &str) {
         self.separate();
+        // Of a key that is known where this is inlined, the copy is a store or two.
+        self.buffer.reserve(key.len() + 3);
         self.buffer.push(b'"');
         self.buffer.extend_from_slice(key.as_bytes());
         self.buffer.extend_from_slice(b"\":");
@@ -271,6 +309,7 @@ impl Line<'_> {
         fits
     }
 
+    #[inline]
     fn separate(&mut self) {
         if self.comma {
             self.buffer.push(b',');
@@ -295,8 +334,43 @@ impl Line<'_> {
             .extend_from_slice(digits.get(at..).unwrap_or_default());
     }
 
+    /// An IPv4 address is written here: nearly every line has two.
+    fn push_address(&mut self, address: IpAddr) {
+        self.buffer.push(b'"');
+        match address {
+            IpAddr::V4(address) => {
+                for (index, octet) in address.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        self.buffer.push(b'.');
+                    }
+                    let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10];
+                    if octet >= 100 {
+                        self.buffer.push(b'0' + hundreds);
+                    }
+                    if octet >= 10 {
+                        self.buffer.push(b'0' + tens);
+                    }
+                    self.buffer.push(b'0' + ones);
+                }
+            }
+            IpAddr::V6(address) => {
+                let _ = write!(self.buffer, "{address}");
+            }
+        }
+        self.buffer.push(b'"');
+    }
+
     fn quoted(&mut self, text: &str) {
         self.buffer.push(b'"');
+        if are_plain(text.as_bytes()) && !text.contains('"') {
+            self.buffer.extend_from_slice(text.as_bytes());
+        } else {
+            self.push_escaped(text);
+        }
+        self.buffer.push(b'"');
+    }
+
+    fn push_escaped(&mut self, text: &str) {
         for character in text.chars() {
             match character {
                 '"' => self.buffer.extend_from_slice(b"\\\""),
@@ -305,7 +379,6 @@ impl Line<'_> {
                 _ => self.escape_utf16(character),
             }
         }
-        self.buffer.push(b'"');
     }
 
     fn escape_utf16(&mut self, character: char) {
@@ -397,11 +470,35 @@ mod tests {
             });
             l.thousandths("t", 1_200);
             l.thousandths("u", 159_000);
+            l.thousandths("v", 7);
+            l.hexadecimal("h", 0x0a);
         });
         assert_eq!(
             text,
-            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0}\n"
+            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0,\"v\":0.007,\"h\":\"0a\"}\n"
         );
+    }
+
+    #[test]
+    fn addresses_are_as_they_display() {
+        for text in [
+            "0.0.0.0",
+            "1.22.133.9",
+            "255.100.99.10",
+            "::",
+            "2001:db8::1",
+            "::ffff:192.0.2.1",
+        ] {
+            let address: IpAddr = text.parse().unwrap();
+            assert_eq!(
+                line(|l| l.address("a", address)),
+                format!("{{\"a\":\"{address}\"}}\n")
+            );
+            assert_eq!(
+                line(|l| l.list("a", |l| l.element_address(address))),
+                format!("{{\"a\":[\"{address}\"]}}\n")
+            );
+        }
     }
 
     #[test]

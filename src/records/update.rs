@@ -105,7 +105,7 @@ fn write_name(line: &mut Line<'_>, access: &Access, context: &Context<'_>, time:
                 access
                     .addresses
                     .iter()
-                    .for_each(|address| line.element_display(address))
+                    .for_each(|address| line.element_address(*address))
             });
         }
     });

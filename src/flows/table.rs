@@ -655,7 +655,7 @@ fn follow_segment<A, O: Observer<A>>(
     if change.position.is_none() && segment.payload_length > 0 {
         counters.unbelieved += 1;
     }
-    if tcp.wants(side.reversed(), brings, change.position.is_some()) {
+    if tcp.wants(side, brings, change.position.is_some()) {
         let piece = change.position.map(|position| Piece {
             position,
             bytes: segment.payload,

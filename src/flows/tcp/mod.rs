@@ -54,12 +54,14 @@ impl Tcp {
         }
     }
 
-    /// Whether a segment means something to the streams: it brings something, which is believed where nothing came before; or its
-    /// acknowledgement may end the wait for a hole of the `other` side.
+    /// Whether a segment of `side` means something to the streams: it brings something, which is believed where nothing came before; or its
+    /// acknowledgement may end the wait for a hole of the other side.
     #[inline]
-    pub fn wants(&self, other: Side, brings: bool, is_believed: bool) -> bool {
+    pub fn wants(&self, side: Side, brings: bool, is_believed: bool) -> bool {
         match &self.streams {
-            Some(streams) => brings || streams.has_hole(other),
+            Some(streams) => {
+                brings && streams.position(side).is_some() || streams.has_hole(side.reversed())
+            }
             None => brings && is_believed && self.begun && !self.are_streams_unwanted,
         }
     }

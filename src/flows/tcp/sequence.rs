@@ -99,13 +99,15 @@ impl Sequence {
     #[inline]
     pub fn position_in_order(&self, sequence: u32) -> Option<u64> {
         let is_next = sequence == self.base.wrapping_add(self.edge as u32);
-        (is_next && self.was_seen && self.apart.is_none()).then_some(self.edge)
+        let is_begun = self.was_seen || self.begin == Begin::Syn;
+        (is_next && is_begun && self.apart.is_none()).then_some(self.edge)
     }
 
     /// Bytes of a segment that is the next in order.
     #[inline]
     pub const fn add_in_order(&mut self, length: u64) {
         self.edge += length;
+        self.was_seen |= length > 0;
     }
 
     /// As [`Self::acknowledge`], where it lies where nearly all do: in what was seen, of which nothing is out of order and no end is known.
@@ -117,7 +119,8 @@ impl Sequence {
                 .wrapping_add(self.edge as u32)
                 .wrapping_sub(number),
         );
-        let is_plain = self.was_seen && self.apart.is_none() && self.fin == Fin::Unseen;
+        let is_begun = self.begin != Begin::Unknown;
+        let is_plain = is_begun && self.apart.is_none() && self.fin == Fin::Unseen;
         // More than half of the numbers behind is ahead.
         if !is_plain || behind > self.edge || behind > u64::from(u32::MAX / 2) {
             return false;

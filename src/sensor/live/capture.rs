@@ -345,7 +345,13 @@ impl Road {
             router,
             ..
         } = self;
-        decoder.decode(input, &mut |packet| router.packet(worker, packet));
+        let key_vlan = router.key_vlan();
+        let plain = decoder.plain(&input, key_vlan, &|_| true, &mut |packet, key, side| {
+            router.plain(worker, packet, key, side);
+        });
+        if plain.is_none() {
+            decoder.unwrap(input, &mut |packet| router.packet(worker, packet));
+        }
     }
 
     /// Packets have no numbers that all workers share, so the time since the run began stands for them, in microseconds.

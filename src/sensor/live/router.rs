@@ -70,6 +70,20 @@ impl Router {
         queues.iter().enumerate().map(router).collect()
     }
 
+    /// Whether VLANs belong to the keys of flows.
+    pub const fn key_vlan(&self) -> bool {
+        self.key_vlan
+    }
+
+    /// The packet of a plain frame, whose flow has `key`, goes to its worker.
+    #[inline]
+    pub fn plain(&mut self, worker: &mut Worker, packet: &Packet<'_>, key: &FlowKey, side: Side) {
+        match self.link_of(packet.source, packet.destination) {
+            None => worker.packet_of(packet, key, side),
+            Some(_) => self.packet(worker, packet),
+        }
+    }
+
     /// A packet goes to its worker; an ICMP error is told to that of the flow that it quotes as well.
     pub fn packet(&mut self, worker: &mut Worker, packet: &Packet<'_>) {
         if matches!(packet.transport, Transport::Arp(_)) {

@@ -628,7 +628,8 @@ fn note_flags<A>(flow: &mut Flow<A>, side: Side, flags: TcpFlags) {
         return;
     }
     counts.flags |= flags.0;
-    flow.is_stirred |= TcpFlags(news).changes_state();
+    // An acknowledgement that confirms a connection only puts its end off.
+    flow.is_stirred |= TcpFlags(news).begins_or_ends();
     match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
         (true, false) => flow.set_client(side, ClientEvidence::Syn),
         (true, true) => flow.set_client(side.reversed(), ClientEvidence::SynAck),

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::types::Timestamp;
+use crate::types::{Tick, Timestamp};
 
 /// A timer of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,19 +20,41 @@ pub(super) struct Timer {
     pub slot: u32,
 }
 
+/// Ticks ahead for which a bucket is there: nearly two hours, longer than a flow waits unless it is set so.
+const AHEAD: usize = 1 << 16;
+
 /// Timers by due time. Of a million only those of the next boundary are kept in order: all others wait in the bucket of theirs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
     /// What was due at or before `horizon` when that came up, the last first.
     next: Vec<Timer>,
     /// What was set since for then or before.
     late: BinaryHeap<Reverse<Timer>>,
-    horizon: Option<Timestamp>,
-    /// What is due later, by boundary; none is empty.
-    later: BTreeMap<Timestamp, Vec<Timer>>,
+    horizon: Tick,
+    /// What is due less than [`AHEAD`] ticks after the horizon: a ring of buckets.
+    soon: Vec<Vec<Timer>>,
+    /// Which of them are not empty.
+    filled: Vec<u64>,
+    /// What is due later, by tick; none is empty.
+    later: BTreeMap<Tick, Vec<Timer>>,
     /// A bucket that was emptied, for the next one.
     spare: Vec<Timer>,
     len: usize,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            next: Vec::new(),
+            late: BinaryHeap::new(),
+            horizon: Tick(i64::MIN),
+            soon: vec![Vec::new(); AHEAD],
+            filled: vec![0; AHEAD / 64],
+            later: BTreeMap::new(),
+            spare: Vec::new(),
+            len: 0,
+        }
+    }
 }
 
 impl Timers {
@@ -40,12 +62,23 @@ impl Timers {
     #[inline]
     pub fn set(&mut self, timer: Timer) {
         self.len += 1;
-        if self.horizon.is_some_and(|horizon| timer.due <= horizon) {
+        let tick = timer.due.tick();
+        let ahead = tick.0.saturating_sub(self.horizon.0);
+        if ahead <= 0 {
             self.late.push(Reverse(timer));
+        } else if ahead < AHEAD as i64 {
+            let (place, bit) = (place(tick), tick.0 as usize % 64);
+            if let (Some(bucket), Some(filled)) =
+                (self.soon.get_mut(place), self.filled.get_mut(place / 64))
+            {
+                if bucket.capacity() == 0 {
+                    *bucket = std::mem::take(&mut self.spare);
+                }
+                bucket.push(timer);
+                *filled |= 1 << bit;
+            }
         } else {
-            let bucket = self.later.entry(timer.due);
-            let bucket = bucket.or_insert_with(|| std::mem::take(&mut self.spare));
-            bucket.push(timer);
+            self.later.entry(tick).or_default().push(timer);
         }
     }
 
@@ -56,7 +89,7 @@ impl Timers {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.len
     }
 
@@ -64,17 +97,28 @@ impl Timers {
     pub fn retain(&mut self, mut wanted: impl FnMut(&Timer) -> bool) {
         self.next.retain(&mut wanted);
         self.late.retain(|Reverse(timer)| wanted(timer));
+        for (bucket, place) in self.soon.iter_mut().zip(0_usize..) {
+            bucket.retain(&mut wanted);
+            if bucket.is_empty()
+                && let Some(filled) = self.filled.get_mut(place / 64)
+            {
+                *filled &= !(1 << (place % 64));
+            }
+        }
         self.later.retain(|_, bucket| {
             bucket.retain(&mut wanted);
             !bucket.is_empty()
         });
-        let later: usize = self.later.values().map(Vec::len).sum();
-        self.len = self.next.len() + self.late.len() + later;
+        let buckets = self.soon.iter().chain(self.later.values());
+        let waiting: usize = buckets.map(Vec::len).sum();
+        self.len = self.next.len() + self.late.len() + waiting;
     }
 
     /// The next timer that is due at or before `now`.
     pub fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
-        self.look_on(now);
+        if self.next.is_empty() && self.late.is_empty() {
+            self.look_on(now.tick());
+        }
         let late = self.late.peek().map(|Reverse(timer)| *timer);
         let (timer, is_late) = match (self.next.last().copied(), late) {
             (Some(next), Some(late)) if late < next => (late, true),
@@ -93,23 +137,58 @@ impl Timers {
         Some(timer)
     }
 
-    /// Where nothing is left of what came up, the timers of the next boundary up to `now` are put in order.
-    fn look_on(&mut self, now: Timestamp) {
-        if !self.next.is_empty() || !self.late.is_empty() {
+    /// The timers of the next tick up to `now` that has any are put in order.
+    fn look_on(&mut self, now: Tick) {
+        let later = self.later.first_key_value().map(|(tick, _)| *tick);
+        let later = later.filter(|tick| *tick <= now);
+        let Some(tick) = self.next_filled(now).into_iter().chain(later).min() else {
+            self.horizon = self.horizon.max(now);
             return;
+        };
+        self.horizon = tick;
+        let mut bucket = self.take_bucket(tick);
+        if later == Some(tick) {
+            bucket.append(&mut self.later.remove(&tick).unwrap_or_default());
         }
-        let next = self.later.first_entry();
-        if let Some(entry) = next.filter(|entry| *entry.key() <= now) {
-            let (due, mut bucket) = entry.remove_entry();
-            self.horizon = Some(due);
-            // Most were set in order, and this sort makes use of that.
-            bucket.sort_by(|one, other| other.cmp(one));
-            let emptied = std::mem::replace(&mut self.next, bucket);
-            if emptied.capacity() > self.spare.capacity() {
-                self.spare = emptied;
-            }
+        // Most were set in order, and this sort makes use of that.
+        bucket.sort_by(|one, other| other.cmp(one));
+        let emptied = std::mem::replace(&mut self.next, bucket);
+        if emptied.capacity() > self.spare.capacity() {
+            self.spare = emptied;
         }
     }
+
+    /// The first tick behind the horizon, up to `now`, whose bucket of the ring is not empty.
+    fn next_filled(&self, now: Tick) -> Option<Tick> {
+        let last = now.0.min(self.horizon.0.saturating_add(AHEAD as i64 - 1));
+        let mut tick = self.horizon.0.saturating_add(1);
+        while tick <= last {
+            let (place, bit) = (place(Tick(tick)), tick as usize % 64);
+            let filled = self.filled.get(place / 64)? >> bit;
+            if filled != 0 {
+                tick += i64::from(filled.trailing_zeros());
+                return (tick <= last).then_some(Tick(tick));
+            }
+            tick += 64 - bit as i64;
+        }
+        None
+    }
+
+    fn take_bucket(&mut self, tick: Tick) -> Vec<Timer> {
+        let place = place(tick);
+        if let Some(filled) = self.filled.get_mut(place / 64) {
+            *filled &= !(1 << (place % 64));
+        }
+        self.soon
+            .get_mut(place)
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+}
+
+/// Where the bucket of a tick is in the ring.
+const fn place(tick: Tick) -> usize {
+    tick.0.rem_euclid(AHEAD as i64) as usize
 }
 
 #[cfg(test)]
@@ -120,7 +199,7 @@ mod tests {
 
     fn timer(due: i64, first_packet: u64) -> Timer {
         Timer {
-            due: Timestamp::from_nanos(due),
+            due: Tick(due).start(),
             first_packet,
             flow_id: 0,
             slot: 0,
@@ -128,9 +207,13 @@ mod tests {
     }
 
     proptest! {
+        /// Near ones, some before 1970, and some beyond the ring.
         #[test]
         fn timers_come_up_as_from_one_heap(
-            steps in prop::collection::vec((0..4_u8, 0..40_i64, 0..1_000_u64), 0..400)
+            steps in prop::collection::vec(
+                (0..4_u8, prop_oneof![9 => -70..200_i64, 1 => 65_500..65_700_i64, 1 => Just(200_000)], 0..1_000_u64),
+                0..400,
+            )
         ) {
             let mut timers = Timers::default();
             let mut heap = BinaryHeap::new();
@@ -141,7 +224,7 @@ mod tests {
                         heap.push(Reverse(timer(due, first_packet)));
                     }
                     2 => {
-                        let now = Timestamp::from_nanos(due);
+                        let now = Tick(due).start();
                         let is_due = heap.peek().is_some_and(|Reverse(timer)| timer.due <= now);
                         let expected = if is_due { heap.pop() } else { None };
                         prop_assert_eq!(timers.pop_due(now).map(Reverse), expected);

@@ -204,9 +204,9 @@ impl TcpFlags {
     /// ACK.
     pub const ACK: u8 = 0x10;
 
-    /// Whether one of them is of those that make, end or confirm a connection.
-    pub const fn changes_state(self) -> bool {
-        self.0 & (Self::SYN | Self::FIN | Self::RST | Self::ACK) != 0
+    /// Whether one of them is of those that make or end a connection.
+    pub const fn begins_or_ends(self) -> bool {
+        self.0 & (Self::SYN | Self::FIN | Self::RST) != 0
     }
 
     /// Whether all `bits` are set.

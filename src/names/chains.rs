@@ -49,6 +49,20 @@ impl Chain {
     }
 }
 
+/// By what the texts of a chain are looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hashes {
+    /// That of the chain, which does not say where its aliases stand: both are looked for at once.
+    whole: u64,
+    aliases: Option<u64>,
+}
+
+impl Hashes {
+    fn each(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.whole).chain(self.aliases)
+    }
+}
+
 /// The texts of all chains.
 #[derive(Debug)]
 pub struct Chains {
@@ -63,19 +77,43 @@ impl Chains {
         }
     }
 
+    /// By what the texts of `chain` are looked for; `name_hash`: that of its name.
+    pub fn hashes(&self, chain: &Chain, name_hash: u64) -> Hashes {
+        let aliases = Some(&chain.aliases).filter(|aliases| !aliases.is_empty());
+        let aliases = aliases.map(|aliases| self.texts.hash(aliases));
+        Hashes {
+            whole: name_hash ^ aliases.unwrap_or_default(),
+            aliases,
+        }
+    }
+
+    /// Brings the index of both texts into the core's cache: see [`super::table::Table::touch_head`].
+    pub fn touch_index(&self, hashes: &Hashes) -> u64 {
+        hashes
+            .each()
+            .fold(0, |sum, hash| sum ^ self.texts.touch_index(hash))
+    }
+
+    /// Brings both texts into the core's cache, where their index is there.
+    pub fn touch_texts(&self, hashes: &Hashes) -> u64 {
+        hashes
+            .each()
+            .fold(0, |sum, hash| sum ^ self.texts.touch_texts(hash))
+    }
+
     /// The id of `chain`, stored now where it was not. `None` where it is empty or too long.
-    pub fn intern(&self, chain: &mut Chain) -> Option<TextId> {
+    pub fn intern(&self, chain: &mut Chain, hashes: &Hashes) -> Option<TextId> {
         if chain.name().is_empty() {
             return None;
         }
-        if !chain.aliases.is_empty() {
-            let aliases = self.texts.intern(&chain.aliases)?;
+        if let Some(hash) = hashes.aliases {
+            let aliases = self.texts.intern(&chain.aliases, hash)?;
             chain
                 .text
                 .get_mut(..ID)?
                 .copy_from_slice(&aliases.to_bytes());
         }
-        self.texts.intern(&chain.text)
+        self.texts.intern(&chain.text, hashes.whole)
     }
 
     /// The name asked for, unless it was overwritten since.
@@ -115,10 +153,15 @@ impl Chains {
 mod tests {
     use super::*;
 
+    fn intern(chains: &Chains, names: &[&str]) -> Option<TextId> {
+        let mut chain = Chain::of(names.iter().copied());
+        let name_hash = chains.texts.hash(chain.name());
+        let hashes = chains.hashes(&chain, name_hash);
+        chains.intern(&mut chain, &hashes)
+    }
+
     fn store(chains: &Chains, names: &[&str]) -> TextId {
-        chains
-            .intern(&mut Chain::of(names.iter().copied()))
-            .unwrap()
+        intern(chains, names).unwrap()
     }
 
     #[test]
@@ -140,7 +183,7 @@ mod tests {
             assert_eq!(chains.chain(id).unwrap(), expected);
             assert_eq!(chains.name(id).unwrap(), names[0]);
         }
-        assert_eq!(chains.intern(&mut Chain::of([].into_iter())), None);
+        assert_eq!(intern(&chains, &[]), None);
     }
 
     #[test]

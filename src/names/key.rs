@@ -49,7 +49,7 @@ pub struct Place {
 }
 
 /// An address: one of IPv4 as an IPv6 address that is mapped.
-type Words = [u64; 2];
+pub(super) type Words = [u64; 2];
 
 /// An entry's own account of what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// What stands before an IPv4 address that is mapped (RFC 4291 section 2.5.5.2).
 const MAPPED: u64 = 0xffff << 32;
 
-fn words(address: IpAddr) -> Words {
+pub(super) fn words(address: IpAddr) -> Words {
     match address {
         IpAddr::V4(address) => [0, MAPPED | u64::from(address.to_bits())],
         IpAddr::V6(address) => {

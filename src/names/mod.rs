@@ -7,6 +7,7 @@
 //! * [`table`]: entries in lists, newest first; [`key`]: what they are of, and by what they are found; [`times`]: when they were answered
 //! * [`chains`]: the name asked for with its aliases, each chain stored once, in [`texts`]
 //! * [`lines`]: the words of both, in lines of the cache
+//! * [`answers`]: what a worker is about to write, a few answers at once; `crowds`: which servers it knows to have many names
 //!
 //! and [`kept`]: what of it the next run of the sensor takes up.
 //!
@@ -20,7 +21,9 @@
 //!
 //! Blind spots: names resolved before the capture began, or over DoH and DoT, are not here.
 
+pub mod answers;
 pub mod chains;
+mod crowds;
 pub mod kept;
 pub mod key;
 pub mod lines;
@@ -36,8 +39,8 @@ use std::time::Duration;
 use foldhash::quality::FixedState;
 
 use crate::types::Timestamp;
-pub use chains::Chain;
-use chains::Chains;
+pub use answers::Answers;
+use chains::{Chain, Chains, Hashes};
 use key::{Key, Place, Subject};
 use table::{Node, Table};
 use texts::TextId;
@@ -45,9 +48,6 @@ use times::Times;
 
 /// Most live names of a server that are kept under the server alone; with more, the server alone says nothing.
 const MAX_NAMES_OF_A_SERVER: usize = 4;
-
-/// Servers of an answer that are looked up at once.
-const AT_ONCE: usize = 8;
 
 /// Sizes and times of the names table.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,7 @@ pub struct Candidate {
 
 /// A chain that is stored, as long as the store holds it.
 #[derive(Clone, Copy, Debug)]
-pub struct Stored<'a> {
+struct Stored<'a> {
     chain: &'a Chain,
     text: TextId,
     name_hash: u32,
@@ -122,59 +122,19 @@ impl Names {
         chain: &[impl AsRef<str>],
         time: Timestamp,
     ) {
-        let mut chain = Chain::of(chain.iter().map(AsRef::as_ref));
-        if let Some(answered) = self.store(&mut chain) {
-            self.learn_stored(client, std::iter::once(server), &answered, time);
-        }
+        let chain = chain.iter().map(AsRef::as_ref);
+        let mut answers = Answers::default();
+        answers.push(self, (client, time), chain, std::iter::once(server));
+        self.note_all(&mut answers);
     }
 
-    /// Stores a chain, for [`Self::learn_stored`]: an answer may lead to many addresses. `None` where it is empty, or too long.
-    pub fn store<'a>(&self, chain: &'a mut Chain) -> Option<Stored<'a>> {
-        let text = self.chains.intern(chain)?;
-        let name_hash = self.name_hash(chain.name());
+    fn store<'a>(&self, chain: &'a mut Chain, hash: u64, hashes: &Hashes) -> Option<Stored<'a>> {
+        let text = self.chains.intern(chain, hashes)?;
         Some(Stored {
             chain,
             text,
-            name_hash,
+            name_hash: upper(hash),
         })
-    }
-
-    /// As [`Self::learn`], of a chain that is stored and led to several servers.
-    pub fn learn_stored(
-        &self,
-        client: IpAddr,
-        mut servers: impl Iterator<Item = IpAddr>,
-        stored: &Stored<'_>,
-        time: Timestamp,
-    ) {
-        loop {
-            let places: [_; AT_ONCE] = std::array::from_fn(|_| {
-                let server = servers.next()?;
-                let places = [Key::Client(client, server), Key::Server(server)];
-                Some((server, places.map(|key| self.place(key))))
-            });
-            let places = places.iter().map_while(Option::as_ref);
-            self.table
-                .touch(places.clone().flat_map(|(_, places)| places));
-            for (server, [of_client, of_server]) in places.clone() {
-                let named;
-                let is_crowded = self.table.is_crowded::<MAX_NAMES_OF_A_SERVER>(
-                    of_server,
-                    stored.name_hash,
-                    time,
-                );
-                let of_server = if is_crowded {
-                    named = self.place(Key::Name(*server, stored.name_hash));
-                    &named
-                } else {
-                    of_server
-                };
-                self.note((client, *server), [of_client, of_server], stored, time);
-            }
-            if places.count() < AT_ONCE {
-                return;
-            }
-        }
     }
 
     /// Notes an answer under what the client may look for and among what is told of the server: in one entry as long as nobody else got
@@ -183,17 +143,18 @@ impl Names {
         &self,
         (client, server): (IpAddr, IpAddr),
         [of_client, of_server]: [&Place; 2],
+        told: Option<Node>,
         stored: &Stored<'_>,
         time: Timestamp,
     ) {
-        let find = |place| self.table.walk(place).find(|node| self.is(node, stored));
+        let own = self.find(of_client, stored);
         let insert = |subject, places, times| {
             let answered = (stored.text, stored.name_hash);
             self.table.insert(subject, places, answered, times);
         };
         let renew = |node: &Node, places| self.table.renew(node, places, stored.text, time);
         let subject = Subject::Client(client, server);
-        match (find(of_client), find(of_server)) {
+        match (own, told) {
             (None, None) => insert(subject, [Some(of_client), Some(of_server)], Times::of(time)),
             (Some(own), Some(told)) if own.is(&told) => {
                 renew(&own, [Some(of_client), Some(of_server)]);
@@ -217,6 +178,10 @@ impl Names {
         }
     }
 
+    fn find(&self, place: &Place, stored: &Stored<'_>) -> Option<Node> {
+        self.table.walk(place).find(|node| self.is(node, stored))
+    }
+
     /// The names that `client` was answered for `server` before `moment`, newest first.
     pub fn of_client(&self, client: IpAddr, server: IpAddr, moment: Timestamp) -> Vec<Candidate> {
         self.candidates(&self.place(Key::Client(client, server)), moment)
@@ -237,7 +202,9 @@ impl Names {
     /// `client` received an ECH configuration with this public name and id (RFC 9849 section 4) at `time`.
     pub fn learn_ech(&self, client: IpAddr, public_name: &str, config_id: u8, time: Timestamp) {
         let mut chain = Chain::of(std::iter::once(public_name));
-        let Some(stored) = self.store(&mut chain) else {
+        let hash = self.hash(chain.name());
+        let hashes = self.chains.hashes(&chain, hash);
+        let Some(stored) = self.store(&mut chain, hash, &hashes) else {
             return;
         };
         let place = self.place(Key::Ech(client, config_id, stored.name_hash));
@@ -355,7 +322,7 @@ impl Names {
     }
 
     fn name_hash(&self, name: &[u8]) -> u32 {
-        (self.hash(name) >> 32) as u32
+        upper(self.hash(name))
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
@@ -363,6 +330,11 @@ impl Names {
         hasher.write(name);
         hasher.finish()
     }
+}
+
+/// The half of a name's hash that entries bear.
+const fn upper(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub const LINE_BYTES: usize = LINE * size_of::<u64>() + 2 * size_of::<u32>();
 
 /// Bits of a word that tell which buckets were used.
 const BUCKETS_A_WORD: usize = u64::BITS as usize;
+/// Bytes that the kernel gives at a time.
+const PAGE: usize = 4_096;
 /// Where words stand in a line.
 const SEAL: usize = 0;
 /// A text's id stands above the bits of the label.
@@ -69,6 +71,31 @@ impl Node {
     pub const fn is(&self, other: &Self) -> bool {
         self.position == other.position
     }
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Debug)]
+pub enum Survey<const MOST: usize> {
+    /// Few other names; and what was wanted, where it is there.
+    Quiet(Option<Node>),
+    /// Many other names.
+    Crowded(Crowd<MOST>),
+}
+
+/// Names of a server that has many.
+#[derive(Clone, Copy, Debug)]
+pub struct Crowd<const MOST: usize> {
+    /// Hashes of the names, which differ.
+    pub names: [u32; MOST],
+    /// The tick by which all of them were stored.
+    pub since: i64,
+    /// The number of lines ever reserved from which on one of them may be overwritten.
+    pub until: u64,
+}
+
+/// The last tick whose answers every worker has noted, as of an answer at `time`.
+pub const fn settled_at(time: Timestamp) -> i64 {
+    time.tick().0.saturating_sub(2)
 }
 
 /// The newest entry of each bucket, as a position plus one; 0 is none.
@@ -127,30 +154,41 @@ impl Table {
         })
     }
 
-    /// Whether `most` names other than `name_hash` were stored at `place` two ticks before `time` or earlier. What is newer does not count:
-    /// workers may be that far apart.
-    pub fn is_crowded<const MOST: usize>(
+    /// Looks at `place` for what is wanted of the name with `name_hash`, and whether `MOST` other names were stored there two ticks before
+    /// `time` or earlier. What is newer does not count: workers may be that far apart.
+    pub fn survey<const MOST: usize>(
         &self,
         place: &Place,
-        name_hash: u32,
-        time: Timestamp,
-    ) -> bool {
-        let settled = time.tick().0.saturating_sub(2);
-        let (mut names, mut count) = ([0; MOST], 0);
+        (name_hash, time): (u32, Timestamp),
+        is_wanted: impl Fn(&Node) -> bool,
+    ) -> Survey<MOST> {
+        let settled = settled_at(time);
+        let (mut wanted, mut names, mut count, mut since) = (None, [0; MOST], 0, i64::MIN);
         for node in self.walk(place) {
             let other = node.name_hash();
-            let is_new = other != name_hash
-                && node.times.iter().any(|time| time.tick().0 <= settled)
-                && !names.iter().take(count).any(|name| *name == other);
+            if other == name_hash {
+                wanted = wanted.or_else(|| is_wanted(&node).then_some(node));
+                continue;
+            }
+            let Some(first) = node.times.oldest().map(|time| time.tick().0) else {
+                continue;
+            };
+            let is_new = first <= settled && !names.iter().take(count).any(|name| *name == other);
             if let Some(name) = names.get_mut(count).filter(|_| is_new) {
-                *name = other;
+                (*name, since) = (other, since.max(first));
                 count += 1;
-                if count == MOST {
-                    return true;
-                }
+            }
+            if count == MOST {
+                // Positions run back, so this is the first of them to be overwritten.
+                let until = self.written() - u64::from(self.age(node.position)) + self.capacity();
+                return Survey::Crowded(Crowd {
+                    names,
+                    since,
+                    until,
+                });
             }
         }
-        false
+        Survey::Quiet(wanted)
     }
 
     /// Stores an entry of `subject` under what a client may look for, and under what is told of its server; either may be missing.
@@ -203,17 +241,45 @@ impl Table {
         self.ring.count() as u64
     }
 
-    /// Brings what an insert or a look-up will look at into the core's cache; several at once cost hardly more than one.
-    pub fn touch<'a>(&self, places: impl Iterator<Item = &'a Place> + Clone) {
-        let newest = |place: &Place| self.heads(place.list).bucket(place.hash);
-        let newest = |place| newest(place).load(Ordering::Relaxed);
-        let heads = places.clone().map(newest).fold(0, u32::wrapping_add);
-        let seal = |place| match newest(place) {
-            0 => 0,
-            next => self.line(next.wrapping_sub(1))[SEAL].load(Ordering::Relaxed),
-        };
-        let seals = places.map(seal).fold(u64::from(heads), u64::wrapping_add);
-        std::hint::black_box(seals);
+    /// Brings the head of a list into the core's cache; several at once cost hardly more than one. What it gives means nothing, but has to
+    /// be used.
+    pub fn touch_head(&self, place: &Place) -> u64 {
+        u64::from(self.first(place))
+    }
+
+    /// The first entry of a list, whose head was touched, or 0: the seal of it.
+    pub fn first(&self, place: &Place) -> u32 {
+        self.heads(place.list).first(place.hash)
+    }
+
+    /// Brings the entry with `seal` into the core's cache; gives the one behind it in the list of a server, or 0: behind one that tells of
+    /// the name with `name_hash` nothing is looked for.
+    pub fn touch_entry(&self, seal: u32, name_hash: u32) -> u32 {
+        if seal == 0 {
+            return 0;
+        }
+        let [start, _, _, names, ..] = self.line(seal.wrapping_sub(1));
+        let (known, _) = halves(start.load(Ordering::Relaxed));
+        let (told, next) = halves(names.load(Ordering::Relaxed));
+        if known == seal && told != name_hash {
+            next
+        } else {
+            0
+        }
+    }
+
+    /// Brings the next lines to be written into the core's cache, up to the end of a page: behind it none may have been written yet, and then
+    /// the kernel would have to make it twice, once to be read.
+    pub fn touch_free(&self, lines: usize) -> u64 {
+        let written = self.written() as u32;
+        let lines = (0..lines).map(|line| self.line(written.wrapping_add(line as u32)));
+        let lines = lines.take_while(|line| !line.as_ptr().addr().is_multiple_of(PAGE));
+        lines.fold(0, |sum, line| sum ^ line[SEAL].load(Ordering::Relaxed))
+    }
+
+    /// Lines that were ever reserved: what lies until that many more are is not overwritten.
+    pub fn written(&self) -> u64 {
+        self.head.load(Ordering::Relaxed)
     }
 
     /// The entry at `position`, with its contents where its label is wanted; `None` where it was overwritten.
@@ -327,10 +393,6 @@ impl Table {
     /// Lines that were reserved since the one at `position`, which counts too.
     fn age(&self, position: u32) -> u32 {
         (self.written() as u32).wrapping_sub(position)
-    }
-
-    fn written(&self) -> u64 {
-        self.head.load(Ordering::Relaxed)
     }
 
     fn line(&self, position: u32) -> &[AtomicU64; LINE] {

@@ -217,6 +217,81 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Names enough for servers to have many; in the order of time, as answers come.
+    #[test]
+    fn answers_that_are_noted_together_teach_what_they_teach_one_by_one(
+        mut answers in prop::collection::vec((0..3_u8, 0..3_u8, 0..12_u8, 0..2_u8, 0..40_u8), 0..200),
+    ) {
+        answers.sort_by_key(|(.., quarter)| *quarter);
+        let [alone, together] = [(); 2].map(|()| Names::new(NamesOptions::default()));
+        let mut waiting = Answers::of_worker();
+        for answer in &answers {
+            learn(&alone, *answer);
+            let (client, server, name, alias, quarter) = *answer;
+            let chain = [format!("n{name}.example"), format!("alias-{alias}.example")];
+            let chain = chain.iter().take(1 + usize::from(alias > 0)).map(String::as_str);
+            let led = std::iter::once(address(100 + server));
+            waiting.push(&together, (address(client), moment(quarter)), chain, led);
+        }
+        together.note_all(&mut waiting);
+        prop_assert!(waiting.is_empty());
+        prop_assert_eq!(alone.entries(), together.entries());
+        for (server, until) in (0..3).flat_map(|server| (0..40).map(move |until| (server, until))) {
+            let (server, until) = (address(100 + server), moment(until));
+            prop_assert_eq!(alone.of_server(server, until), together.of_server(server, until));
+            for client in (0..3).map(address) {
+                let of_client = |names: &Names| names.of_client(client, server, until);
+                prop_assert_eq!(of_client(&alone), of_client(&together));
+            }
+            for name in (0..12).map(|name| format!("n{name}.example")) {
+                let knows = |names: &Names| names.corroborates(server, &name, until);
+                prop_assert_eq!(knows(&alone), knows(&together));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_known_of_a_crowd_ends_with_its_entries() {
+    let names = small();
+    let mut waiting = Answers::of_worker();
+    let mut push = |server: IpAddr, name: &str, second| {
+        let chain = std::iter::once(name);
+        let led = std::iter::once(server);
+        waiting.push(&names, (CLIENT, at(second)), chain, led);
+        names.note_all(&mut waiting);
+    };
+    for n in 0..6 {
+        push(SERVER, &format!("site-{n}.example"), n);
+    }
+    assert_eq!(names.of_server(SERVER, at(10)).len(), MAX_NAMES_OF_A_SERVER);
+    for n in 0..64 {
+        let flood = Ipv4Addr::from_bits(0x0a00_0000 + n);
+        push(flood.into(), "flood.example", 10);
+    }
+    assert!(names.of_server(SERVER, at(10)).is_empty());
+    push(SERVER, "site-7.example", 11);
+    assert_eq!(
+        names.of_server(SERVER, at(11)).len(),
+        1,
+        "it is one of few again"
+    );
+}
+
+#[test]
+fn an_answer_of_very_many_servers_teaches_them_all() {
+    let names = Names::new(NamesOptions::default());
+    let servers = || (0..100).map(|n| IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 + n)));
+    let mut waiting = Answers::of_worker();
+    let chain = ["a.example", "edge.example"];
+    waiting.push(&names, (CLIENT, at(1)), chain.into_iter(), servers());
+    names.note_all(&mut waiting);
+    for server in servers() {
+        assert_eq!(names.of_client(CLIENT, server, at(1))[0].chain, chain);
+    }
+}
+
 #[test]
 fn threads_that_learn_at_once_lose_nothing() {
     let mut rng = fastrand::Rng::with_seed(1);

@@ -74,14 +74,18 @@ impl Texts {
         }
     }
 
-    /// The id of `text`, stored now where it was not. `None` where it is empty or too long.
-    pub fn intern(&self, text: &[u8]) -> Option<TextId> {
+    /// By what a text may be looked for.
+    pub fn hash(&self, text: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(text);
+        hasher.finish()
+    }
+
+    /// The id of `text`, which is looked for by `hash`, stored now where it was not. `None` where it is empty or too long.
+    pub fn intern(&self, text: &[u8], hash: u64) -> Option<TextId> {
         if text.is_empty() || text.len() > MAX_TEXT {
             return None;
         }
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(text);
-        let hash = hasher.finish();
         let bucket = self.index.line(hash as usize);
         let found = bucket.iter().find(|slot| self.slot_holds(slot, hash, text));
         if let Some(slot) = found {
@@ -94,6 +98,23 @@ impl Texts {
         let id = self.append(text);
         slot.store(tag(hash) | id.0 & POSITION_MASK, Ordering::Release);
         Some(id)
+    }
+
+    /// Brings the index of texts with this hash into the core's cache: see [`super::table::Table::touch_head`].
+    pub fn touch_index(&self, hash: u64) -> u64 {
+        let [first, ..] = self.index.line(hash as usize);
+        first.load(Ordering::Relaxed)
+    }
+
+    /// Brings the texts with this hash into the core's cache, where their index is there: the beginning, which is nearly always all.
+    pub fn touch_texts(&self, hash: u64) -> u64 {
+        let slots = self.index.line(hash as usize).iter();
+        let slots = slots.map(|slot| slot.load(Ordering::Relaxed));
+        let texts = slots.filter(|slot| *slot != 0 && slot & !POSITION_MASK == tag(hash));
+        let lines = texts.flat_map(|slot| [slot, slot + LINE as u64]);
+        lines.fold(0, |sum, position| {
+            sum ^ self.word(position & POSITION_MASK).load(Ordering::Relaxed)
+        })
     }
 
     /// The bytes of a text, unless they were overwritten since.
@@ -121,8 +142,17 @@ impl Texts {
         if self.word(id.0).load(Ordering::Relaxed) != text.len() as u64 {
             return false;
         }
-        let is_same = |(word, offset)| self.word(id.0 + offset).load(Ordering::Relaxed) == word;
-        words_of(text).zip(1..).all(is_same) && self.still_there(id.0)
+        let first = (id.0 + 1) as usize & (self.words.len() - 1);
+        let is_same = |(word, stored): (u64, &AtomicU64)| stored.load(Ordering::Relaxed) == word;
+        let are_same = match self.words.get(first..first + text.len().div_ceil(8)) {
+            Some(stored) => words_of(text).zip(stored).all(is_same),
+            // It goes on where the ring begins.
+            None => {
+                let stored = (id.0 + 1..).map(|position| self.word(position));
+                words_of(text).zip(stored).all(is_same)
+            }
+        };
+        are_same && self.still_there(id.0)
     }
 
     fn slot_holds(&self, slot: &AtomicU64, hash: u64, text: &[u8]) -> bool {
@@ -189,11 +219,15 @@ fn words_of(text: &[u8]) -> impl Iterator<Item = u64> {
 mod tests {
     use super::*;
 
+    fn intern(texts: &Texts, text: &[u8]) -> Option<TextId> {
+        texts.intern(text, texts.hash(text))
+    }
+
     #[test]
     fn a_text_is_stored_once() {
         let texts = Texts::new(1 << 16, 0);
-        let id = texts.intern(b"dl.example.net").unwrap();
-        assert_eq!(texts.intern(b"dl.example.net"), Some(id));
+        let id = intern(&texts, b"dl.example.net").unwrap();
+        assert_eq!(intern(&texts, b"dl.example.net"), Some(id));
         assert_eq!(texts.text(id).unwrap(), "dl.example.net");
         assert!(texts.is(id, b"dl.example.net") && !texts.is(id, b"dl.example.com"));
     }
@@ -205,9 +239,7 @@ mod tests {
             .map(|n| {
                 (
                     n,
-                    texts
-                        .intern(format!("name-{n}.example").as_bytes())
-                        .unwrap(),
+                    intern(&texts, format!("name-{n}.example").as_bytes()).unwrap(),
                 )
             })
             .collect();
@@ -224,8 +256,8 @@ mod tests {
     fn a_text_in_use_survives_the_ring() {
         let texts = Texts::new(1 << 14, 0);
         for n in 0..50_000 {
-            texts.intern(format!("name-{n}.example").as_bytes());
-            let id = texts.intern(b"kept.example").unwrap();
+            intern(&texts, format!("name-{n}.example").as_bytes());
+            let id = intern(&texts, b"kept.example").unwrap();
             assert_eq!(texts.text(id).unwrap(), "kept.example");
         }
     }
@@ -240,7 +272,7 @@ mod tests {
                     for n in 0..20_000_u32 {
                         let text =
                             format!("{}.example", "ab".repeat((n % 40 + thread) as usize + 1));
-                        let id = texts.intern(text.as_bytes()).unwrap();
+                        let id = intern(texts, text.as_bytes()).unwrap();
                         assert!(texts.text(id).is_none_or(|found| found == text));
                     }
                 });

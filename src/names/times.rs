@@ -49,6 +49,12 @@ impl Times {
         self.iter().max()
     }
 
+    /// The first one that is kept.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let words = self.0.iter().filter(|word| **word != NO_TIME);
+        words.min().map(|word| time_of(*word))
+    }
+
     /// The last one at or before `moment`, where that is at most `retention` earlier.
     pub fn as_of(&self, moment: Timestamp, retention: Duration) -> Option<Timestamp> {
         let last = self.iter().filter(|time| *time <= moment).max()?;

@@ -90,6 +90,7 @@ impl Core {
 
     /// Looks the flow's names up, and tells what waited for them.
     pub(super) fn resolve(&mut self, flow: &mut Flow<Annotation>) {
+        self.note_answers();
         let is_first = !std::mem::replace(&mut flow.annotation.is_resolved, true);
         let (naming, has_ech) = self.naming(flow, is_first);
         flow.annotation.seen.has_ech = has_ech;

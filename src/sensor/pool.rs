@@ -247,6 +247,7 @@ fn work(
             for item in items {
                 match item {
                     Item::Tick(tick) => {
+                        road.note_answers();
                         gate.enter(index, *tick);
                         road.begin_tick(*tick);
                     }
@@ -257,6 +258,7 @@ fn work(
         if let Some(now) = end {
             road.give_up_fragments(tick.start());
             // As two ticks later: every answer of every worker is known.
+            road.note_answers();
             gate.enter(index, Tick(tick.0.saturating_add(2)));
             road.finish(now);
         }

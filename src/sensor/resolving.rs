@@ -154,17 +154,20 @@ impl Core {
         // Nearly always one chain led to them all.
         for addresses in addresses.chunk_by(|(_, one), (_, other)| one == other) {
             let length = addresses.first().map_or(0, |(_, length)| *length);
-            self.chain.set(resolution.chain(length));
-            let Some(stored) = self.names.store(&mut self.chain) else {
-                continue;
-            };
+            let chain = resolution.chain(length);
             let servers = addresses.iter().map(|(address, _)| *address);
-            self.names.learn_stored(client, servers, &stored, time);
+            self.answers
+                .push(&self.names, (client, time), chain, servers);
         }
         for (public_name, config_id) in resolution.ech() {
             self.names
                 .learn_ech(client, public_name.as_str(), *config_id, time);
         }
+    }
+
+    /// What was answered up to now is in the names table from now on: before a tick is left, and before anything is looked up.
+    pub fn note_answers(&mut self) {
+        self.names.note_all(&mut self.answers);
     }
 
     /// When a message was on the wire. Live, a worker's clock may be ahead of a frame of another interface, or of one that another

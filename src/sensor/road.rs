@@ -99,6 +99,11 @@ impl Road {
         }
     }
 
+    /// What was answered is in the table that all workers share: before a tick is left.
+    pub fn note_answers(&mut self) {
+        self.worker.core.note_answers();
+    }
+
     /// No frame comes any more: what waits for fragments still counts, at `now`.
     pub fn give_up_fragments(&mut self, now: Timestamp) {
         let (decoder, mut end) = self.parts();

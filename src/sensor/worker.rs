@@ -30,7 +30,7 @@ use super::statistics::Counts;
 use super::systems::Sightings;
 use crate::counters;
 use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
-use crate::names::{Chain, Names};
+use crate::names::{Answers, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
 use crate::pseudonyms::{Pseudonyms, Rewriter};
@@ -163,8 +163,8 @@ pub(super) struct Core {
     pub message: Vec<u8>,
     /// What the DNS message at hand says: its buffers are used again.
     pub resolution: Resolution,
-    /// Of the answer that is learnt, in the form in which it is stored.
-    pub chain: Chain,
+    /// Answers that are not in the names table yet.
+    pub answers: Answers,
     /// QUIC datagrams opened in this tick.
     pub quic_opened: u32,
     /// What was told of hosts lately.
@@ -211,7 +211,7 @@ impl Worker {
             watch: None,
             message: Vec::new(),
             resolution: Resolution::default(),
-            chain: Chain::default(),
+            answers: Answers::of_worker(),
             quic_opened: 0,
             told: Told::default(),
             sightings: Sightings::default(),
@@ -238,6 +238,7 @@ impl Worker {
 
     /// A tick begins: what is due by its start runs.
     pub fn begin_tick(&mut self, tick: Tick) {
+        self.core.note_answers();
         self.end_minutes(tick.start());
         self.core.set_cause(Cause::Boundary(tick.start()));
         self.flows.advance(tick.start(), &mut self.core);
@@ -295,6 +296,7 @@ impl Worker {
 
     /// The end of input.
     pub fn finish(&mut self, now: Timestamp) {
+        self.core.note_answers();
         self.core.set_cause(Cause::Boundary(now));
         self.flows.finish(now, &mut self.core);
         self.tell_presence(now);

@@ -383,6 +383,8 @@ impl Road {
                 }
             }
         }
+        // The next turn may be long in coming, and others name their flows.
+        self.worker.core.note_answers();
     }
 
     /// Nothing came: the wall says what time it is.

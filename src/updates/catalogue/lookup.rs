@@ -8,6 +8,8 @@ use super::EndpointId;
 use super::pattern::{NamePattern, glob_matches_labels};
 
 type Map<V> = HashMap<String, V, foldhash::fast::FixedState>;
+/// More literal characters first.
+type Globs<Id> = Vec<(String, Id)>;
 
 /// Patterns in the order of specificity.
 #[derive(Clone, Debug)]
@@ -15,8 +17,10 @@ pub struct Lookup<Id = EndpointId> {
     /// The last two labels of every pattern (see [`last_two_labels`]): nearly all names end otherwise.
     ends: HashSet<String, foldhash::fast::FixedState>,
     exact: Map<Id>,
-    /// By the last two labels (see [`last_two_labels`]); within those, more literal characters first.
-    globs: Map<Vec<(String, Id)>>,
+    /// By the last two labels (see [`last_two_labels`]).
+    globs: Map<Globs<Id>>,
+    /// Those with a star there.
+    starred: Globs<Id>,
     suffixes: Map<Id>,
     /// Most labels of a suffix: no longer one is probed.
     longest_suffix: usize,
@@ -28,6 +32,7 @@ impl<Id> Default for Lookup<Id> {
             ends: HashSet::default(),
             exact: Map::default(),
             globs: Map::default(),
+            starred: Globs::default(),
             suffixes: Map::default(),
             longest_suffix: 0,
         }
@@ -47,10 +52,10 @@ impl<Id: Copy> Lookup<Id> {
                 self.suffixes.insert(suffix, id)
             }
             NamePattern::Glob(glob) => {
-                let globs = self
-                    .globs
-                    .entry(last_two_labels(&glob).to_owned())
-                    .or_default();
+                let globs = match last_two_labels(&glob) {
+                    STARRED => &mut self.starred,
+                    end => self.globs.entry(end.to_owned()).or_default(),
+                };
                 let same = globs.iter_mut().find(|(other, _)| *other == glob);
                 if let Some((_, known)) = same {
                     return Some(std::mem::replace(known, id));
@@ -65,7 +70,8 @@ impl<Id: Copy> Lookup<Id> {
 
     /// Gives every endpoint another id.
     pub fn renumber(&mut self, new: impl Fn(Id) -> Id) {
-        let globs = self.globs.values_mut().flatten().map(|(_, id)| id);
+        let globs = self.globs.values_mut().chain([&mut self.starred]);
+        let globs = globs.flatten().map(|(_, id)| id);
         let ids = self.exact.values_mut().chain(self.suffixes.values_mut());
         ids.chain(globs).for_each(|id| *id = new(*id));
     }
@@ -84,7 +90,7 @@ impl<Id: Copy> Lookup<Id> {
     pub fn patterns(&self) -> impl Iterator<Item = (NamePattern, Id)> {
         let exact = self.exact.iter();
         let exact = exact.map(|(name, id)| (NamePattern::Exact(name.clone()), *id));
-        let globs = self.globs.values().flatten();
+        let globs = self.globs.values().chain([&self.starred]).flatten();
         let globs = globs.map(|(glob, id)| (NamePattern::Glob(glob.clone()), *id));
         let suffixes = self.suffixes.iter();
         let suffixes = suffixes.map(|(suffix, id)| (NamePattern::Suffix(suffix.clone()), *id));
@@ -95,7 +101,7 @@ impl<Id: Copy> Lookup<Id> {
     pub fn find(&self, name: &str) -> Option<Id> {
         let end = last_two_labels(name);
         if !self.ends.contains(end) {
-            return Some(self.first_glob(STARRED, name)?.1);
+            return Some(first_glob(&self.starred, name)?.1);
         }
         if let Some(endpoint) = self.exact.get(name) {
             return Some(*endpoint);
@@ -111,18 +117,22 @@ impl<Id: Copy> Lookup<Id> {
 
     /// The glob with the most literal characters.
     fn find_glob(&self, end: &str, name: &str) -> Option<Id> {
-        let best = match (self.first_glob(end, name), self.first_glob(STARRED, name)) {
+        let usual = self
+            .globs
+            .get(end)
+            .and_then(|globs| first_glob(globs, name));
+        let best = match (usual, first_glob(&self.starred, name)) {
             (Some(usual), Some(starred)) if order(&starred.0) < order(&usual.0) => starred,
             (usual, starred) => usual.or(starred)?,
         };
         Some(best.1)
     }
+}
 
-    /// Of the globs with this end the first that matches.
-    fn first_glob(&self, end: &str, name: &str) -> Option<&(String, Id)> {
-        let mut globs = self.globs.get(end)?.iter();
-        globs.find(|(glob, _)| glob_matches_labels(glob, name))
-    }
+/// The first that matches.
+fn first_glob<'g, Id>(globs: &'g [(String, Id)], name: &str) -> Option<&'g (String, Id)> {
+    let mut globs = globs.iter();
+    globs.find(|(glob, _)| glob_matches_labels(glob, name))
 }
 
 /// More literal characters first, then by the text.
@@ -148,13 +158,10 @@ const STARRED: &str = "*";
 
 /// Globs are told apart by their last two labels; the few that have a star there are tried for every name.
 fn last_two_labels(name: &str) -> &str {
-    let bytes = name.as_bytes();
-    let mut dots = (0..bytes.len())
-        .rev()
-        .filter(|at| bytes.get(*at) == Some(&b'.'));
+    let mut dots = memchr::memrchr_iter(b'.', name.as_bytes());
     let start = dots.nth(1).map_or(0, |at| at + 1);
     let labels = name.get(start..).unwrap_or(name);
-    if labels.bytes().any(|byte| byte == b'*') {
+    if memchr::memchr(b'*', labels.as_bytes()).is_some() {
         STARRED
     } else {
         labels

@@ -59,15 +59,13 @@ impl<'a> Name<'a> {
 
     /// Appends what is compared and matched, the presentation form in lower case; `None` for the root and broken ones, and then `text`
     /// stays as it was.
-    pub fn push_lowered(&self, text: &mut String) -> Option<()> {
+    pub fn push_lowered(&self, text: &mut String, space: &mut Space) -> Option<()> {
+        if let Some(plain) = self.plain(space) {
+            text.push_str(plain);
+            return Some(());
+        }
         let start = text.len();
-        let read = match self.plain(&mut [0; MAX_OCTETS]) {
-            Some(plain) => {
-                text.push_str(plain);
-                Some(())
-            }
-            None => self.push_to(text),
-        };
+        let read = self.push_to(text);
         if read.is_none() || text.len() == start {
             text.truncate(start);
             return None;
@@ -78,20 +76,20 @@ impl<'a> Name<'a> {
         Some(())
     }
 
-    /// The presentation form of a name without anything to escape, as nearly all are; `None` for others, and for broken ones.
+    /// The lower-case presentation form of a name without anything to escape, as nearly all are; `None` for others, for broken ones, and for
+    /// the root.
     ///
     /// Labels are copied as they lie, up to the next pointer, and dots put where their lengths stand.
-    fn plain<'s>(&self, space: &'s mut [u8; MAX_OCTETS]) -> Option<&'s str> {
-        let (mut end, mut at) = (0, self.offset);
+    fn plain<'s>(&self, space: &'s mut Space) -> Option<&'s str> {
+        let (mut end, mut at) = (Space::BEFORE, self.offset);
         for _ in 0..MAX_HOPS {
             let (run, next) = run(self.message, at)?;
-            // The root's octet has its place too.
-            let place = space.get_mut(end..MAX_OCTETS - 1)?;
+            let place = space.0.get_mut(end..Space::END)?;
             place.get_mut(..run.len())?.copy_from_slice(run);
             end += run.len();
             match next {
                 Some(next) => at = next,
-                None => return presented(space.get_mut(..end)?),
+                None => return space.presented(end),
             }
         }
         None
@@ -114,7 +112,7 @@ impl<'a> Name<'a> {
     /// As a name to compare and match; `None` for the root and broken ones.
     pub fn to_fqdn(&self) -> Option<Fqdn> {
         let mut text = String::with_capacity(64);
-        self.push_lowered(&mut text)?;
+        self.push_lowered(&mut text, &mut Space::default())?;
         Fqdn::from_presentation(&text)
     }
 }
@@ -166,19 +164,64 @@ fn run(message: &[u8], offset: usize) -> Option<(&[u8], Option<usize>)> {
     }
 }
 
-/// Labels behind their lengths, with dots between them.
-fn presented(labels: &mut [u8]) -> Option<&str> {
-    let (mut at, mut count) = (0, 0);
-    while let Some(length) = labels.get_mut(at) {
-        at += 1 + usize::from(*length);
-        *length = b'.';
-        count += 1;
+/// Room for a name's labels behind their lengths, of which the first stands before the first block; whatever was read before.
+#[derive(Debug)]
+#[repr(align(16))]
+pub struct Space([u8; Space::ALL]);
+
+impl Default for Space {
+    fn default() -> Self {
+        Self([0; Self::ALL])
     }
-    let dots: u32 = labels.iter().map(|byte| u32::from(*byte == b'.')).sum();
-    if !text::are_plain(labels) || dots != count {
-        return None;
+}
+
+impl Space {
+    /// Bytes that are looked at together.
+    const BLOCK: usize = 16;
+    const BEFORE: usize = Self::BLOCK - 1;
+    /// The root's octet has its place too.
+    const END: usize = Self::BEFORE + MAX_OCTETS - 1;
+    /// A block of filling has room behind the longest name.
+    const ALL: usize = (Self::END + Self::BLOCK).next_multiple_of(Self::BLOCK);
+
+    /// The labels up to `end` in lower case, with dots between them; `None` where something has to be escaped, or there are none.
+    fn presented(&mut self, end: usize) -> Option<&str> {
+        let (mut at, mut count) = (Self::BEFORE, 0);
+        while let Some(length) = self.0.get_mut(at).filter(|_| at < end) {
+            at += 1 + usize::from(*length);
+            *length = b'.';
+            count += 1;
+        }
+        // What lies in the last block behind the name is plain too.
+        *self.0.get_mut(end..)?.first_chunk_mut()? = [b' '; Self::BLOCK];
+        let length = end.checked_sub(Self::BLOCK)?;
+        let blocks = length.div_ceil(Self::BLOCK);
+        let (mut odd, mut dots) = ([0; Self::BLOCK], [0; Self::BLOCK]);
+        for block in self.blocks().iter_mut().take(blocks) {
+            for ((byte, odd), dots) in block.iter_mut().zip(&mut odd).zip(&mut dots) {
+                *odd |= u8::from(!text::are_plain(&[*byte]));
+                *dots += u8::from(*byte == b'.');
+                byte.make_ascii_lowercase();
+            }
+        }
+        if odd != [0; Self::BLOCK] || sum(dots) + 1 != count {
+            return None;
+        }
+        let whole = self.blocks().get(..blocks)?.as_flattened();
+        str::from_utf8(whole).ok()?.get(..length)
     }
-    str::from_utf8(labels.get(1..)?).ok()
+
+    fn blocks(&mut self) -> &mut [[u8; Self::BLOCK]] {
+        let (_, blocks) = self.0.split_at_mut(Self::BLOCK);
+        blocks.as_chunks_mut().0
+    }
+}
+
+/// Of bytes that sum up to less than 256.
+const fn sum(bytes: [u8; Space::BLOCK]) -> u64 {
+    let both = u128::from_ne_bytes(bytes);
+    let pairs = (both >> 64) as u64 + both as u64;
+    pairs.wrapping_mul(0x0101_0101_0101_0101) >> 56
 }
 
 /// Where the name at `offset` ends in the message; pointers are not followed.
@@ -234,7 +277,7 @@ mod tests {
         fn the_short_way_reads_what_the_long_one_reads(message in messages(), offset in 0..80_usize) {
             let name = Name::new(&message, offset);
             let mut text = "before ".to_owned();
-            let read = name.push_lowered(&mut text);
+            let read = name.push_lowered(&mut text, &mut Space::default());
             prop_assert_eq!(read.map(|()| text.split_off(7)), lowered(name));
             prop_assert_eq!(text, "before ");
             // Where it begins, the same name begins.

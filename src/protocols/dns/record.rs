@@ -80,15 +80,17 @@ impl<'a> Question<'a> {
 
 impl<'a> Resource<'a> {
     fn read(message: &'a [u8], offset: usize) -> Option<(Self, usize)> {
-        let fields = end_of_name(message, offset)?;
-        let start = fields + FIELDS;
-        let end = start + usize::from(integer16(message, fields + 8)?);
+        let at = end_of_name(message, offset)?;
+        let fields: [u8; FIELDS] = *message.get(at..)?.first_chunk()?;
+        let [k0, k1, c0, c1, t0, t1, t2, t3, high, low] = fields;
+        let start = at + FIELDS;
+        let end = start + usize::from(u16::from_be_bytes([high, low]));
         message.get(start..end)?;
         let resource = Self {
             name: Name::new(message, offset),
-            kind: integer16(message, fields)?,
-            class: integer16(message, fields + 2)?,
-            ttl: integer32(message, fields + 4)?,
+            kind: u16::from_be_bytes([k0, k1]),
+            class: u16::from_be_bytes([c0, c1]),
+            ttl: u32::from_be_bytes([t0, t1, t2, t3]),
             message,
             start,
             end,

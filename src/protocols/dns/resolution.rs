@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
+use super::name::Space;
 use super::{Data, Message, Name, Resource, svcb, words};
 use crate::types::Fqdn;
 
@@ -22,6 +23,10 @@ pub struct Resolution {
     chain: Vec<Id>,
     /// Owners and what they stand for.
     aliases: Vec<(Id, Id)>,
+    /// Owners and their addresses.
+    hosts: Vec<(Id, IpAddr)>,
+    /// Owners and their ECH configurations.
+    configs: Vec<(Id, (Fqdn, u8))>,
     /// Addresses, each with how many names of the chain led to it.
     addresses: Vec<(IpAddr, usize)>,
     /// Public names and ids of ECH configurations.
@@ -35,26 +40,31 @@ impl Resolution {
         self.chain.clear();
         self.addresses.clear();
         self.ech.clear();
-        let question = message.questions().next()?;
+        let question = message.question()?;
         self.chain.push(self.names.id(&question.name)?);
         Some(question.kind)
     }
 
     /// Reads the answers to the question that was read.
     pub fn read_answers(&mut self, message: &Message<'_>) {
-        self.follow_aliases(message);
+        self.aliases.clear();
+        self.hosts.clear();
+        self.configs.clear();
         for record in message.answers().take(MAX_ANSWERS) {
-            if !is_of_hosts(record.kind) {
-                continue;
-            }
-            let Some(owner) = self.names.id(&record.name) else {
-                continue;
-            };
-            let mut chain = self.chain.iter();
-            if let Some(at) = chain.position(|name| self.names.are_same(*name, owner)) {
-                self.take_in(&record, at + 1);
-            }
+            self.take_in(&record);
         }
+        self.follow_aliases();
+        let (names, chain) = (&self.names, &self.chain);
+        let place = |owner| {
+            let same = chain.iter().position(|name| *name == owner);
+            same.or_else(|| chain.iter().position(|name| names.are_same(*name, owner)))
+        };
+        let hosts = self.hosts.iter();
+        let addresses = hosts.filter_map(|(owner, address)| Some((*address, place(*owner)? + 1)));
+        self.addresses.extend(addresses);
+        let configs = self.configs.drain(..);
+        let configs = configs.filter_map(|(owner, config)| place(owner).map(|_| config));
+        self.ech.extend(configs);
     }
 
     /// The name asked for, in lower-case presentation form; empty where none was read.
@@ -83,17 +93,7 @@ impl Resolution {
         &self.ech
     }
 
-    fn follow_aliases(&mut self, message: &Message<'_>) {
-        self.aliases.clear();
-        for record in message.answers().take(MAX_ANSWERS) {
-            if record.kind == words::CNAME
-                && let Data::Name(target) = record.data()
-                && let Some(owner) = self.names.id(&record.name)
-                && let Some(target) = self.names.id(&target)
-            {
-                self.aliases.push((owner, target));
-            }
-        }
+    fn follow_aliases(&mut self) {
         while self.chain.len() <= MAX_ALIASES {
             let (names, chain) = (&self.names, &self.chain);
             let last = chain.last().copied().unwrap_or(Id(0));
@@ -107,23 +107,31 @@ impl Resolution {
         }
     }
 
-    fn take_in(&mut self, record: &Resource<'_>, length: usize) {
+    /// Keeps what a record says of its owner.
+    fn take_in(&mut self, record: &Resource<'_>) -> Option<()> {
+        if record.kind != words::CNAME && !is_of_hosts(record.kind) {
+            return None;
+        }
+        let owner = self.names.id(&record.name)?;
         match record.data() {
-            Data::A(address) => self.addresses.push((address.into(), length)),
-            Data::Aaaa(address) => self.addresses.push((address.into(), length)),
+            Data::A(address) => self.hosts.push((owner, address.into())),
+            Data::Aaaa(address) => self.hosts.push((owner, address.into())),
+            Data::Name(target) => self.aliases.push((owner, self.names.id(&target)?)),
             Data::Service(service) => {
                 let v4 = service.ipv4_hints().map(IpAddr::from);
                 let hints = v4.chain(service.ipv6_hints().map(IpAddr::from));
-                let hints = hints.take(MAX_ANSWERS).map(|hint| (hint, length));
-                self.addresses.extend(hints);
+                let hints = hints.take(MAX_ANSWERS).map(|hint| (owner, hint));
+                self.hosts.extend(hints);
                 let configs = service.ech().map(svcb::ech_configs).into_iter().flatten();
                 let named = configs.filter_map(|config| {
-                    Some((Fqdn::from_claim(config.public_name)?, config.config_id))
+                    let name = Fqdn::from_claim(config.public_name)?;
+                    Some((owner, (name, config.config_id)))
                 });
-                self.ech.extend(named);
+                self.configs.extend(named);
             }
             _ => {}
         }
+        Some(())
     }
 }
 
@@ -142,6 +150,7 @@ struct Texts {
     ranges: Vec<Range<usize>>,
     /// Where names stand in the message, and which those are.
     places: Vec<(usize, Id)>,
+    space: Space,
 }
 
 impl Texts {
@@ -170,13 +179,19 @@ impl Texts {
 
     fn read(&mut self, name: &Name<'_>) -> Option<Id> {
         let start = self.text.len();
-        name.push_lowered(&mut self.text)?;
+        name.push_lowered(&mut self.text, &mut self.space)?;
         self.ranges.push(start..self.text.len());
         Some(Id(self.ranges.len() - 1))
     }
 
     fn are_same(&self, one: Id, other: Id) -> bool {
-        one == other || self.text(one) == self.text(other)
+        one == other || self.bytes(one) == self.bytes(other)
+    }
+
+    fn bytes(&self, Id(index): Id) -> &[u8] {
+        let range = self.ranges.get(index).cloned();
+        let bytes = range.and_then(|range| self.text.as_bytes().get(range));
+        bytes.unwrap_or_default()
     }
 
     fn text(&self, Id(index): Id) -> &str {

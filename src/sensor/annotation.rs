@@ -37,10 +37,12 @@ pub(super) struct Annotation {
     pub is_resumed: bool,
     /// That it goes on was not told in this run.
     pub is_unannounced: bool,
+    /// DNS messages so far.
+    pub dns_messages: u32,
     /// Bytes that were last counted for this flow: see [`Annotation::memory`].
     pub weight: usize,
-    /// DNS: queries that wait for their answers.
-    pub dns: Option<Box<DnsState>>,
+    /// DNS queries that wait for their answers, where any do.
+    pub queries: Option<Box<Queries>>,
     /// The name that the client itself sent.
     pub claimed: Option<Box<Claimed>>,
     /// What the flow is called, once that was looked up.
@@ -93,16 +95,17 @@ impl Annotation {
             .map(|naming| naming.memory())
             .sum();
         let claimed = self.claimed.as_ref().map_or(0, |claimed| claimed.memory());
-        let dns = self.dns.as_ref().map_or(0, |dns| dns.memory());
+        let queries = self.queries.as_ref();
+        let queries = queries.map_or(0, |queries| queries.memory());
         let pending: usize = self.pending.iter().map(PendingActivity::memory).sum();
-        self.application.memory() + names + claimed + dns + pending
+        self.application.memory() + names + claimed + queries + pending
     }
 
     /// Gives up what can grow: what is incomplete, questions, aliases and long names.
     pub fn give_up(&mut self) {
         self.application = Application::Done;
         self.pending = Vec::new();
-        self.dns = None;
+        self.queries = None;
         self.claimed
             .take_if(|claimed| claimed.name.len() > LONG_NAME);
         for naming in [&mut self.naming, &mut self.inherited] {
@@ -268,15 +271,6 @@ impl Told {
     }
 }
 
-/// DNS over one flow.
-#[derive(Debug, Default)]
-pub(super) struct DnsState {
-    /// Messages so far.
-    pub messages: u64,
-    /// Queries that wait, the oldest first.
-    pub queries: VecDeque<Query>,
-}
-
 /// A query that waits for its response.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Query {
@@ -294,33 +288,62 @@ impl Query {
     }
 }
 
-impl DnsState {
+/// Queries that wait, the oldest first. Nearly always there is one, which takes no memory of its own.
+#[derive(Debug, Default)]
+pub(super) struct Queries {
+    first: Option<Query>,
+    /// None where there is no first.
+    others: VecDeque<Query>,
+}
+
+impl Queries {
+    /// The last one. Where there are `most` before it, gives the oldest, which waits no more.
+    pub fn push(&mut self, query: Query, most: usize) -> Option<Query> {
+        let is_full = self.iter().count() >= most;
+        let oldest = is_full.then(|| self.remove(0)).flatten();
+        match self.first {
+            None => self.first = Some(query),
+            Some(_) => self.others.push_back(query),
+        }
+        oldest
+    }
+
+    /// Whether none waits.
+    pub const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
     /// Queries without a response.
     pub fn unanswered(&self) -> u64 {
-        self.queries
-            .iter()
-            .filter(|query| !query.is_answered)
-            .count() as u64
+        self.iter().filter(|query| !query.is_answered).count() as u64
     }
 
     /// A response came; gives whether its query was seen. After a truncated one the query waits on: another may come.
     pub fn answer(&mut self, answered: &Query, is_truncated: bool) -> bool {
-        let asked = self
-            .queries
-            .iter()
-            .position(|query| query.is_same(answered));
+        let asked = self.iter().position(|query| query.is_same(answered));
         if let Some(asked) = asked.filter(|_| !is_truncated) {
-            self.queries.remove(asked);
+            let _ = self.remove(asked);
         }
-        let copies = self.queries.iter_mut();
+        let copies = self.first.iter_mut().chain(&mut self.others);
         for copy in copies.filter(|query| query.is_same(answered)) {
             copy.is_answered = true;
         }
         asked.is_some()
     }
 
+    fn remove(&mut self, place: usize) -> Option<Query> {
+        match place.checked_sub(1) {
+            None => std::mem::replace(&mut self.first, self.others.pop_front()),
+            Some(place) => self.others.remove(place),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Query> {
+        self.first.iter().chain(&self.others)
+    }
+
     fn memory(&self) -> usize {
-        self.queries.capacity() * size_of::<Query>()
+        self.others.capacity() * size_of::<Query>()
     }
 }
 
@@ -347,15 +370,15 @@ mod tests {
             ech_config: None,
             is_proxied: false,
         };
-        let queries = VecDeque::from(vec![Query::default(); 64]);
+        let mut queries = Queries::default();
+        for _ in 0..64 {
+            assert!(queries.push(Query::default(), 64).is_none());
+        }
         let mut annotation = Annotation {
             claimed: Some(Box::new(claimed)),
             naming: Some(Box::new(naming("dl.example.net".to_owned()))),
             inherited: Some(Box::new(naming("c".repeat(200)))),
-            dns: Some(Box::new(DnsState {
-                messages: 64,
-                queries,
-            })),
+            queries: Some(Box::new(queries)),
             ..Annotation::default()
         };
         assert!(annotation.memory() > 2 * 16_000 + 1_000 + 64 * 16);
@@ -370,15 +393,20 @@ mod tests {
             id,
             ..Query::default()
         };
-        let mut state = DnsState::default();
-        state
-            .queries
-            .extend([query(1), query(1), query(2), query(3)]);
-        assert!(state.answer(&query(1), false));
-        assert_eq!((state.queries.len(), state.unanswered()), (3, 2));
-        assert!(state.answer(&query(2), true), "a truncated answer is one");
-        assert_eq!((state.queries.len(), state.unanswered()), (3, 1));
-        assert!(!state.answer(&query(4), false));
-        assert_eq!(state.unanswered(), 1);
+        let mut queries = Queries::default();
+        for id in [1, 1, 2, 3] {
+            assert!(queries.push(query(id), 4).is_none());
+        }
+        assert!(queries.answer(&query(1), false));
+        assert_eq!((queries.iter().count(), queries.unanswered()), (3, 2));
+        assert!(queries.answer(&query(2), true), "a truncated answer is one");
+        assert_eq!((queries.iter().count(), queries.unanswered()), (3, 1));
+        assert!(!queries.answer(&query(4), false));
+        assert_eq!(queries.unanswered(), 1);
+        assert!(queries.push(query(5), 3).is_some(), "the oldest");
+        for id in [2, 3, 5] {
+            assert!(queries.answer(&query(id), false), "{id}");
+        }
+        assert!(queries.is_empty());
     }
 }

@@ -56,8 +56,8 @@ impl Core {
         if flow.key().protocol() == Protocol::TCP {
             self.mirror.ended(flow);
         }
-        if let Some(dns) = &flow.annotation.dns {
-            self.counters.dns_unanswered += dns.unanswered();
+        if let Some(queries) = &flow.annotation.queries {
+            self.counters.dns_unanswered += queries.unanswered();
         }
     }
 

@@ -17,6 +17,8 @@ use crate::updates::fact::{Answer, Fact, Question};
 
 /// Queries of one flow that wait for their answers.
 const MAX_QUERIES: usize = 64;
+/// Empty lists of queries that are kept for others.
+const MAX_SPARE: usize = 256;
 /// Most that a frame is believed to lie behind the clock of its worker.
 const MOST_BEHIND: Duration = Duration::from_secs(1);
 
@@ -69,9 +71,8 @@ impl Core {
             side
         };
         flow.set_client(client, ClientEvidence::Protocol);
-        let state = flow.annotation.dns.get_or_insert_default();
-        let tx_id = state.messages;
-        state.messages += 1;
+        let tx_id = u64::from(flow.annotation.dns_messages);
+        flow.annotation.dns_messages = flow.annotation.dns_messages.wrapping_add(1);
         let (source, destination) = (flow.key().sender(side), flow.key().receiver(side));
         self.write(
             Kind::Dns,
@@ -82,7 +83,7 @@ impl Core {
                 crate::records::dns::write(line, &message, tx_id, style);
             },
         );
-        let mut resolution = std::mem::take(&mut self.resolution);
+        let mut resolution = self.resolution.take().unwrap_or_default();
         if message.is_response() {
             self.counters.dns_responses += 1;
             self.dns_response(flow, &message, &mut resolution, stamp);
@@ -90,7 +91,7 @@ impl Core {
             self.counters.dns_queries += 1;
             self.dns_query(flow, &message, &mut resolution, stamp);
         }
-        self.resolution = resolution;
+        self.resolution = Some(resolution);
     }
 
     fn dns_query(
@@ -103,13 +104,12 @@ impl Core {
         let Some((query, kind)) = read_query(message, resolution) else {
             return;
         };
-        let state = flow.annotation.dns.get_or_insert_default();
-        if state.queries.len() >= MAX_QUERIES {
-            let forgotten = state.queries.pop_front();
-            let is_unanswered = forgotten.is_some_and(|query| !query.is_answered);
-            self.counters.dns_unanswered += u64::from(is_unanswered);
-        }
-        state.queries.push_back(query);
+        let spare = &mut self.spare_queries;
+        let waiting = &mut flow.annotation.queries;
+        let waiting = waiting.get_or_insert_with(|| spare.pop().unwrap_or_default());
+        let forgotten = waiting.push(query, MAX_QUERIES);
+        let is_unanswered = forgotten.is_some_and(|query| !query.is_answered);
+        self.counters.dns_unanswered += u64::from(is_unanswered);
         if is_address_question(kind)
             && let Some(question) = self.catalogue_question(flow, resolution.question(), stamp)
         {
@@ -128,8 +128,7 @@ impl Core {
             return;
         };
         let resolver = flow.server().address;
-        let state = flow.annotation.dns.get_or_insert_default();
-        if !state.answer(&answered, message.is_truncated()) {
+        if !self.was_asked(flow, &answered, message.is_truncated()) {
             if !self.settings.resolvers.contains(&resolver) {
                 self.counters.dns_unasked += 1;
                 return;
@@ -145,6 +144,25 @@ impl Core {
             let answer = answer(question, resolution, message.is_cut());
             self.tell(flow, Fact::Answered(answer));
         }
+    }
+
+    /// Whether the query of a response was seen. Where no other waits their list is given back: a lookup is a flow of its own, which stays
+    /// for long.
+    fn was_asked(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        answered: &Query,
+        is_truncated: bool,
+    ) -> bool {
+        let waiting = &mut flow.annotation.queries;
+        let Some(queries) = waiting else {
+            return false;
+        };
+        let was_asked = queries.answer(answered, is_truncated);
+        let empty = waiting.take_if(|queries| queries.is_empty());
+        let empty = empty.filter(|_| self.spare_queries.len() < MAX_SPARE);
+        self.spare_queries.extend(empty);
+        was_asked
     }
 
     /// `client` knows now what a response says.

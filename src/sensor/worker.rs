@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use foldhash::quality::FixedState;
 
-use super::annotation::Annotation;
+use super::annotation::{Annotation, Queries};
 use super::application::Application;
 use super::doctor::FlowWatch;
 use super::kept::Earlier;
@@ -162,7 +162,10 @@ pub(super) struct Core {
     /// A DNS message written anew: see [`super::wording`].
     pub message: Vec<u8>,
     /// What the DNS message at hand says: its buffers are used again.
-    pub resolution: Resolution,
+    pub resolution: Option<Box<Resolution>>,
+    /// Empty, for flows that ask next.
+    #[allow(clippy::vec_box)] // Flows hold the box.
+    pub spare_queries: Vec<Box<Queries>>,
     /// Answers that are not in the names table yet.
     pub answers: Answers,
     /// QUIC datagrams opened in this tick.
@@ -210,7 +213,8 @@ impl Worker {
             presence: Presence::default(),
             watch: None,
             message: Vec::new(),
-            resolution: Resolution::default(),
+            resolution: None,
+            spare_queries: Vec::new(),
             answers: Answers::of_worker(),
             quic_opened: 0,
             told: Told::default(),

@@ -10,15 +10,17 @@ use super::key::{Words, words};
 use super::table::{Crowd, settled_at};
 use crate::types::Timestamp;
 
-/// Servers that are kept at most; one takes the place of another.
+/// Servers that are kept at most. Each has two places, and takes that of one whose entries are overwritten sooner.
 const SERVERS: usize = 1 << 13;
 
 /// Servers of many names.
 #[derive(Debug, Default)]
 pub(super) struct Crowds {
     /// None, or [`SERVERS`].
-    slots: Box<[Option<(Words, Crowd<MAX_NAMES_OF_A_SERVER>)>]>,
+    slots: Box<[Slot]>,
 }
+
+type Slot = Option<(Words, Crowd<MAX_NAMES_OF_A_SERVER>)>;
 
 impl Crowds {
     /// Keeps servers.
@@ -30,8 +32,10 @@ impl Crowds {
 
     /// Brings what is kept of a server into the core's cache; `hash`: that of the server.
     pub fn touch(&self, hash: u64) -> u64 {
-        let slot = self.slots.get(place(hash));
-        slot.map_or(0, |slot| u64::from(slot.is_some()))
+        let slots = places(hash)
+            .into_iter()
+            .filter_map(|place| self.slots.get(place));
+        slots.fold(0, |sum, slot| sum ^ u64::from(slot.is_some()))
     }
 
     /// Whether the server is known to have many names other than that with `name_hash`, as of an answer at `time`, where `written` lines of
@@ -42,23 +46,34 @@ impl Crowds {
         (name_hash, time): (u32, Timestamp),
         written: u64,
     ) -> bool {
-        let Some(Some((known, crowd))) = self.slots.get(place(hash)) else {
-            return false;
-        };
-        *known == words(server)
-            && written <= crowd.until
-            && crowd.since <= settled_at(time)
-            && !crowd.names.contains(&name_hash)
+        let server = words(server);
+        let mut slots = places(hash).into_iter();
+        let known = slots.find_map(|place| match self.slots.get(place) {
+            Some(Some((known, crowd))) if *known == server => Some(crowd),
+            _ => None,
+        });
+        known.is_some_and(|crowd| {
+            written <= crowd.until
+                && crowd.since <= settled_at(time)
+                && !crowd.names.contains(&name_hash)
+        })
     }
 
     /// Keeps what was found.
     pub fn note(&mut self, (hash, server): (u64, IpAddr), crowd: Crowd<MAX_NAMES_OF_A_SERVER>) {
-        if let Some(slot) = self.slots.get_mut(place(hash)) {
-            *slot = Some((words(server), crowd));
+        let server = words(server);
+        let until = |place: &usize| match self.slots.get(*place) {
+            Some(Some((known, _))) if *known == server => 0,
+            Some(Some((_, crowd))) => crowd.until,
+            _ => 1,
+        };
+        let place = places(hash).into_iter().min_by_key(until);
+        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+            *slot = Some((server, crowd));
         }
     }
 }
 
-const fn place(hash: u64) -> usize {
-    hash as usize % SERVERS
+const fn places(hash: u64) -> [usize; 2] {
+    [hash as usize % SERVERS, (hash >> 32) as usize % SERVERS]
 }

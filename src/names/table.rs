@@ -244,7 +244,9 @@ impl Table {
     /// Brings the head of a list into the core's cache; several at once cost hardly more than one. What it gives means nothing, but has to
     /// be used.
     pub fn touch_head(&self, place: &Place) -> u64 {
-        u64::from(self.first(place))
+        let heads = self.heads(place.list);
+        let (used, _) = heads.used(place.hash);
+        used.load(Ordering::Relaxed) ^ u64::from(heads.bucket(place.hash).load(Ordering::Relaxed))
     }
 
     /// The first entry of a list, whose head was touched, or 0: the seal of it.

@@ -73,16 +73,13 @@ impl Core {
         flow.set_client(client, ClientEvidence::Protocol);
         let tx_id = u64::from(flow.annotation.dns_messages);
         flow.annotation.dns_messages = flow.annotation.dns_messages.wrapping_add(1);
-        let (source, destination) = (flow.key().sender(side), flow.key().receiver(side));
-        self.write(
-            Kind::Dns,
-            flow,
-            Some(stamp),
-            Way::Packet(source, destination),
-            |line, style, _, _| {
+        // Most often nobody wants it, and what goes into it would be copied for nothing.
+        if self.settings.kinds.has(Kind::Dns) {
+            let way = Way::Packet(flow.key().sender(side), flow.key().receiver(side));
+            self.write(Kind::Dns, flow, Some(stamp), way, |line, style, _, _| {
                 crate::records::dns::write(line, &message, tx_id, style);
-            },
-        );
+            });
+        }
         let mut resolution = self.resolution.take().unwrap_or_default();
         if message.is_response() {
             self.counters.dns_responses += 1;

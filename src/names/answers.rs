@@ -136,15 +136,16 @@ impl Names {
             leads,
             crowds,
         } = answers;
-        let mut leads = leads.drain(..).peekable();
+        let mut led = leads.iter().peekable();
         for (index, answer) in waiting.iter_mut().take(*count).enumerate() {
             let stored = self.store(&mut answer.chain, answer.hash, &answer.hashes);
-            while let Some(lead) = leads.next_if(|lead| lead.answer == index) {
+            while let Some(lead) = led.next_if(|lead| lead.answer == index) {
                 if let Some(stored) = &stored {
-                    self.note_lead(&lead, stored, answer.time, crowds);
+                    self.note_lead(lead, stored, answer.time, crowds);
                 }
             }
         }
+        leads.clear();
         *count = 0;
     }
 
@@ -168,11 +169,11 @@ impl Names {
         for lead in &mut answers.leads {
             lead.next = self.table.first(&lead.of_server);
             let own = self.table.first(&lead.of_client);
-            sum ^= u64::from(self.table.touch_entry(own, lead.name_hash));
+            sum ^= u64::from(self.table.touch_entry(own));
         }
         for _ in 0..MOST_TOUCHED {
             for lead in &mut answers.leads {
-                lead.next = self.table.touch_entry(lead.next, lead.name_hash);
+                lead.next = self.table.touch_entry(lead.next);
             }
         }
         std::hint::black_box(sum);

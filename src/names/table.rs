@@ -136,9 +136,8 @@ impl Table {
     }
 
     /// Entries at `place`, newest first.
-    pub fn walk(&self, place: &Place) -> impl Iterator<Item = Node> + use<'_> {
-        let mut next = self.heads(place.list).first(place.hash);
-        let place = *place;
+    pub fn walk<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = Node> + use<'a> {
+        let mut next = self.first(place);
         let mut hops = 0;
         std::iter::from_fn(move || {
             while next != 0 && hops < MAX_HOPS {
@@ -167,7 +166,9 @@ impl Table {
         for node in self.walk(place) {
             let other = node.name_hash();
             if other == name_hash {
-                wanted = wanted.or_else(|| is_wanted(&node).then_some(node));
+                if wanted.is_none() && is_wanted(&node) {
+                    wanted = Some(node);
+                }
                 continue;
             }
             let Some(first) = node.times.oldest().map(|time| time.tick().0) else {
@@ -254,20 +255,15 @@ impl Table {
         self.heads(place.list).first(place.hash)
     }
 
-    /// Brings the entry with `seal` into the core's cache; gives the one behind it in the list of a server, or 0: behind one that tells of
-    /// the name with `name_hash` nothing is looked for.
-    pub fn touch_entry(&self, seal: u32, name_hash: u32) -> u32 {
+    /// Brings the entry with `seal` into the core's cache; gives the one behind it in the list of a server, or 0.
+    pub fn touch_entry(&self, seal: u32) -> u32 {
         if seal == 0 {
             return 0;
         }
         let [start, _, _, names, ..] = self.line(seal.wrapping_sub(1));
         let (known, _) = halves(start.load(Ordering::Relaxed));
-        let (told, next) = halves(names.load(Ordering::Relaxed));
-        if known == seal && told != name_hash {
-            next
-        } else {
-            0
-        }
+        let (_, next) = halves(names.load(Ordering::Relaxed));
+        if known == seal { next } else { 0 }
     }
 
     /// Brings the next lines to be written into the core's cache, up to the end of a page: behind it none may have been written yet, and then

@@ -100,6 +100,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("liblzma", &["source"]),
     ("zstd", &["source", "sinks"]),
     ("etherparse", &["decode"]),
+    ("dns_parser", &["protocols"]),
     ("tls_parser", &["protocols"]),
     // Keys of QUIC, JA4; the SHA-1 of a Community ID; keys and hashes of pseudonyms.
     ("ring", &["protocols", "records", "pseudonyms"]),

@@ -345,9 +345,9 @@ fn discovery(packet: &Packet<'_>) -> Result<Vec<Neighbour>, Malformed> {
     Ok(reading.evidence)
 }
 
-fn is_lease(datagram: &UdpDatagram<'_>, ports: [u16; 2]) -> bool {
-    let is_one = |port: u16| ports.map(|one| one == port) != [false; 2];
-    is_one(datagram.source_port) && is_one(datagram.destination_port)
+const fn is_lease(datagram: &UdpDatagram<'_>, [one, other]: [u16; 2]) -> bool {
+    let (from, to) = (datagram.source_port, datagram.destination_port);
+    (from == one || from == other) && (to == one || to == other)
 }
 
 fn lease_v4(packet: &Packet<'_>) -> Result<Vec<Neighbour>, Malformed> {

@@ -27,6 +27,8 @@ pub use resolution::Resolution;
 pub const HEADER: usize = 12;
 /// Records of one section that are walked; a 64 KiB message cannot hold more.
 pub const MAX_RECORDS: u16 = 6_000;
+/// The one reserved bit in the flags (RFC 6895 section 2.1).
+const RESERVED_BIT: u8 = 0x40;
 
 /// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,27 +36,20 @@ pub enum DnsError {
     /// Shorter than a header.
     #[error("shorter than a header")]
     Short,
+    /// The header makes no sense.
+    #[error("the header makes no sense")]
+    BadHeader,
     /// The first question cannot be read.
     #[error("the first question cannot be read")]
     BadQuestion,
-}
-
-/// How many records each section is said to hold.
-#[derive(Clone, Copy, Debug)]
-struct Counts {
-    questions: u16,
-    answers: u16,
-    authorities: u16,
-    additionals: u16,
 }
 
 /// A message whose header is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     bytes: &'a [u8],
-    id: u16,
+    header: dns_parser::Header,
     flags: u16,
-    counts: Counts,
     /// The first question, and where the record behind it begins.
     first: Option<(Question<'a>, usize)>,
 }
@@ -62,30 +57,26 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Reads the header, and looks whether a first question is there where one is announced.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DnsError> {
-        let [i0, i1, f0, f1, q0, q1, a0, a1, n0, n1, r0, r1] =
-            *bytes.first_chunk::<HEADER>().ok_or(DnsError::Short)?;
-        let counts = Counts {
-            questions: u16::from_be_bytes([q0, q1]),
-            answers: u16::from_be_bytes([a0, a1]),
-            authorities: u16::from_be_bytes([n0, n1]),
-            additionals: u16::from_be_bytes([r0, r1]),
-        };
-        let first = match counts.questions {
+        let mut start: [u8; HEADER] = *bytes.first_chunk().ok_or(DnsError::Short)?;
+        let flags = u16::from_be_bytes([start[2], start[3]]);
+        // dns-parser refuses a set reserved bit; wire messages have it.
+        start[3] &= !RESERVED_BIT;
+        let header = dns_parser::Header::parse(&start).map_err(|_| DnsError::BadHeader)?;
+        let first = match header.questions {
             0 => None,
             _ => Some(Question::read(bytes, HEADER).ok_or(DnsError::BadQuestion)?),
         };
         Ok(Self {
             bytes,
-            id: u16::from_be_bytes([i0, i1]),
-            flags: u16::from_be_bytes([f0, f1]),
-            counts,
+            header,
+            flags,
             first,
         })
     }
 
     /// Identifier.
     pub const fn id(&self) -> u16 {
-        self.id
+        self.header.id
     }
 
     /// The flag word as on the wire.
@@ -111,7 +102,7 @@ impl<'a> Message<'a> {
     /// Response code, with the upper bits of an OPT record (RFC 6891 section 6.1.3) where there is one.
     pub fn rcode(&self) -> u16 {
         let low = self.flags & 0x0f;
-        if self.counts.additionals == 0 {
+        if self.header.additional == 0 {
             return low;
         }
         let option = self.additionals().find(|record| record.kind == words::OPT);
@@ -122,7 +113,7 @@ impl<'a> Message<'a> {
     pub fn questions(&self) -> impl Iterator<Item = Question<'a>> + use<'a> {
         let bytes = self.bytes;
         let mut offset = HEADER;
-        let count = self.counts.questions.min(MAX_RECORDS);
+        let count = self.header.questions.min(MAX_RECORDS);
         (0..count).map_while(move |_| {
             let (question, next) = Question::read(bytes, offset)?;
             offset = next;
@@ -137,39 +128,39 @@ impl<'a> Message<'a> {
 
     /// How many questions the header announces.
     pub const fn announced_questions(&self) -> u16 {
-        self.counts.questions
+        self.header.questions
     }
 
     /// The answer section, up to the first record that cannot be read.
     pub fn answers(&self) -> Resources<'a> {
-        Resources::new(self.bytes, self.after_questions(), self.counts.answers)
+        Resources::new(self.bytes, self.after_questions(), self.header.answers)
     }
 
     /// Whether there are fewer answers than announced: a snap length cut the message, or its sender did.
     pub fn is_cut(&self) -> bool {
-        self.answers().count() < usize::from(self.counts.answers)
+        self.answers().count() < usize::from(self.header.answers)
     }
 
     /// The authority section.
     pub fn authorities(&self) -> Resources<'a> {
         let mut answers = self.answers();
         answers.by_ref().for_each(drop);
-        Resources::new(self.bytes, answers.offset(), self.counts.authorities)
+        Resources::new(self.bytes, answers.offset(), self.header.nameservers)
     }
 
     /// The additional section.
     pub fn additionals(&self) -> Resources<'a> {
         let mut authorities = self.authorities();
         authorities.by_ref().for_each(drop);
-        Resources::new(self.bytes, authorities.offset(), self.counts.additionals)
+        Resources::new(self.bytes, authorities.offset(), self.header.additional)
     }
 
     /// Whether it says what messages say: other things come to the port too.
     pub const fn is_plausible(&self) -> bool {
         let is_known_operation = matches!(self.opcode(), 0..=2 | 4..=6);
         let says_something =
-            self.counts.questions > 0 || self.is_response() || self.counts.additionals > 0;
-        is_known_operation && says_something && self.counts.questions <= 64
+            self.header.questions > 0 || self.is_response() || self.header.additional > 0;
+        is_known_operation && says_something && self.header.questions <= 64
     }
 
     /// Where the answers begin; `None` where a question cannot be read.
@@ -177,7 +168,7 @@ impl<'a> Message<'a> {
         let Some((_, second)) = self.first else {
             return Some(HEADER);
         };
-        (1..self.counts.questions.min(MAX_RECORDS)).try_fold(second, |offset, _| {
+        (1..self.header.questions.min(MAX_RECORDS)).try_fold(second, |offset, _| {
             Question::read(self.bytes, offset).map(|(_, next)| next)
         })
     }

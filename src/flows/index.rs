@@ -4,7 +4,7 @@
 //! upper half of a hash and a slot: the eight entries of a line tell whether a flow may be there, so that no other flow is touched, and
 //! the table grows without a look at any.
 
-use super::prefetch::prefetch;
+use crate::types::prefetch::prefetch;
 
 /// Entries of a table without flows, as a power of two.
 const FEWEST: u32 = 4;

@@ -9,7 +9,6 @@
 //! * `sides`: what both sides sent
 //! * `index`: hash to slot
 //! * `slab`: flows where they lie
-//! * `prefetch`: memory that is looked at soon
 //! * [`tcp`]: sequence space, streams, states
 //! * [`timers`]: what is due when
 //! * [`victims`]: whom a full table gives up
@@ -24,7 +23,6 @@ pub mod flow;
 mod index;
 pub mod kept;
 pub mod options;
-mod prefetch;
 mod sides;
 mod slab;
 pub mod table;

@@ -1,8 +1,8 @@
 //! Flows where they lie: by slot, in chunks.
 
 use super::flow::Flow;
-use super::prefetch::prefetch;
 use crate::types::FlowKey;
+use crate::types::prefetch::prefetch;
 
 /// Flows of a chunk: the slab grows by chunks and never moves a flow.
 const CHUNK: usize = 1 << 12;

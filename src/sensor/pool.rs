@@ -239,7 +239,9 @@ fn work(
     results: &Sender<StepResult>,
 ) {
     for Step { frames, tick, end } in steps {
-        for items in frames.items().chunks(AT_ONCE) {
+        let mut groups = frames.items().chunks(AT_ONCE).peekable();
+        while let Some(items) = groups.next() {
+            frames.prefetch(groups.peek().copied().unwrap_or_default());
             road.look_ahead(items.iter().filter_map(|item| match item {
                 Item::Frame(stored) => Some(frames.frame(stored)),
                 Item::Tick(_) => None,

@@ -8,6 +8,7 @@
 //! * [`networks`]: sets of prefixes
 //! * [`packet`]: what the decoder hands on: one IP packet, unwrapped
 //! * [`counters`]: how refusals are counted
+//! * [`prefetch`]: memory that is looked at soon
 //! * [`kept`]: figures that come back out of a file
 
 pub mod counters;
@@ -16,6 +17,7 @@ pub mod fqdn;
 pub mod kept;
 pub mod networks;
 pub mod packet;
+pub mod prefetch;
 pub mod size;
 pub mod text;
 pub mod time;

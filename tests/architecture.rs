@@ -247,8 +247,8 @@ const PLACES: &[(&str, &[&str], &[&str])] = &[
             "std::sync::Condvar",
             "std::sync::Barrier",
         ],
-        // Workers wait here for each other, once a tick; what a reload changed is taken once.
-        &["sensor/gate.rs", "sensor/live/renewal.rs"],
+        // Workers wait here for each other, once a tick; they get thousands of frames at once; what a reload changed is taken once.
+        &["sensor/feed.rs", "sensor/gate.rs", "sensor/live/renewal.rs"],
     ),
     // They panic where nobody reads.
     (

@@ -7,7 +7,8 @@
 //! * [`cores`]: cores that workers are bound to
 //! * [`sandbox`]: what a live run gives up before it reads the first packet
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
-//! * `pool`: one worker in the reader's thread, or several in threads of their own, with `frames`, `road` and `gate`
+//! * `pool`: one worker in the reader's thread, or several in threads of their own, with `reading`, `feed`, `frames`, `road`
+//!   and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume`, `systems`, `ending` and `mirror`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
 //! * [`metrics`]: metrics and health of a live run over HTTP, with `delays`
@@ -24,6 +25,7 @@ pub mod cores;
 mod delays;
 pub mod doctor;
 mod ending;
+mod feed;
 mod frames;
 mod gate;
 mod hosts;
@@ -38,6 +40,7 @@ pub mod outputs;
 mod pool;
 mod presence;
 mod printer;
+mod reading;
 pub mod replay;
 mod resolving;
 mod road;

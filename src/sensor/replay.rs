@@ -1,36 +1,31 @@
 //! `patchspan replay`: capture files through every stage to records.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::collector::{Collector, Form, Written};
 use super::hosts::KnownHosts;
-use super::pool::Pool;
+use super::pool;
 use super::printer::Printer;
+use super::reading::Reader;
+use super::road::{Road, Share};
 use super::setup::{Origins, SetupError, catalogue, listed, pseudonyms, settings, style, under};
-use super::statistics::Counts;
 use super::worker::{Settings, Worker};
 use crate::config::job::{Format, ReplayJob, ReplayOutcome};
-use crate::decode::{Decoder, FrameInput};
-use crate::flows::AT_ONCE;
 use crate::names::Names;
 use crate::pseudonyms::Pseudonyms;
 use crate::records::Kinds;
 use crate::records::Style;
 use crate::records::people::{self, People};
 use crate::sinks::{Sink, SinkError};
-use crate::source::{FileError, LinkType, Replay, SourceError, TimedFrame, Timeline};
-use crate::types::Timestamp;
+use crate::source::{FileError, Replay};
 use crate::updates::{Catalogue, Engine};
 
 /// Tables have a fixed key in replay, so that every run is the same.
 const SEED: u64 = 0;
-/// Frames between two words on how far it is.
-const FRAMES_BETWEEN: usize = 4_096;
 
 /// What a person may want to know while a replay runs.
 #[derive(Debug)]
@@ -45,10 +40,10 @@ pub enum Event<'a> {
     Progress(u64),
 }
 
-/// Runs a replay; `on_event` is called in this thread.
+/// Runs a replay; `on_event` is called in the thread that reads, which with several workers is theirs by turns.
 pub fn run(
     job: ReplayJob,
-    on_event: &mut dyn FnMut(Event<'_>),
+    on_event: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<ReplayOutcome, SetupError> {
     let sink = match &job.output {
         Some(path) if is_input(path, &job.files) => {
@@ -102,7 +97,7 @@ impl Write for Pieces {
 fn run_into(
     job: ReplayJob,
     sink: Sink,
-    on_event: &mut dyn FnMut(Event<'_>),
+    on_event: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<ReplayOutcome, SetupError> {
     let pseudonyms = pseudonyms(&job.config)?;
     let (config, hosts) = under(pseudonyms.as_deref(), &job.config, &job.hosts);
@@ -119,23 +114,24 @@ fn run_into(
     engine.list(listed(&job.config, &job.hosts));
     let form = form(&job, &settings.style, &catalogue);
     let collector = Collector::new(engine, form, sink, Arc::clone(&is_over));
-    let worker = || {
-        Worker::new(
-            Arc::clone(&settings),
-            Arc::clone(&names),
-            Arc::clone(&catalogue),
-        )
+    let (key_vlan, workers) = (job.config.flows.key_vlan, job.workers.get());
+    let road = |index| {
+        let (settings, names) = (Arc::clone(&settings), Arc::clone(&names));
+        let worker = Worker::new(settings, names, Arc::clone(&catalogue));
+        Road::new(worker, Share::new(index, workers), key_vlan)
     };
-    let key_vlan = job.config.flows.key_vlan;
     let mut reader = Reader::new(Replay::new(job.files, job.order), is_over, on_event);
-    let (written, outcome) = if job.workers.get() == 1 {
-        reader.run(Pool::inline(worker(), collector, key_vlan), &names)
+    let (collector, mut counts, now) = if workers == 1 {
+        pool::inline(&mut reader, road(0), collector)
     } else {
-        let workers = (0..job.workers.get()).map(|_| worker()).collect();
-        std::thread::scope(|scope| {
-            reader.run(Pool::threads(scope, workers, collector, key_vlan), &names)
-        })
+        pool::threads(&mut reader, (0..workers).map(road).collect(), collector)
     };
+    let outcome = reader.finish(&mut counts);
+    counts.add([
+        ("names.ceiling", names.ceiling()),
+        ("names.evicted", names.evicted()),
+    ]);
+    let written = collector.finish(counts, reader.first(), now);
     Ok(conclude(&written, outcome, on_event))
 }
 
@@ -146,148 +142,6 @@ fn is_input(path: &Path, files: &[PathBuf]) -> bool {
         metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
     };
     place(path).is_some_and(|output| files.iter().any(|file| place(file) == Some(output)))
-}
-
-/// Reads frames and hands them on.
-struct Reader<'e> {
-    timeline: Timeline,
-    seen: Seen,
-    is_over: Arc<AtomicBool>,
-    on_event: &'e mut dyn FnMut(Event<'_>),
-    outcome: ReplayOutcome,
-}
-
-/// What the reader itself notes of frames.
-#[derive(Default)]
-struct Seen {
-    /// The time of the first one.
-    first: Option<Timestamp>,
-    /// Files with frames of a link type that is not decoded.
-    undecoded: BTreeSet<(u16, LinkType)>,
-}
-
-impl Seen {
-    #[inline]
-    fn note(&mut self, frame: &FrameInput<'_>) {
-        self.first.get_or_insert(frame.stamp.timestamp);
-        let link_type = LinkType(frame.link_type);
-        if link_type != LinkType::ETHERNET && !Decoder::supports(frame.link_type) {
-            self.undecoded.insert((frame.stamp.origin, link_type));
-        }
-    }
-}
-
-/// Frames that are at hand all at once.
-#[derive(Default)]
-struct Group<'a> {
-    frames: [FrameInput<'a>; AT_ONCE],
-    len: usize,
-}
-
-impl<'a> Group<'a> {
-    #[inline]
-    fn push(&mut self, frame: FrameInput<'a>) {
-        if let Some(place) = self.frames.get_mut(self.len) {
-            *place = frame;
-            self.len += 1;
-        }
-    }
-
-    fn frames(&self) -> &[FrameInput<'a>] {
-        self.frames.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl<'e> Reader<'e> {
-    fn new(
-        replay: Replay,
-        is_over: Arc<AtomicBool>,
-        on_event: &'e mut dyn FnMut(Event<'_>),
-    ) -> Self {
-        Self {
-            timeline: Timeline::new(replay),
-            seen: Seen::default(),
-            is_over,
-            on_event,
-            outcome: ReplayOutcome::default(),
-        }
-    }
-
-    fn run(&mut self, mut pool: Pool<'_>, names: &Names) -> (Written, ReplayOutcome) {
-        let (mut frames, mut told) = (0, 0);
-        while !self.is_over.load(Ordering::Relaxed) {
-            let mut group = Group::default();
-            self.timeline
-                .pass(AT_ONCE, &mut |frame| group.push(input(frame)));
-            if group.frames().is_empty() {
-                match self.timeline.next() {
-                    Some(Ok(frame)) => {
-                        let frame = input(frame);
-                        self.seen.note(&frame);
-                        pool.frame(&frame);
-                    }
-                    Some(Err(failure)) => self.failed(&failure),
-                    None => break,
-                }
-                frames += 1;
-            } else {
-                pool.look_ahead(group.frames());
-                for frame in group.frames() {
-                    self.seen.note(frame);
-                    pool.frame(frame);
-                }
-                frames += group.frames().len();
-            }
-            if frames - told >= FRAMES_BETWEEN {
-                told = frames;
-                let read = self.timeline.replay().bytes_read();
-                (self.on_event)(Event::Progress(read));
-            }
-        }
-        self.tell_undecoded();
-        let (collector, mut counts, now) = pool.finish();
-        self.count(&mut counts, names);
-        let written = collector.finish(counts, self.seen.first, now);
-        (written, self.outcome)
-    }
-
-    fn failed(&mut self, failure: &FileError) {
-        (self.on_event)(Event::File(failure));
-        if failure.is_cut() {
-            self.outcome.cut += 1;
-        } else {
-            self.outcome.unreadable += 1;
-        }
-    }
-
-    fn tell_undecoded(&mut self) {
-        for (origin, link_type) in std::mem::take(&mut self.seen.undecoded) {
-            let files = self.timeline.replay().files();
-            let failure = FileError {
-                path: files.get(usize::from(origin)).cloned().unwrap_or_default(),
-                error: SourceError::LinkType(link_type),
-            };
-            self.failed(&failure);
-        }
-    }
-
-    fn count(&self, counts: &mut Counts, names: &Names) {
-        counts.add(self.timeline.counters().iter());
-        counts.add(self.timeline.replay().counters().iter());
-        counts.add([
-            ("names.ceiling", names.ceiling()),
-            ("names.evicted", names.evicted()),
-        ]);
-    }
-}
-
-fn input(frame: TimedFrame<'_>) -> FrameInput<'_> {
-    FrameInput {
-        stamp: frame.stamp,
-        link_type: frame.head.link_type.0,
-        wire_length: frame.head.wire_length,
-        data: frame.data,
-    }
 }
 
 fn replay_settings(job: &ReplayJob, pseudonyms: Option<Arc<Pseudonyms>>) -> Settings {

@@ -1,0 +1,176 @@
+//! Steps for several workers: whoever comes first to one reads it, for all.
+//!
+//! So no thread does nothing but read, and a worker that is ahead does what holds up the others. A worker that is too far ahead waits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::frames::Frames;
+use super::reading::{Cutter, Reader};
+use crate::types::{Tick, Timestamp};
+
+/// Steps that a worker may be ahead of the slowest.
+const MOST_AHEAD: usize = 4;
+
+/// Frames that are worked on at once, by all workers.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub frames: Arc<Frames>,
+    /// The tick in which they end.
+    pub tick: Tick,
+    /// The end of input, and when that is.
+    pub end: Option<Timestamp>,
+}
+
+/// Where workers get their steps.
+pub(super) struct Feed<'r, 'e> {
+    source: Mutex<Source<'r, 'e>>,
+    ready: Mutex<Ready>,
+    /// A step was taken by the last worker that had not.
+    moved: Condvar,
+}
+
+/// What makes steps.
+struct Source<'r, 'e> {
+    reader: &'r mut Reader<'e>,
+    cutter: Cutter,
+    /// Frames of the last steps, as long as a worker may look at them.
+    lent: VecDeque<Arc<Frames>>,
+}
+
+/// Steps that were read.
+struct Ready {
+    /// Those that not every worker has taken.
+    steps: VecDeque<Step>,
+    /// Number of the first of them.
+    first: usize,
+    /// How many each worker has taken.
+    taken: Vec<usize>,
+}
+
+impl<'r, 'e> Feed<'r, 'e> {
+    /// What `reader` reads, for so many workers.
+    pub fn new(reader: &'r mut Reader<'e>, workers: usize) -> Self {
+        Self {
+            source: Mutex::new(Source {
+                reader,
+                cutter: Cutter::default(),
+                lent: VecDeque::new(),
+            }),
+            ready: Mutex::new(Ready {
+                steps: VecDeque::new(),
+                first: 0,
+                taken: vec![0; workers],
+            }),
+            moved: Condvar::new(),
+        }
+    }
+
+    /// The next step of a worker. The last one has an end; no more may be asked for.
+    pub fn next(&self, worker: usize) -> Step {
+        loop {
+            if let Some(step) = self.take(worker) {
+                return step;
+            }
+            let mut source = locked(&self.source);
+            // Another worker may have read it in the meantime.
+            if let Some(step) = self.take(worker) {
+                return step;
+            }
+            if locked(&self.ready).steps.len() < MOST_AHEAD {
+                let step = source.read();
+                locked(&self.ready).steps.push_back(step);
+                continue;
+            }
+            drop(source);
+            let ready = locked(&self.ready);
+            let is_full = |ready: &mut Ready| ready.steps.len() >= MOST_AHEAD;
+            drop(
+                self.moved
+                    .wait_while(ready, is_full)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+        }
+    }
+
+    /// Whatever ends a worker, nobody waits for it any more.
+    pub fn leave(&self, worker: usize) {
+        let mut ready = locked(&self.ready);
+        if let Some(taken) = ready.taken.get_mut(worker) {
+            *taken = usize::MAX;
+        }
+        self.forget(ready);
+    }
+
+    fn take(&self, worker: usize) -> Option<Step> {
+        let mut ready = locked(&self.ready);
+        let taken = ready.taken.get(worker).copied()?;
+        let step = ready.steps.get(taken.checked_sub(ready.first)?)?.clone();
+        if let Some(taken) = ready.taken.get_mut(worker) {
+            *taken += 1;
+        }
+        self.forget(ready);
+        Some(step)
+    }
+
+    /// Steps that every worker has taken are forgotten.
+    fn forget(&self, mut ready: MutexGuard<'_, Ready>) {
+        let slowest = ready.taken.iter().min().copied().unwrap_or_default();
+        let passed = slowest.saturating_sub(ready.first).min(ready.steps.len());
+        ready.steps.drain(..passed);
+        ready.first += passed;
+        drop(ready);
+        if passed > 0 {
+            self.moved.notify_all();
+        }
+    }
+}
+
+impl Source<'_, '_> {
+    fn read(&mut self) -> Step {
+        let mut frames = self.take_back();
+        let Self { reader, cutter, .. } = self;
+        let mut is_full = false;
+        while !is_full {
+            let goes_on = reader.next(&mut |group| {
+                for frame in group {
+                    if let Some(tick) = cutter.frame(frame) {
+                        frames.push_tick(tick);
+                    }
+                    frames.push(frame);
+                }
+                is_full = cutter.is_full();
+            });
+            if !goes_on {
+                let (last, now) = cutter.finish();
+                last.into_iter().for_each(|tick| frames.push_tick(tick));
+                return self.lend(frames, Some(now));
+            }
+        }
+        self.lend(frames, None)
+    }
+
+    fn lend(&mut self, frames: Frames, end: Option<Timestamp>) -> Step {
+        let frames = Arc::new(frames);
+        self.lent.push_back(Arc::clone(&frames));
+        Step {
+            frames,
+            tick: self.cutter.tick(),
+            end,
+        }
+    }
+
+    /// Frames that no worker looks at any more, emptied.
+    fn take_back(&mut self) -> Frames {
+        let is_free = |frames: &mut Arc<Frames>| Arc::strong_count(frames) == 1;
+        let free = self.lent.pop_front_if(is_free);
+        let mut frames = free.and_then(Arc::into_inner).unwrap_or_default();
+        frames.clear();
+        frames
+    }
+}
+
+/// A worker that panicked left nothing half done: what it holds is replaced as a whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn an_odd_protocol_name_is_told_in_hex() {
-        assert_eq!(alpn_ends(b"\xab\xcd"), "ad");
-        assert_eq!(alpn_ends(b"h"), "hh");
-        assert_eq!(alpn_ends(b"0\xab"), "3b");
+        assert_eq!(alpn_ends(b"\xab\xcd"), *b"ad");
+        assert_eq!(alpn_ends(b"h"), *b"hh");
+        assert_eq!(alpn_ends(b"0\xab"), *b"3b");
     }
 }

@@ -162,8 +162,9 @@ impl Source<'_, '_> {
 
     /// Frames that no worker looks at any more, emptied.
     fn take_back(&mut self) -> Frames {
-        let is_free = |frames: &mut Arc<Frames>| Arc::strong_count(frames) == 1;
-        let free = self.lent.pop_front_if(is_free);
+        let is_free = |frames: &Arc<Frames>| Arc::strong_count(frames) == 1;
+        let free = self.lent.front().is_some_and(is_free);
+        let free = free.then(|| self.lent.pop_front()).flatten();
         let mut frames = free.and_then(Arc::into_inner).unwrap_or_default();
         frames.clear();
         frames

@@ -265,14 +265,17 @@ impl Stream {
             && let Some(early) = &mut self.early
         {
             let next = self.next;
-            let first = early.segments.pop_front_if(|first| first.position <= next);
-            early.bytes -= first.as_ref().map_or(0, |first| first.bytes.len());
+            let is_next = |first: &Waiting| first.position <= next;
+            if !early.segments.front().is_some_and(is_next) {
+                return;
+            }
+            let Some(first) = early.segments.pop_front() else {
+                return;
+            };
+            early.bytes -= first.bytes.len();
             if early.segments.is_empty() {
                 self.early = None;
             }
-            let Some(first) = first else {
-                return;
-            };
             self.hand_on(first.position, &first.bytes, first.wire, on);
         }
     }

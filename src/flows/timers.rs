@@ -23,6 +23,9 @@ pub(super) struct Timer {
 /// Ticks ahead for which a bucket is there: nearly two hours, longer than a flow waits unless it is set so.
 const AHEAD: usize = 1 << 16;
 
+/// A bucket for more timers is not kept for another one, which may be small and wait for long.
+const MOST_SPARE: usize = 1 << 8;
+
 /// Timers by due time. Of a million only those of the next boundary are kept in order: all others wait in the bucket of theirs.
 #[derive(Debug)]
 pub(super) struct Timers {
@@ -97,21 +100,26 @@ impl Timers {
     pub fn retain(&mut self, mut wanted: impl FnMut(&Timer) -> bool) {
         self.next.retain(&mut wanted);
         self.late.retain(|Reverse(timer)| wanted(timer));
-        for (bucket, place) in self.soon.iter_mut().zip(0_usize..) {
+        self.len = self.next.len() + self.late.len();
+        let mut retain = |bucket: &mut Vec<Timer>| {
             bucket.retain(&mut wanted);
-            if bucket.is_empty()
-                && let Some(filled) = self.filled.get_mut(place / 64)
-            {
-                *filled &= !(1 << (place % 64));
+            // What was there may have been a flood's, and the bucket may stay for an hour.
+            bucket.shrink_to(2 * bucket.len());
+            self.len += bucket.len();
+            !bucket.is_empty()
+        };
+        for (filled, buckets) in self.filled.iter_mut().zip(self.soon.chunks_mut(64)) {
+            let mut bits = *filled;
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                let bucket = buckets.get_mut(bit as usize);
+                if !bucket.is_some_and(&mut retain) {
+                    *filled &= !(1 << bit);
+                }
             }
         }
-        self.later.retain(|_, bucket| {
-            bucket.retain(&mut wanted);
-            !bucket.is_empty()
-        });
-        let buckets = self.soon.iter().chain(self.later.values());
-        let waiting: usize = buckets.map(Vec::len).sum();
-        self.len = self.next.len() + self.late.len() + waiting;
+        self.later.retain(|_, bucket| retain(bucket));
     }
 
     /// The next timer that is due at or before `now`.
@@ -153,7 +161,7 @@ impl Timers {
         // Most were set in order, and this sort makes use of that.
         bucket.sort_by(|one, other| other.cmp(one));
         let emptied = std::mem::replace(&mut self.next, bucket);
-        if emptied.capacity() > self.spare.capacity() {
+        if (self.spare.capacity()..MOST_SPARE).contains(&emptied.capacity()) {
             self.spare = emptied;
         }
     }
@@ -238,5 +246,18 @@ mod tests {
                 prop_assert_eq!(timers.len(), heap.len());
             }
         }
+    }
+
+    #[test]
+    fn a_flood_that_is_swept_leaves_nothing_behind() {
+        let mut timers = Timers::default();
+        assert_eq!(timers.pop_due(Tick(0).start()), None);
+        for tick in 600..700 {
+            (0..1_000).for_each(|number| timers.set(timer(tick, number)));
+        }
+        timers.retain(|timer| timer.first_packet == 7);
+        assert_eq!(timers.len(), 100);
+        let kept: usize = timers.soon.iter().map(Vec::capacity).sum();
+        assert!(kept <= 200, "{kept}");
     }
 }

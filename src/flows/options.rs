@@ -56,6 +56,12 @@ impl Default for FlowOptions {
 }
 
 impl FlowOptions {
+    /// Whether a connection is waited for less once it is confirmed: the other way round than is usual.
+    #[inline]
+    pub(super) fn ends_sooner_confirmed(&self) -> bool {
+        self.tcp_established < self.tcp_incomplete
+    }
+
     /// Whether `port` is a server's.
     pub fn is_service(&self, port: u16) -> bool {
         (port != 0 && port < 1_024) || self.service_ports.contains(&port)

@@ -194,7 +194,7 @@ impl<A: Default, M> FlowTable<A, M> {
         } else {
             match &packet.transport {
                 Transport::Tcp(segment) => {
-                    let all = (&mut self.counters, &mut self.waiting);
+                    let all = (&mut self.counters, &mut self.waiting, &self.options);
                     follow_segment(flow, side, segment, packet, all, observer);
                 }
                 Transport::Udp(datagram) => follow_datagram(flow, side, datagram, packet, observer),
@@ -621,15 +621,15 @@ fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>) {
 
 /// Notes a segment's flags; those that were not seen yet may tell who is the client.
 #[inline]
-fn note_flags<A>(flow: &mut Flow<A>, side: Side, flags: TcpFlags) {
+fn note_flags<A>(flow: &mut Flow<A>, side: Side, flags: TcpFlags, options: &FlowOptions) {
     let [counts, _] = flow.sides.from(side);
     let news = flags.0 & !counts.flags;
     if news == 0 && !flags.has(TcpFlags::SYN) {
         return;
     }
     counts.flags |= flags.0;
-    // An acknowledgement that confirms a connection only puts its end off.
-    flow.is_stirred |= TcpFlags(news).begins_or_ends();
+    // An acknowledgement that confirms a connection only puts its end off, unless somebody wants it otherwise.
+    flow.is_stirred |= TcpFlags(news).begins_or_ends() || options.ends_sooner_confirmed();
     match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
         (true, false) => flow.set_client(side, ClientEvidence::Syn),
         (true, true) => flow.set_client(side.reversed(), ClientEvidence::SynAck),
@@ -643,10 +643,10 @@ fn follow_segment<A, O: Observer<A>>(
     side: Side,
     segment: &TcpSegment<'_>,
     packet: &Packet<'_>,
-    (counters, waiting): (&mut FlowCounters, &mut Waiting),
+    (counters, waiting, options): (&mut FlowCounters, &mut Waiting, &FlowOptions),
     observer: &mut O,
 ) {
-    note_flags(flow, side, segment.flags);
+    note_flags(flow, side, segment.flags, options);
     // The flow's first packet may have shown no more than its ports.
     let tcp = flow.tcp.get_or_insert_default();
     tcp.begin();

@@ -59,12 +59,23 @@ impl Resolution {
             let same = chain.iter().position(|name| *name == owner);
             same.or_else(|| chain.iter().position(|name| names.are_same(*name, owner)))
         };
-        let hosts = self.hosts.iter();
-        let addresses = hosts.filter_map(|(owner, address)| Some((*address, place(*owner)? + 1)));
-        self.addresses.extend(addresses);
-        let configs = self.configs.drain(..);
-        let configs = configs.filter_map(|(owner, config)| place(owner).map(|_| config));
-        self.ech.extend(configs);
+        // A record may bring hundreds: its owner is looked for once.
+        for hosts in self.hosts.chunk_by(|(one, _), (other, _)| one == other) {
+            let owner = hosts.first().map(|(owner, _)| *owner);
+            if let Some(place) = owner.and_then(place) {
+                let addresses = hosts.iter().map(|(_, address)| (*address, place + 1));
+                self.addresses.extend(addresses);
+            }
+        }
+        let mut last = None;
+        for (owner, config) in self.configs.drain(..) {
+            if last.is_none_or(|(known, _)| known != owner) {
+                last = Some((owner, place(owner).is_some()));
+            }
+            if last.is_some_and(|(_, is_in_chain)| is_in_chain) {
+                self.ech.push(config);
+            }
+        }
     }
 
     /// The name asked for, in lower-case presentation form; empty where none was read.

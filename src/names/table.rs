@@ -181,7 +181,9 @@ impl Table {
             }
             if count == MOST {
                 // Positions run back, so this is the first of them to be overwritten.
-                let until = self.written() - u64::from(self.age(node.position)) + self.capacity();
+                // Another worker may write between two looks at how much was written.
+                let age = u64::from(self.age(node.position));
+                let until = self.written().saturating_sub(age) + self.capacity();
                 return Survey::Crowded(Crowd {
                     names,
                     since,

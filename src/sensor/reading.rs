@@ -183,7 +183,8 @@ impl Cutter {
         self.frames += 1;
         self.bytes += u64::from(frame.wire_length);
         let now = frame.stamp.timestamp;
-        (now >= self.end).then(|| self.begin(now.tick()))
+        // The last tick of all has no end.
+        (now >= self.end && now.tick() > self.tick).then(|| self.begin(now.tick()))
     }
 
     /// Whether the step is large enough, so that the next one begins: asked where frames that come at once end.

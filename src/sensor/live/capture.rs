@@ -440,6 +440,7 @@ impl Road {
             ..
         } = self;
         decoder.finish(&mut |packet| router.packet(worker, &packet.at(now)));
+        worker.core.note_answers();
         now
     }
 

@@ -175,3 +175,83 @@ impl Source<'_, '_> {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use super::super::frames::Item;
+    use super::*;
+    use crate::source::{Order, Replay};
+
+    /// A capture of frames that are one in each millisecond.
+    fn capture(name: &str, frames: u32) -> PathBuf {
+        let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+        file.extend([0; 8]);
+        file.extend([65_535_u32, 1].map(u32::to_le_bytes).concat());
+        for number in 0..frames {
+            let stamp = [number / 1_000, number % 1_000 * 1_000, 60, 60];
+            file.extend(stamp.map(u32::to_le_bytes).concat());
+            file.extend([number as u8; 60]);
+        }
+        let name = format!("patchspan-feed-{name}-{}.pcap", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, file).unwrap();
+        path
+    }
+
+    /// What each worker saw of all steps, until it leaves behind `leaves` of them: frames, ticks, whether the end came.
+    fn seen(name: &str, leaves: [usize; 3]) -> Vec<(usize, usize, bool)> {
+        let path = capture(name, 30_000);
+        let mut told = |_: super::super::replay::Event<'_>| {};
+        let replay = Replay::new(vec![path.clone()], Order::ByTime);
+        let mut reader = Reader::new(replay, Arc::new(AtomicBool::new(false)), &mut told);
+        let feed = Feed::new(&mut reader, leaves.len());
+        let work = |worker: usize, leaves: usize| {
+            let (mut frames, mut ticks, mut has_end) = (0, 0, false);
+            for step in 0..leaves {
+                let next = feed.next(worker);
+                let is_frame = |item: &&Item| matches!(item, Item::Frame(_));
+                let in_step = next.frames.items().iter().filter(is_frame).count();
+                frames += in_step;
+                ticks += next.frames.items().len() - in_step;
+                has_end = next.end.is_some();
+                if has_end {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(((step + worker) % 3) as u64));
+                assert!(locked(&feed.ready).steps.len() <= MOST_AHEAD);
+            }
+            feed.leave(worker);
+            (frames, ticks, has_end)
+        };
+        let seen = std::thread::scope(|scope| {
+            let work = &work;
+            let threads = (0..).zip(leaves);
+            let threads: Vec<_> = threads
+                .map(|(worker, leaves)| scope.spawn(move || work(worker, leaves)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        std::fs::remove_file(path).unwrap();
+        seen
+    }
+
+    #[test]
+    fn every_worker_sees_every_frame() {
+        let all = (30_000, 301, true);
+        assert_eq!(seen("all", [usize::MAX; 3]), [all; 3]);
+    }
+
+    #[test]
+    fn a_worker_that_leaves_holds_nobody_up() {
+        let seen = seen("leaves", [1, usize::MAX, usize::MAX]);
+        assert!(!seen[0].2);
+        assert_eq!(seen[1..], [(30_000, 301, true); 2]);
+    }
+}

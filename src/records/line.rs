@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::types::text::are_plain;
+use crate::types::text::{are_plain, hex_digit};
 
 /// How much of a value or list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,11 +221,7 @@ impl Line<'_> {
     #[inline]
     pub fn hexadecimal(&mut self, key: &str, byte: u8) {
         self.key(key);
-        let digit = |half: u8| match half {
-            0..=9 => b'0' + half,
-            _ => b'a' + half - 10,
-        };
-        let text = [b'"', digit(byte >> 4), digit(byte & 0x0f), b'"'];
+        let text = [b'"', hex_digit(byte >> 4), hex_digit(byte), b'"'];
         self.buffer.extend_from_slice(&text);
     }
 

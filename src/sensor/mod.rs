@@ -7,7 +7,7 @@
 //! * [`cores`]: cores that workers are bound to
 //! * [`sandbox`]: what a live run gives up before it reads the first packet
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
-//! * `pool`: one worker in the reader's thread, or several in threads of their own, with `reading`, `feed`, `frames`, `road`
+//! * `pool`: one worker in the thread that reads, or several in threads of their own, with `reading`, `feed`, `frames`, `road`
 //!   and `gate`
 //! * `worker`: packets to lines and facts, with `streams`, `resolving`, `naming`, `volume`, `systems`, `ending` and `mirror`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`

@@ -1,4 +1,4 @@
-//! Who takes frames apart: one worker in the reader's own thread, or several in threads of their own.
+//! Who takes frames apart: one worker in the thread that reads, or several in threads of their own.
 //!
 //! Frames come in *steps*, cut at the same places for any number of workers, because all of a step is written before the next one. Several
 //! workers share each step, and take out what is theirs ([`super::road`]); what they make goes to the collector's thread over bounded channels.

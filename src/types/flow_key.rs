@@ -228,7 +228,7 @@ impl FlowKey {
 }
 
 impl PartialEq for FlowKey {
-    /// Without a branch between its words: nearly all that are compared are equal.
+    /// All that its parts say, as for the order and the hash. Without a branch between its words: nearly all that are compared are equal.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         let addresses = |key: &Self| {

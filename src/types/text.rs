@@ -34,6 +34,14 @@ fn as_plain(bytes: &[u8]) -> Option<&str> {
         .flatten()
 }
 
+/// The hexadecimal digit, in lower case, of a byte's lower half.
+pub const fn hex_digit(byte: u8) -> u8 {
+    match byte & 0x0f {
+        number @ 0..=9 => b'0' + number,
+        letter => b'a' + letter - 10,
+    }
+}
+
 /// Whether none of `bytes` has to be escaped; in a label a dot has to be.
 pub fn are_plain(bytes: &[u8]) -> bool {
     let is_plain = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'\\';

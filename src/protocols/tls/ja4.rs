@@ -8,6 +8,7 @@ use std::fmt;
 use ring::digest;
 
 use super::hello::{ALPN, SERVER_NAME, is_grease};
+use crate::types::text::hex_digit;
 
 /// What carries the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,15 +122,7 @@ fn push_list<'v>(text: &mut Vec<u8>, values: impl Iterator<Item = &'v u16>) {
         }
         comma = true;
         let [upper, lower] = value.to_be_bytes();
-        text.extend([upper >> 4, upper, lower >> 4, lower].map(digit));
-    }
-}
-
-/// The hexadecimal digit of the lower half.
-const fn digit(byte: u8) -> u8 {
-    match byte & 0x0f {
-        number @ 0..=9 => b'0' + number,
-        letter => b'a' + letter - 10,
+        text.extend([upper >> 4, upper, lower >> 4, lower].map(hex_digit));
     }
 }
 
@@ -142,7 +135,7 @@ fn truncated_hash(text: &[u8]) -> [u8; HASH] {
     let hash = digest::digest(&digest::SHA256, text);
     let (pairs, _) = digits.as_chunks_mut();
     for ([upper, lower], byte) in pairs.iter_mut().zip(hash.as_ref()) {
-        (*upper, *lower) = (digit(byte >> 4), digit(*byte));
+        (*upper, *lower) = (hex_digit(byte >> 4), hex_digit(*byte));
     }
     digits
 }
@@ -173,7 +166,7 @@ const fn alpn_ends(alpn: &[u8]) -> [u8; 2] {
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
         [first, last]
     } else {
-        [digit(first >> 4), digit(last)]
+        [hex_digit(first >> 4), hex_digit(last)]
     }
 }
 

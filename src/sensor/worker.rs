@@ -258,13 +258,19 @@ impl Worker {
         }
     }
 
+    /// A packet of a flow of this worker.
+    pub fn packet(&mut self, packet: &Packet<'_>) {
+        let (key, side) = packet.flow_key(self.core.settings.flows.key_vlan);
+        self.packet_of(packet, &key, side);
+    }
+
     /// As [`Self::packet`], where the key of its flow is known, and the side that it shows.
     #[inline]
     pub fn packet_of(&mut self, packet: &Packet<'_>, key: &FlowKey, side: Side) {
-        if self.rewriter.is_some() {
-            return self.packet(packet);
-        }
         self.core.set_cause(Cause::Packet(packet.stamp()));
+        if self.rewriter.is_some() {
+            return self.rewritten(packet);
+        }
         if neighbours::may_tell(packet) {
             self.core.look_for_hosts(packet, None);
             if matches!(packet.transport, Transport::Arp(_)) {
@@ -274,19 +280,14 @@ impl Worker {
         self.flows.packet_of(packet, key, side, &mut self.core);
     }
 
-    /// A packet of a flow of this worker.
-    pub fn packet(&mut self, packet: &Packet<'_>) {
-        self.core.set_cause(Cause::Packet(packet.stamp()));
-        if neighbours::may_tell(packet) || self.rewriter.is_some() {
-            let rewriter = self.rewriter.as_deref_mut();
-            self.core.look_for_hosts(packet, rewriter);
-        }
-        if matches!(packet.transport, Transport::Arp(_)) {
+    /// A packet where clients have pseudonyms: its flow is between those.
+    fn rewritten(&mut self, packet: &Packet<'_>) {
+        let Some(rewriter) = self.rewriter.as_deref_mut() else {
             return;
-        }
-        match &mut self.rewriter {
-            Some(rewriter) => self.flows.packet(&rewriter.packet(packet), &mut self.core),
-            None => self.flows.packet(packet, &mut self.core),
+        };
+        self.core.look_for_hosts(packet, Some(&mut *rewriter));
+        if !matches!(packet.transport, Transport::Arp(_)) {
+            self.flows.packet(&rewriter.packet(packet), &mut self.core);
         }
     }
 

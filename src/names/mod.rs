@@ -6,7 +6,7 @@
 //!
 //! * [`table`]: entries in lists, newest first; [`key`]: what they are of, and by what they are found; [`times`]: when they were answered
 //! * [`chains`]: the name asked for with its aliases, each chain stored once, in [`texts`]
-//! * [`lines`]: the words of both, in lines of the cache
+//! * [`lines`]: the words of both, in lines of the cache; `used`: which were ever written
 //! * [`answers`]: what a worker is about to write, a few answers at once; `crowds`: which servers it knows to have many names
 //!
 //! and [`kept`]: what of it the next run of the sensor takes up.
@@ -30,6 +30,7 @@ pub mod lines;
 pub mod table;
 pub mod texts;
 pub mod times;
+mod used;
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};

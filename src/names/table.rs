@@ -16,8 +16,7 @@
 //! read once. Inserts are lock-free: a reservation, and for each list a compare-and-swap of its bucket's head that fails only when another
 //! insert won. A head that nobody moved for 2^32 lines leads into a list of others, in which nothing bears its key.
 //!
-//! A bucket that never held an entry is known by a bit, which is set before its first entry is published. A reader that comes after
-//! that entry, by whatever orders threads, sees the bit too; one that does not may miss both.
+//! A bucket that never held an entry is known by a bit ([`super::used`]).
 //!
 //! Memory order: as in [`super::texts`]; the seal is stored with release after the words, loaded with acquire before them, and the ring's
 //! head is looked at after an acquire fence.
@@ -29,6 +28,7 @@ use super::key::{IS_LONG, IS_MOVED, Label, List, Place, Subject};
 use super::lines::{LINE, Lines, zeroed};
 use super::texts::TextId;
 use super::times::{KEPT_TIMES, Times};
+use super::used::Used;
 use crate::types::Timestamp;
 
 /// Most entries of a bucket that a reader or writer looks at: bounds the work that a flood of names for one key can cause.
@@ -36,8 +36,6 @@ pub const MAX_HOPS: usize = 64;
 /// Bytes of a line with its share of the heads.
 pub const LINE_BYTES: usize = LINE * size_of::<u64>() + 2 * size_of::<u32>();
 
-/// Bits of a word that tell which buckets were used.
-const BUCKETS_A_WORD: usize = u64::BITS as usize;
 /// Bytes that the kernel gives at a time.
 const PAGE: usize = 4_096;
 /// Where words stand in a line.
@@ -102,9 +100,8 @@ pub const fn settled_at(time: Timestamp) -> i64 {
 #[derive(Debug)]
 struct Heads {
     newest: Box<[AtomicU32]>,
-    /// A bit for each bucket that ever held an entry. They lie in a core's own cache, where the heads of many buckets do not: most
-    /// look-ups find nothing, and in a flood of addresses that nobody asked for nearly all.
-    used: Box<[AtomicU64]>,
+    /// Those that ever held an entry.
+    used: Used,
 }
 
 /// A ring of entries and the heads of its lists.
@@ -248,8 +245,10 @@ impl Table {
     /// be used.
     pub fn touch_head(&self, place: &Place) -> u64 {
         let heads = self.heads(place.list);
-        let (used, _) = heads.used(place.hash);
-        used.load(Ordering::Relaxed) ^ u64::from(heads.bucket(place.hash).load(Ordering::Relaxed))
+        match heads.used.has_near(place.hash) {
+            true => heads.bucket(place.hash).load(Ordering::Relaxed).into(),
+            false => 0,
+        }
     }
 
     /// The first entry of a list, whose head was touched, or 0: the seal of it.
@@ -321,8 +320,11 @@ impl Table {
 
     fn append(&self, label: Label, places: [Option<&Place>; 2], text: TextId, times: Times) {
         let lines = if label.bits & IS_LONG == 0 { 1 } else { 2 };
-        let position = self.head.fetch_add(lines, Ordering::Relaxed) as u32;
-        self.count_evicted(position, lines as u32, &times);
+        let position = self.head.fetch_add(lines, Ordering::Relaxed);
+        if position + lines > self.capacity() {
+            self.count_evicted(position as u32, lines as u32, &times);
+        }
+        let position = position as u32;
         fence(Ordering::Release);
         let store = |word: &AtomicU64, value| word.store(value, Ordering::Relaxed);
         let [start, addresses, about, names, slots @ ..] = self.line(position);
@@ -412,27 +414,25 @@ impl Heads {
     fn new(buckets: usize) -> Self {
         Self {
             newest: zeroed(buckets),
-            used: zeroed(buckets.div_ceil(BUCKETS_A_WORD)),
+            used: Used::new(buckets),
         }
     }
 
     /// The newest entry of a bucket.
     fn first(&self, hash: u64) -> u32 {
-        let (used, bit) = self.used(hash);
-        match used.load(Ordering::Relaxed) & bit {
-            0 => 0,
-            _ => self.bucket(hash).load(Ordering::Acquire),
+        match self.used.has(hash) {
+            true => self.bucket(hash).load(Ordering::Acquire),
+            false => 0,
         }
     }
 
     /// Makes an entry the newest of its bucket, after `link` has led from it to the one before.
     fn publish(&self, hash: u64, seal: u32, link: impl Fn(u32)) {
-        let (used, bit) = self.used(hash);
-        if used.load(Ordering::Relaxed) & bit == 0 {
-            used.fetch_or(bit, Ordering::Relaxed);
-        }
         let bucket = self.bucket(hash);
-        let mut newest = bucket.load(Ordering::Acquire);
+        let mut newest = match self.used.note(hash) {
+            true => bucket.load(Ordering::Acquire),
+            false => 0,
+        };
         loop {
             link(newest);
             let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
@@ -443,15 +443,7 @@ impl Heads {
         }
     }
 
-    /// The word and the bit that tell whether a bucket was ever used.
-    #[allow(clippy::indexing_slicing)] // There are as many bits as buckets, and the mask keeps the bucket below their number.
-    fn used(&self, hash: u64) -> (&AtomicU64, u64) {
-        let bucket = hash as usize & (self.newest.len() - 1);
-        let bit = 1 << (bucket % BUCKETS_A_WORD);
-        (&self.used[bucket / BUCKETS_A_WORD], bit)
-    }
-
-    #[allow(clippy::indexing_slicing)] // As above.
+    #[allow(clippy::indexing_slicing)] // Their number is a power of two, and the mask keeps the bucket below it.
     fn bucket(&self, hash: u64) -> &AtomicU32 {
         &self.newest[hash as usize & (self.newest.len() - 1)]
     }

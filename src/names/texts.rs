@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use foldhash::fast::FixedState;
 
 use super::lines::{LINE, Lines, zeroed};
+use super::used::Used;
 
 /// Longest text: sixteen names of which every octet is escaped.
 const MAX_TEXT: usize = 16 << 10;
@@ -59,6 +60,8 @@ pub struct Texts {
     head: AtomicU64,
     /// Tag and position of each text, in the line of its hash; 0 is free. A lost update only stores a text twice.
     index: Lines,
+    /// Lines of the index that were ever written.
+    used: Used,
     hasher: FixedState,
 }
 
@@ -66,10 +69,12 @@ impl Texts {
     /// An empty store of `bytes` bytes, rounded up to a power of two.
     pub fn new(bytes: usize, seed: u64) -> Self {
         let words = (bytes / 8).max(MAX_TEXT).next_power_of_two();
+        let index = Lines::new(words / 4 / LINE);
         Self {
             words: zeroed(words),
             head: AtomicU64::new(1),
-            index: Lines::new(words / 4 / LINE),
+            used: Used::new(index.count()),
+            index,
             hasher: FixedState::with_seed(seed),
         }
     }
@@ -87,6 +92,9 @@ impl Texts {
             return None;
         }
         let bucket = self.index.line(hash as usize);
+        if !self.used.note(hash) {
+            return Some(self.enter(text, hash, &bucket[0]));
+        }
         let found = bucket.iter().find(|slot| self.slot_holds(slot, hash, text));
         if let Some(slot) = found {
             let position = slot.load(Ordering::Acquire) & POSITION_MASK;
@@ -95,20 +103,28 @@ impl Texts {
             }
         }
         let slot = found.or_else(|| self.victim(bucket))?;
+        Some(self.enter(text, hash, slot))
+    }
+
+    fn enter(&self, text: &[u8], hash: u64, slot: &AtomicU64) -> TextId {
         let id = self.append(text);
         slot.store(tag(hash) | id.0 & POSITION_MASK, Ordering::Release);
-        Some(id)
+        id
     }
 
     /// Brings the index of texts with this hash into the core's cache: see [`super::table::Table::touch_head`].
     pub fn touch_index(&self, hash: u64) -> u64 {
         let [first, ..] = self.index.line(hash as usize);
-        first.load(Ordering::Relaxed)
+        match self.used.has_near(hash) {
+            true => first.load(Ordering::Relaxed),
+            false => 0,
+        }
     }
 
     /// Brings the texts with this hash into the core's cache, where their index is there: the beginning, which is nearly always all.
     pub fn touch_texts(&self, hash: u64) -> u64 {
-        let slots = self.index.line(hash as usize).iter();
+        let bucket = self.index.line(hash as usize);
+        let slots = bucket.iter().filter(|_| self.used.has(hash));
         let slots = slots.map(|slot| slot.load(Ordering::Relaxed));
         let texts = slots.filter(|slot| *slot != 0 && slot & !POSITION_MASK == tag(hash));
         let lines = texts.flat_map(|slot| [slot, slot + LINE as u64]);

@@ -5,6 +5,7 @@
 //! what is due runs by its tick and the number of the flow's first packet.
 //!
 //! * [`table`]: key to flow, the road of a packet
+//! * `following`: a packet in its flow
 //! * [`flow`]: one flow's figures
 //! * `sides`: what both sides sent
 //! * `index`: hash to slot
@@ -20,6 +21,7 @@
 mod activity;
 pub mod duplicates;
 pub mod flow;
+mod following;
 mod index;
 pub mod kept;
 pub mod options;

@@ -52,6 +52,11 @@ impl Sides {
         self.0.iter()
     }
 
+    /// Below these positions everything went over.
+    pub fn passed(&self) -> [u64; 2] {
+        self.0.each_ref().map(|sent| sent.sequence.passed())
+    }
+
     /// Whether both sent something.
     pub fn are_both_shown(&self) -> bool {
         self.both().all(|sent| sent.packets > 0)

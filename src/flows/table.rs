@@ -582,10 +582,11 @@ impl<A: Default, M> FlowTable<A, M> {
             recorded: flow.last_recorded(),
             ..flow.first()
         };
+        let stood = flow.sides.passed();
         if flow.tcp.is_some() {
             flow.sides.settle();
         }
-        finish_streams(flow, stamp, &mut self.waiting, observer);
+        finish_streams(flow, stamp, stood, &mut self.waiting, observer);
         let memory = observer.ended(flow, reason, at);
         self.slab.free(slot);
         if let Some(memory) = memory {

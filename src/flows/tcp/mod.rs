@@ -19,13 +19,33 @@ const MOST_LATE: u32 = 1 << 20;
 /// The streams of a TCP connection, and what was heard of it from elsewhere; what its sides sent is in [`Sides`].
 #[derive(Debug, Default)]
 pub(super) struct Tcp {
-    /// `None` until they have something to hold: most connections of a flood never carry a byte.
+    /// `None` as long as both are as [`Self::reading`] says: most connections never have a segment out of order.
     streams: Option<Box<Streams>>,
-    /// Nobody wants the streams any more.
-    are_streams_unwanted: bool,
+    reading: [Reading; 2],
     /// An ICMP error quoted the SYN.
     icmp_refused: bool,
     begun: bool,
+}
+
+/// How far a side's stream was handed on, where that can be told in a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Not at all.
+    #[default]
+    Fresh,
+    /// As far as its sequence space has passed.
+    InStep,
+    /// As far as anybody wanted it.
+    Stopped,
+    /// To its end.
+    Ended,
+}
+
+impl Reading {
+    /// Whether more of it is wanted.
+    const fn goes_on(self) -> bool {
+        matches!(self, Self::Fresh | Self::InStep)
+    }
 }
 
 /// What a segment changed.
@@ -49,41 +69,84 @@ impl Tcp {
     pub fn handed_on(&self, side: Side, passed: u64) -> u64 {
         match &self.streams {
             Some(streams) => streams.position(side).unwrap_or(passed).min(passed),
-            None if self.begun && !self.are_streams_unwanted => 0,
+            None if self.begun && self.reading(side) == Reading::Fresh => 0,
             None => passed,
         }
     }
 
     /// Whether a segment of `side` means something to the streams: it brings something, which is believed where nothing came before; or its
-    /// acknowledgement may end the wait for a hole of the other side.
+    /// acknowledgement may end the wait for a hole of the other side, or tell of bytes that the mirror lost.
     #[inline]
-    pub fn wants(&self, side: Side, brings: bool, is_believed: bool) -> bool {
+    pub fn wants(&self, side: Side, brings: bool, change: &Change) -> bool {
         match &self.streams {
             Some(streams) => {
                 brings && streams.position(side).is_some() || streams.has_hole(side.reversed())
             }
-            None => brings && is_believed && self.begun && !self.are_streams_unwanted,
+            None => {
+                self.begun
+                    && (brings && change.position.is_some() && self.reading(side).goes_on()
+                        || change.acknowledged > 0
+                            && self.reading(side.reversed()) == Reading::InStep)
+            }
         }
     }
 
-    /// The streams, which somebody wants; they may be new.
-    pub fn take_streams(&mut self) -> Box<Streams> {
-        self.streams.take().unwrap_or_default()
+    /// Whether a segment of `length` bytes at `position`, behind which `passed` went over now, is the next of its side's stream: it can be
+    /// handed on as it is.
+    #[inline]
+    pub fn is_in_step(&self, side: Side, (position, length): (u64, u64), passed: u64) -> bool {
+        let is_next = position + length == passed && !stream::may_restart(passed);
+        let is_first = position == 0;
+        self.streams.is_none()
+            && is_next
+            && match self.reading(side) {
+                Reading::Fresh => is_first,
+                Reading::InStep => !is_first,
+                Reading::Stopped | Reading::Ended => false,
+            }
     }
 
-    /// Gives back what [`Self::take_streams`] gave, as far as somebody still wants it.
-    pub fn put_streams(&mut self, streams: Box<Streams>) {
-        self.are_streams_unwanted = streams.is_stopped();
-        if !self.are_streams_unwanted {
-            self.streams = Some(streams);
+    /// What was in step was handed on.
+    pub const fn stepped(&mut self, side: Side, reading: Reading) {
+        *self.reading_of(side) = reading;
+    }
+
+    /// The streams, which somebody wants; `stood`: how far the sequence spaces of both sides had passed when they were in step.
+    pub fn take_streams(&mut self, stood: [u64; 2]) -> Box<Streams> {
+        let streams = self.streams.take();
+        streams.unwrap_or_else(|| Box::new(Streams::of(self.reading, stood)))
+    }
+
+    /// Gives back what [`Self::take_streams`] gave, as far as it is still needed; `passed`: how far the sequence spaces have passed now.
+    pub fn put_streams(&mut self, streams: Box<Streams>, passed: [u64; 2]) {
+        match streams.reading(passed) {
+            Some(reading) => self.reading = reading,
+            None => self.streams = Some(streams),
         }
     }
 
-    /// The streams at the end, of a connection without a byte as well; `None` where nobody wants them.
-    pub fn end_streams(&mut self) -> Option<Streams> {
-        let are_wanted = self.begun && !self.are_streams_unwanted;
+    /// The streams at the end, of a connection without a byte as well; `None` where nobody wants them. `stood`: as in
+    /// [`Self::take_streams`].
+    pub fn end_streams(&mut self, stood: [u64; 2]) -> Option<Streams> {
+        let are_wanted = self.begun && self.reading.into_iter().any(Reading::goes_on);
         let streams = self.streams.take().map(|streams| *streams);
-        streams.or_else(|| are_wanted.then(Streams::default))
+        streams.or_else(|| are_wanted.then(|| Streams::of(self.reading, stood)))
+    }
+
+    const fn reading(&self, side: Side) -> Reading {
+        let [low, high] = self.reading;
+        match side {
+            Side::LowToHigh => low,
+            Side::HighToLow => high,
+        }
+    }
+
+    const fn reading_of(&mut self, side: Side) -> &mut Reading {
+        let [low, high] = &mut self.reading;
+        match side {
+            Side::LowToHigh => low,
+            Side::HighToLow => high,
+        }
     }
 
     /// An ICMP error quoted a packet of this connection.

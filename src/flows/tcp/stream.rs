@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::Reading;
 use crate::types::Timestamp;
 use crate::types::flow_key::Side;
 
@@ -86,7 +87,27 @@ pub struct Piece<'a> {
     pub is_last: bool,
 }
 
+/// Whether a stream of which so much was handed on may start over.
+pub(super) const fn may_restart(handed_on: u64) -> bool {
+    handed_on > 0 && handed_on <= RESTARTABLE as u64
+}
+
 impl Streams {
+    /// Of sides that were read so far, where their sequence spaces have passed `stood`.
+    pub(super) fn of(reading: [Reading; 2], stood: [u64; 2]) -> Self {
+        let [low, high] = reading;
+        let [stood_low, stood_high] = stood;
+        Self {
+            sides: [Stream::of(low, stood_low), Stream::of(high, stood_high)],
+        }
+    }
+
+    /// How far the sides were read, where that is all that is to be kept of them.
+    pub(super) fn reading(&self, passed: [u64; 2]) -> Option<[Reading; 2]> {
+        let ([low, high], [passed_low, passed_high]) = (&self.sides, passed);
+        Some([low.reading(passed_low)?, high.reading(passed_high)?])
+    }
+
     /// One direction.
     pub const fn side(&mut self, side: Side) -> &mut Stream {
         let [low, high] = &mut self.sides;
@@ -129,6 +150,30 @@ impl Streams {
 }
 
 impl Stream {
+    fn of(reading: Reading, stood: u64) -> Self {
+        Self {
+            next: if reading == Reading::Fresh { 0 } else { stood },
+            stopped: reading == Reading::Stopped,
+            ended: reading == Reading::Ended,
+            ..Self::default()
+        }
+    }
+
+    fn reading(&self, passed: u64) -> Option<Reading> {
+        if self.stopped {
+            return Some(Reading::Stopped);
+        }
+        if self.ended {
+            return Some(Reading::Ended);
+        }
+        let is_plain = self.early.is_none() && self.end.is_none() && self.head.is_empty();
+        match self.next {
+            0 if is_plain => Some(Reading::Fresh),
+            next if is_plain && next == passed => Some(Reading::InStep),
+            _ => None,
+        }
+    }
+
     /// Takes in a segment; hands on what is in order now. `on` says whether to go on.
     pub fn push(
         &mut self,

@@ -11,7 +11,7 @@ use super::sides::Sides;
 use crate::types::flow_key::Side;
 use crate::types::packet::{TcpFlags, TcpSegment};
 use sequence::Sequence;
-use stream::Streams;
+use stream::{Head, Piece, Streams};
 
 /// A segment may come so much late, in sequence numbers, on a connection that an earlier run followed.
 const MOST_LATE: u32 = 1 << 20;
@@ -19,15 +19,22 @@ const MOST_LATE: u32 = 1 << 20;
 /// The streams of a TCP connection, and what was heard of it from elsewhere; what its sides sent is in [`Sides`].
 #[derive(Debug, Default)]
 pub(super) struct Tcp {
-    /// `None` as long as both are as [`Self::reading`] says: most connections never have a segment out of order.
+    /// `None` as long as both are as [`Self::read`] says: most connections never have a segment out of order.
     streams: Option<Box<Streams>>,
-    reading: [Reading; 2],
+    read: [Read; 2],
     /// An ICMP error quoted the SYN.
     icmp_refused: bool,
     begun: bool,
 }
 
-/// How far a side's stream was handed on, where that can be told in a word.
+/// What was read of a side's stream, where nothing of it waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Read {
+    head: Head,
+    reading: Reading,
+}
+
+/// How far a side's stream was handed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reading {
     /// Not at all.
@@ -95,32 +102,37 @@ impl Tcp {
     /// handed on as it is.
     #[inline]
     pub fn is_in_step(&self, side: Side, (position, length): (u64, u64), passed: u64) -> bool {
-        let is_next = position + length == passed && !stream::may_restart(passed);
         let is_first = position == 0;
-        self.streams.is_none()
-            && is_next
-            && match self.reading(side) {
-                Reading::Fresh => is_first,
-                Reading::InStep => !is_first,
-                Reading::Stopped | Reading::Ended => false,
-            }
+        let goes_on = match self.reading(side) {
+            Reading::Fresh => is_first,
+            Reading::InStep => !is_first,
+            Reading::Stopped | Reading::Ended => false,
+        };
+        goes_on && position + length == passed && self.streams.is_none()
     }
 
-    /// What was in step was handed on.
-    pub const fn stepped(&mut self, side: Side, reading: Reading) {
-        *self.reading_of(side) = reading;
+    /// The piece that was in step was handed on, behind which `passed` went over.
+    #[inline]
+    pub fn stepped(&mut self, side: Side, piece: &Piece<'_>, passed: u64, reading: Reading) {
+        let [low, high] = &mut self.read;
+        let read = match side {
+            Side::LowToHigh => low,
+            Side::HighToLow => high,
+        };
+        read.reading = reading;
+        read.head = read.head.with(piece.bytes, piece.lost(), passed);
     }
 
     /// The streams, which somebody wants; `stood`: how far the sequence spaces of both sides had passed when they were in step.
     pub fn take_streams(&mut self, stood: [u64; 2]) -> Box<Streams> {
         let streams = self.streams.take();
-        streams.unwrap_or_else(|| Box::new(Streams::of(self.reading, stood)))
+        streams.unwrap_or_else(|| Box::new(Streams::of(self.read, stood)))
     }
 
     /// Gives back what [`Self::take_streams`] gave, as far as it is still needed; `passed`: how far the sequence spaces have passed now.
     pub fn put_streams(&mut self, streams: Box<Streams>, passed: [u64; 2]) {
-        match streams.reading(passed) {
-            Some(reading) => self.reading = reading,
+        match streams.read(passed) {
+            Some(read) => self.read = read,
             None => self.streams = Some(streams),
         }
     }
@@ -128,24 +140,16 @@ impl Tcp {
     /// The streams at the end, of a connection without a byte as well; `None` where nobody wants them. `stood`: as in
     /// [`Self::take_streams`].
     pub fn end_streams(&mut self, stood: [u64; 2]) -> Option<Streams> {
-        let are_wanted = self.begun && self.reading.into_iter().any(Reading::goes_on);
+        let are_wanted = self.begun && self.read.iter().any(|read| read.reading.goes_on());
         let streams = self.streams.take().map(|streams| *streams);
-        streams.or_else(|| are_wanted.then(|| Streams::of(self.reading, stood)))
+        streams.or_else(|| are_wanted.then(|| Streams::of(self.read, stood)))
     }
 
     const fn reading(&self, side: Side) -> Reading {
-        let [low, high] = self.reading;
+        let [low, high] = &self.read;
         match side {
-            Side::LowToHigh => low,
-            Side::HighToLow => high,
-        }
-    }
-
-    const fn reading_of(&mut self, side: Side) -> &mut Reading {
-        let [low, high] = &mut self.reading;
-        match side {
-            Side::LowToHigh => low,
-            Side::HighToLow => high,
+            Side::LowToHigh => low.reading,
+            Side::HighToLow => high.reading,
         }
     }
 

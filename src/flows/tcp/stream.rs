@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Reading;
+use super::{Read, Reading};
 use crate::types::Timestamp;
 use crate::types::flow_key::Side;
 
@@ -49,8 +49,8 @@ pub struct Stream {
     next: u64,
     end: Option<u64>,
     early: Option<Box<Early>>,
-    /// The first bytes handed on, as long as the stream may start over.
-    head: Vec<u8>,
+    /// What was handed on, as long as the stream may start over.
+    head: Head,
     ended: bool,
     stopped: bool,
 }
@@ -87,15 +87,47 @@ pub struct Piece<'a> {
     pub is_last: bool,
 }
 
-/// Whether a stream of which so much was handed on may start over.
-pub(super) const fn may_restart(handed_on: u64) -> bool {
-    handed_on > 0 && handed_on <= RESTARTABLE as u64
+/// The first bytes of a stream, as long as they are few: a hash of them all (FNV-1a, by G. Fowler, L. C. Noll and K.-P. Vo), which can be
+/// taken in parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head(u32);
+
+impl Head {
+    const BASIS: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+    /// A snap length cut some of them.
+    const UNKNOWN: Self = Self(u32::MAX);
+
+    /// With the bytes of a segment behind them, up to `end`; `lost`: bytes that were not captured.
+    #[inline]
+    pub fn with(self, bytes: &[u8], lost: u64, end: u64) -> Self {
+        if end > RESTARTABLE as u64 || self == Self::UNKNOWN {
+            return Self::default();
+        }
+        if lost > 0 {
+            return Self::UNKNOWN;
+        }
+        let add = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(Self::PRIME);
+        Self(bytes.iter().fold(self.0 ^ Self::BASIS, add) ^ Self::BASIS)
+    }
+
+    /// Whether `bytes` may be those.
+    fn may_be(self, bytes: &[u8]) -> bool {
+        self == Self::UNKNOWN || self == Self::default().with(bytes, 0, 0)
+    }
+}
+
+impl Piece<'_> {
+    /// Bytes that a snap length cut.
+    pub(in crate::flows) const fn lost(&self) -> u64 {
+        self.wire.saturating_sub(self.bytes.len() as u64)
+    }
 }
 
 impl Streams {
     /// Of sides that were read so far, where their sequence spaces have passed `stood`.
-    pub(super) fn of(reading: [Reading; 2], stood: [u64; 2]) -> Self {
-        let [low, high] = reading;
+    pub(super) fn of(read: [Read; 2], stood: [u64; 2]) -> Self {
+        let [low, high] = read;
         let [stood_low, stood_high] = stood;
         Self {
             sides: [Stream::of(low, stood_low), Stream::of(high, stood_high)],
@@ -103,9 +135,9 @@ impl Streams {
     }
 
     /// How far the sides were read, where that is all that is to be kept of them.
-    pub(super) fn reading(&self, passed: [u64; 2]) -> Option<[Reading; 2]> {
+    pub(super) fn read(&self, passed: [u64; 2]) -> Option<[Read; 2]> {
         let ([low, high], [passed_low, passed_high]) = (&self.sides, passed);
-        Some([low.reading(passed_low)?, high.reading(passed_high)?])
+        Some([low.read(passed_low)?, high.read(passed_high)?])
     }
 
     /// One direction.
@@ -150,28 +182,29 @@ impl Streams {
 }
 
 impl Stream {
-    fn of(reading: Reading, stood: u64) -> Self {
+    fn of(read: Read, stood: u64) -> Self {
+        let Read { reading, head } = read;
         Self {
             next: if reading == Reading::Fresh { 0 } else { stood },
+            head,
             stopped: reading == Reading::Stopped,
             ended: reading == Reading::Ended,
             ..Self::default()
         }
     }
 
-    fn reading(&self, passed: u64) -> Option<Reading> {
-        if self.stopped {
-            return Some(Reading::Stopped);
-        }
-        if self.ended {
-            return Some(Reading::Ended);
-        }
-        let is_plain = self.early.is_none() && self.end.is_none() && self.head.is_empty();
-        match self.next {
-            0 if is_plain => Some(Reading::Fresh),
-            next if is_plain && next == passed => Some(Reading::InStep),
-            _ => None,
-        }
+    fn read(&self, passed: u64) -> Option<Read> {
+        let waits = self.early.is_some() || self.end.is_some();
+        let reading = match self.next {
+            _ if self.stopped => Reading::Stopped,
+            _ if self.ended => Reading::Ended,
+            _ if waits => return None,
+            0 => Reading::Fresh,
+            next if next == passed => Reading::InStep,
+            _ => return None,
+        };
+        let head = self.head;
+        Some(Read { reading, head })
     }
 
     /// Takes in a segment; hands on what is in order now. `on` says whether to go on.
@@ -289,13 +322,8 @@ impl Stream {
         }
         let known = usize::try_from(self.next - position).unwrap_or(usize::MAX);
         let new = bytes.get(known..).unwrap_or_default();
-        if end <= RESTARTABLE as u64 {
-            self.head.reserve_exact(RESTARTABLE - self.head.len());
-            self.head.extend_from_slice(new);
-        } else {
-            self.head = Vec::new();
-        }
         let lost = end - self.next - new.len() as u64;
+        self.head = self.head.with(new, lost, end);
         self.next = end;
         if !new.is_empty() {
             self.tell(Chunk::Bytes(new), on);
@@ -374,14 +402,12 @@ impl Stream {
         if !is_restartable || piece.wire <= self.next {
             return;
         }
-        let is_same = self
-            .head
-            .iter()
-            .zip(piece.bytes)
-            .all(|(old, new)| old == new);
+        let again = usize::try_from(self.next).ok();
+        let again = again.and_then(|length| piece.bytes.get(..length));
+        let is_same = again.is_none_or(|again| self.head.may_be(again));
         if !is_same {
             self.next = 0;
-            self.head.clear();
+            self.head = Head::default();
             self.tell(Chunk::Restart, on);
         }
     }
@@ -390,7 +416,6 @@ impl Stream {
         if !self.stopped && !on(chunk) {
             self.stopped = true;
             self.early = None;
-            self.head = Vec::new();
         }
     }
 }

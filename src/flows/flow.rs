@@ -390,6 +390,14 @@ impl<A> Flow<A> {
         self.last.plus(self.timeout(options))
     }
 
+    /// Whether a timer is set for before anything can be due, where no timeout is shorter than `shortest`.
+    pub(super) fn is_armed_within(&self, shortest: Duration) -> bool {
+        let soonest = self.last.plus(shortest);
+        let soonest = self.alarm.map_or(soonest, |alarm| alarm.min(soonest));
+        // A timer comes up at the next boundary.
+        self.armed.minus(Tick::LENGTH) < soonest && self.leaving.is_none()
+    }
+
     /// The next tick boundary at which something is due.
     pub(super) fn due(&self, options: &FlowOptions) -> Timestamp {
         let deadline = self.deadline(options);

@@ -62,6 +62,14 @@ impl FlowOptions {
         self.tcp_established < self.tcp_incomplete
     }
 
+    /// The shortest timeout.
+    pub(super) fn shortest(&self) -> Duration {
+        let tcp = [self.tcp_incomplete, self.tcp_established, self.tcp_closed];
+        let udp = [self.udp_one_way, self.udp_both_ways];
+        let all = tcp.into_iter().chain(udp).chain([self.icmp, self.other]);
+        all.min().unwrap_or_default()
+    }
+
     /// Whether `port` is a server's.
     pub fn is_service(&self, port: u16) -> bool {
         (port != 0 && port < 1_024) || self.service_ports.contains(&port)

@@ -87,6 +87,7 @@ pub(super) struct Remembered<M> {
 #[derive(Debug)]
 pub struct FlowTable<A, M> {
     options: FlowOptions,
+    shortest: Duration,
     index: Index,
     slab: Slab<A>,
     leaving: usize,
@@ -123,6 +124,7 @@ impl<A: Default, M> FlowTable<A, M> {
             remembered_bytes: 0,
             hasher: FixedState::with_seed(options.seed),
             counters: FlowCounters::default(),
+            shortest: options.shortest(),
             options,
         }
     }
@@ -195,8 +197,7 @@ impl<A: Default, M> FlowTable<A, M> {
             }
         }
         if std::mem::take(&mut flow.is_stirred) {
-            self.weigh(slot);
-            self.arm(slot);
+            self.look_after(slot);
         }
     }
 
@@ -436,16 +437,20 @@ impl<A: Default, M> FlowTable<A, M> {
             && (!is_answer || flow.sides.is_closed())
     }
 
-    /// What would be lost with a flow may have changed.
-    fn weigh(&mut self, slot: u32) {
+    /// What would be lost with a flow may have changed, and when it is due.
+    fn look_after(&mut self, slot: u32) {
         let Some(flow) = self.slab.flow(slot) else {
             return;
         };
         let now = flow.worth_now();
         let before = std::mem::replace(&mut flow.worth, now);
+        let is_due_later = flow.is_armed_within(self.shortest);
         if now != before {
             self.victims.remove(slot, before);
             self.victims.push(slot, now);
+        }
+        if !is_due_later {
+            self.arm(slot);
         }
     }
 
@@ -499,8 +504,7 @@ impl<A: Default, M> FlowTable<A, M> {
         } else if flow.deadline(&self.options) <= timer.due {
             self.end(timer.slot, EndReason::Timeout, timer.due, observer);
         } else {
-            self.weigh(timer.slot);
-            self.arm(timer.slot);
+            self.look_after(timer.slot);
         }
     }
 

@@ -185,12 +185,31 @@ impl Names {
 
     /// The names that `client` was answered for `server` before `moment`, newest first.
     pub fn of_client(&self, client: IpAddr, server: IpAddr, moment: Timestamp) -> Vec<Candidate> {
-        self.candidates(&self.place(Key::Client(client, server)), moment)
+        self.of_client_by(client, server, [moment])
+    }
+
+    /// As [`Self::of_client`], as of the first of `moments` as of which there is anything.
+    pub fn of_client_by<const MOMENTS: usize>(
+        &self,
+        client: IpAddr,
+        server: IpAddr,
+        moments: [Timestamp; MOMENTS],
+    ) -> Vec<Candidate> {
+        self.candidates(&self.place(Key::Client(client, server)), moments)
     }
 
     /// The names that anybody was answered for `server` before `moment`: complete up to a few names only.
     pub fn of_server(&self, server: IpAddr, moment: Timestamp) -> Vec<Candidate> {
-        self.candidates(&self.place(Key::Server(server)), moment)
+        self.of_server_by(server, [moment])
+    }
+
+    /// As [`Self::of_server`], as of the first of `moments` as of which there is anything.
+    pub fn of_server_by<const MOMENTS: usize>(
+        &self,
+        server: IpAddr,
+        moments: [Timestamp; MOMENTS],
+    ) -> Vec<Candidate> {
+        self.candidates(&self.place(Key::Server(server)), moments)
     }
 
     /// Whether some client was answered `server` for `name` before `moment`.
@@ -252,15 +271,32 @@ impl Names {
     /// Whether `name` was answered at `place` before `moment`.
     fn knows(&self, place: &Place, name: &str, moment: Timestamp) -> bool {
         let hash = self.name_hash(name.as_bytes());
-        let told = self.told(place, moment).into_iter();
-        told.filter(|(node, _)| node.name_hash() == hash)
+        let nodes = self.nodes(place);
+        self.answered(&nodes, moment)
+            .filter(|(node, _)| node.name_hash() == hash)
             .any(|(node, _)| self.chains.name(node.text).as_deref() == Some(name))
     }
 
-    /// The names that were answered at `place` before `moment`, newest first.
-    fn candidates(&self, place: &Place, moment: Timestamp) -> Vec<Candidate> {
-        let told = self.told(place, moment).into_iter();
-        let mut told: Vec<Candidate> = told
+    /// The names that were answered at `place` before the first of `moments` before which there are any, newest first.
+    fn candidates<const MOMENTS: usize>(
+        &self,
+        place: &Place,
+        moments: [Timestamp; MOMENTS],
+    ) -> Vec<Candidate> {
+        let nodes = self.nodes(place);
+        if nodes.is_empty() {
+            return Vec::new();
+        }
+        let candidates = moments
+            .into_iter()
+            .map(|moment| self.candidates_of(&nodes, moment));
+        let mut found = candidates.skip_while(Vec::is_empty);
+        found.next().unwrap_or_default()
+    }
+
+    fn candidates_of(&self, nodes: &[Node], moment: Timestamp) -> Vec<Candidate> {
+        let mut told: Vec<Candidate> = self
+            .answered(nodes, moment)
             .filter_map(|(node, answered)| self.candidate(node.text, answered))
             .collect();
         // Of one tick the earliest answer counts, as within an entry: there may be several of one name.
@@ -286,20 +322,28 @@ impl Names {
         candidates
     }
 
-    /// What was answered at `place` before `moment`, and when last: each chain once, whoever noted it.
-    fn told(&self, place: &Place, moment: Timestamp) -> Vec<(Node, Timestamp)> {
-        let mut told: Vec<Node> = Vec::new();
+    /// What was answered at `place`: each chain once, whoever noted it.
+    fn nodes(&self, place: &Place) -> Vec<Node> {
+        let mut nodes: Vec<Node> = Vec::new();
         for node in self.table.walk(place) {
-            match told.iter_mut().find(|known| known.text == node.text) {
+            match nodes.iter_mut().find(|known| known.text == node.text) {
                 Some(known) => known.times = known.times.and(&node.times),
-                None => told.push(node),
+                None => nodes.push(node),
             }
         }
-        let answered = told.into_iter().filter_map(|node| {
-            let answered = node.times.as_of(moment, self.retention)?;
-            Some((node, answered))
-        });
-        answered.collect()
+        nodes
+    }
+
+    /// Those of `nodes` that were answered before `moment`, and when last.
+    fn answered<'a>(
+        &self,
+        nodes: &'a [Node],
+        moment: Timestamp,
+    ) -> impl Iterator<Item = (&'a Node, Timestamp)> {
+        let retention = self.retention;
+        nodes
+            .iter()
+            .filter_map(move |node| Some((node, node.times.as_of(moment, retention)?)))
     }
 
     fn candidate(&self, text: TextId, answered: Timestamp) -> Option<Candidate> {

@@ -138,7 +138,7 @@ impl Core {
     /// What the flow's client was answered for its server.
     fn of_client(&self, flow: &Flow<Annotation>) -> Vec<Candidate> {
         let (client, server) = (flow.client().address, flow.server().address);
-        known(flow, |moment| self.names.of_client(client, server, moment))
+        self.names.of_client_by(client, server, moments(flow))
     }
 
     /// By the name that the client itself sent.
@@ -198,7 +198,7 @@ impl Core {
         }
         let (found, source) = if candidates.is_empty() {
             let server = flow.server().address;
-            let names = known(flow, |moment| self.names.of_server(server, moment));
+            let names = self.names.of_server_by(server, moments(flow));
             let only = Some(names).filter(|names| names.len() == 1);
             (only.unwrap_or_default(), NameSource::DnsShared)
         } else {
@@ -377,12 +377,7 @@ fn latest_answer(flow: &Flow<Annotation>) -> Timestamp {
     flow.first().timestamp.plus(REORDERING)
 }
 
-/// What was known before the flow began; where that is nothing, what the mirror showed shortly after.
-fn known(flow: &Flow<Annotation>, look: impl Fn(Timestamp) -> Vec<Candidate>) -> Vec<Candidate> {
-    let before = look(flow.first().timestamp);
-    if before.is_empty() {
-        look(latest_answer(flow))
-    } else {
-        before
-    }
+/// What was known before the flow began counts; where that is nothing, what the mirror showed shortly after.
+fn moments(flow: &Flow<Annotation>) -> [Timestamp; 2] {
+    [flow.first().timestamp, latest_answer(flow)]
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::annotation::{ActivityParts, Annotation, Burst, PendingActivity};
-use super::application::Application;
+use super::application::{AppProtocol, Application};
 use super::worker::{Core, Way};
 use crate::flows::Flow;
 use crate::protocols::http;
@@ -127,6 +127,11 @@ impl Core {
 
     /// What is left at the flow's end.
     pub(super) fn finish_volume(&mut self, flow: &mut Flow<Annotation>) {
+        // Nobody is told of any other flow's: requests alone may lead elsewhere than their flow.
+        let annotation = &flow.annotation;
+        if annotation.contact.is_none() && annotation.protocol != Some(AppProtocol::Http) {
+            return;
+        }
         if flow.annotation.answered_unseen && flow.packets(Direction::ToClient) == 0 {
             return self.tell_volume(flow, flow.first().timestamp, flow.last(), None, None);
         }

@@ -105,6 +105,8 @@ pub struct Tick(pub i64);
 impl Tick {
     /// Length of a tick in nanoseconds.
     pub const NANOS: i64 = 100_000_000;
+    /// The same as a duration.
+    pub const LENGTH: Duration = Duration::from_nanos(Self::NANOS as u64);
 
     /// The first moment of this tick.
     pub const fn start(self) -> Timestamp {

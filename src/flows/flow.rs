@@ -86,34 +86,32 @@ impl Around {
     }
 }
 
-/// A flow. What every packet touches stands in front, in few lines of the core's cache.
+/// Lines of the core's cache at the front of a flow that most packets look at.
+pub(super) const BUSY_LINES: usize = 3;
+
+/// A flow. What every packet touches stands in front, in [`BUSY_LINES`].
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Flow<A> {
     key: FlowKey,
+    pub(super) last: Timestamp,
+    pub(super) last_recorded: Timestamp,
     client: Side,
     evidence: ClientEvidence,
     pub(super) datagram_interest: bool,
     /// See [`Flow::set_needed_bits`].
     needed_bits: u8,
     watched: bool,
-    /// The observer has said whether it watches the flow.
-    is_decided: bool,
-    /// The queue that it waits in for the day when the table is full.
-    pub(super) worth: Worth,
     /// Something came for it since a full table last looked at it.
     pub(super) touched: bool,
     /// Something happened by which the flow may be due earlier, or be worth another thing: most packets only put its end off.
     pub(super) is_stirred: bool,
-    /// It ends for this reason as soon as its alarm has come.
-    pub(super) leaving: Option<EndReason>,
-    pub(super) last: Timestamp,
     pub(super) sides: Sides,
-    pub(super) last_recorded: Timestamp,
     pub(super) tcp: Option<Tcp>,
     /// What the observer keeps with the flow.
     pub annotation: A,
-    pub(super) alarm: Option<Timestamp>,
+    /// [`Timestamp::MAX`]: none.
+    pub(super) alarm: Timestamp,
     /// The earliest timer that was set for the flow.
     pub(super) armed: Timestamp,
     pub(super) duplicates: u64,
@@ -121,6 +119,12 @@ pub struct Flow<A> {
     first: Stamp,
     around: Option<Box<Around>>,
     icmp: Option<(u8, u8)>,
+    /// The observer has said whether it watches the flow.
+    is_decided: bool,
+    /// The queue that it waits in for the day when the table is full.
+    pub(super) worth: Worth,
+    /// It ends for this reason as soon as its alarm has come.
+    pub(super) leaving: Option<EndReason>,
 }
 
 impl<A: Default> Flow<A> {
@@ -153,7 +157,7 @@ impl<A: Default> Flow<A> {
             is_decided: false,
             worth: Worth::default(),
             touched: false,
-            alarm: None,
+            alarm: Timestamp::MAX,
             leaving: None,
             armed: Timestamp::MAX,
             is_stirred: true,
@@ -213,8 +217,8 @@ impl<A> Flow<A> {
     }
 
     /// Asks for [`super::Observer::alarm`] at the first tick boundary at or after `at`; an earlier alarm that waits is replaced.
-    pub const fn set_alarm(&mut self, at: Option<Timestamp>) {
-        self.alarm = at;
+    pub fn set_alarm(&mut self, at: Option<Timestamp>) {
+        self.alarm = at.unwrap_or(Timestamp::MAX);
         self.is_stirred = true;
     }
 
@@ -322,7 +326,7 @@ impl<A> Flow<A> {
 
     /// TCP flags of a direction, all together.
     pub fn tcp_flags(&self, direction: Direction) -> u8 {
-        self.sides.of(self.side(direction)).flags
+        self.sides.of(self.side(direction)).sequence.flags
     }
 
     /// Tags of the first frame.
@@ -385,23 +389,24 @@ impl<A> Flow<A> {
     /// When the flow ends if nothing more comes.
     pub(super) fn deadline(&self, options: &FlowOptions) -> Timestamp {
         if self.leaving.is_some() {
-            return self.alarm.unwrap_or(self.last);
+            return match self.alarm {
+                Timestamp::MAX => self.last,
+                alarm => alarm,
+            };
         }
         self.last.plus(self.timeout(options))
     }
 
     /// Whether a timer is set for before anything can be due, where no timeout is shorter than `shortest`.
     pub(super) fn is_armed_within(&self, shortest: Duration) -> bool {
-        let soonest = self.last.plus(shortest);
-        let soonest = self.alarm.map_or(soonest, |alarm| alarm.min(soonest));
+        let soonest = self.last.plus(shortest).min(self.alarm);
         // A timer comes up at the next boundary.
         self.armed.minus(Tick::LENGTH) < soonest && self.leaving.is_none()
     }
 
     /// The next tick boundary at which something is due.
     pub(super) fn due(&self, options: &FlowOptions) -> Timestamp {
-        let deadline = self.deadline(options);
-        let due = self.alarm.map_or(deadline, |alarm| alarm.min(deadline));
+        let due = self.deadline(options).min(self.alarm);
         Tick::boundary_at_or_after(due).start()
     }
 

@@ -32,11 +32,11 @@ pub(super) fn count<A>(flow: &mut Flow<A>, side: Side, packet: &Packet<'_>) {
 #[inline]
 fn note_flags<A>(flow: &mut Flow<A>, side: Side, flags: TcpFlags, options: &FlowOptions) {
     let [counts, _] = flow.sides.from(side);
-    let news = flags.0 & !counts.flags;
+    let news = flags.0 & !counts.sequence.flags;
     if news == 0 && !flags.has(TcpFlags::SYN) {
         return;
     }
-    counts.flags |= flags.0;
+    counts.sequence.flags |= flags.0;
     // An acknowledgement that confirms a connection only puts its end off, unless somebody wants it otherwise.
     flow.is_stirred |= TcpFlags(news).begins_or_ends() || options.ends_sooner_confirmed();
     match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
@@ -152,6 +152,7 @@ fn follow_streams<A, O: Observer<A>>(
         return false;
     };
     let acknowledged = flow.sides.of(side.reversed()).sequence.acknowledged();
+    streams.last = Some(stamp);
     let before = streams.memory();
     push_on(
         flow,
@@ -244,6 +245,7 @@ pub(super) fn finish_streams<A>(
     let Some(mut streams) = flow.tcp.as_mut().and_then(|tcp| tcp.end_streams(stood)) else {
         return;
     };
+    let stamp = streams.last.unwrap_or(stamp);
     waiting.bytes -= streams.memory();
     let client = flow.client_side();
     for side in [client, client.reversed()] {
@@ -367,7 +369,8 @@ mod tests {
             let (side, other) = (shown.0, shown.0.reversed());
             let segment = segment(*shown, content);
             let [sent, _] = sides.from(side);
-            (sent.flags, sent.packets) = (sent.flags | segment.flags.0, sent.packets + 1);
+            sent.sequence.flags |= segment.flags.0;
+            sent.packets += 1;
             let change = sides.segment(side, &segment);
             let now = Timestamp::from_seconds(number as i64, 0);
             let acknowledged = sides.of(other).sequence.acknowledged();

@@ -4,17 +4,14 @@ use super::tcp::sequence::Sequence;
 use crate::types::flow_key::Side;
 use crate::types::packet::TcpFlags;
 
-/// What one side sent: a line of the cache, as every packet writes one, and a segment with an acknowledgement both.
+/// What one side sent.
 #[derive(Debug, Default)]
-#[repr(align(64))]
 pub(super) struct Sent {
     /// Packets; each fragment is one.
     pub packets: u64,
     pub wire_bytes: u64,
     /// Its payload: of TCP by numbers, of UDP one datagram behind the other.
     pub sequence: Sequence,
-    /// TCP flags, all together.
-    pub flags: u8,
 }
 
 /// Both sides.
@@ -24,7 +21,7 @@ pub(super) struct Sides([Sent; 2]);
 impl Sent {
     /// Whether a packet had a flag.
     pub const fn has(&self, flag: u8) -> bool {
-        TcpFlags(self.flags).has(flag)
+        TcpFlags(self.sequence.flags).has(flag)
     }
 }
 

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::activity::Active;
 use super::duplicates::Duplicates;
-use super::flow::Flow;
+use super::flow::{BUSY_LINES, Flow};
 use super::following::{Waiting, count, finish_streams, follow_datagram, follow_segment};
 use super::index::Index;
 use super::kept::Standing;
@@ -37,8 +37,6 @@ const TIMERS_A_FLOW: usize = 4;
 pub(super) const FEW_TIMERS: usize = 1 << 10;
 /// With fewer flows looking ahead costs more than it brings: docs/performance.md.
 const FEW_FLOWS: usize = 1 << 16;
-/// Lines of the cache that most packets look at, at the front of a flow.
-const FETCHED_LINES: usize = 4;
 /// A flow is fetched so many timers before its own.
 const TIMERS_AHEAD: usize = 4;
 
@@ -146,7 +144,7 @@ impl<A: Default, M> FlowTable<A, M> {
         }
         for hash in hashes.iter().take(known) {
             if let Some(slot) = self.index.find(*hash, |_| true) {
-                self.slab.prefetch(slot, FETCHED_LINES);
+                self.slab.prefetch(slot, BUSY_LINES);
             }
         }
     }
@@ -495,7 +493,8 @@ impl<A: Default, M> FlowTable<A, M> {
             return;
         }
         flow.armed = Timestamp::MAX;
-        if let Some(alarm) = flow.alarm.take_if(|alarm| *alarm <= timer.due) {
+        if flow.alarm <= timer.due {
+            let alarm = std::mem::replace(&mut flow.alarm, Timestamp::MAX);
             let boundary = Tick::boundary_at_or_after(alarm).start();
             observer.alarm(flow, boundary.max(timer.due));
         }

@@ -10,13 +10,26 @@ use ring::digest;
 
 use crate::types::{Endpoint, Protocol};
 
-/// Length of a Community ID.
-const LENGTH: usize = 30;
+/// What it begins with.
+const VERSION: &[u8] = b"1:";
+/// Length of a Community ID: version, and SHA-1's 20 bytes in base64.
+const LENGTH: usize = VERSION.len() + 28;
 /// Bytes that are hashed, at most: seed, two addresses of IPv6, protocol, two ports.
 const LONGEST: usize = 2 + 2 * 16 + 2 + 2 * 2;
 
+/// A Community ID, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommunityId([u8; LENGTH]);
+
+impl CommunityId {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// The Community ID of a packet from `source` to `destination`. For ICMP, `source.port` is its type, `destination.port` its code.
-pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol) -> String {
+pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol) -> CommunityId {
     let (source, destination, one_way) = match protocol {
         Protocol::ICMP => with_icmp_ports(source, destination, icmp_counterpart),
         Protocol::ICMPV6 => with_icmp_ports(source, destination, icmpv6_counterpart),
@@ -37,10 +50,11 @@ pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol)
         hashed.extend(high.port.to_be_bytes());
     }
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &hashed);
-    let mut text = String::with_capacity(LENGTH);
-    text.push_str("1:");
-    BASE64.encode_append(hash.as_ref(), &mut text);
-    text
+    let mut text = [0; LENGTH];
+    let (version, encoded) = text.split_at_mut(VERSION.len());
+    version.copy_from_slice(VERSION);
+    BASE64.encode_mut(hash.as_ref(), encoded);
+    CommunityId(text)
 }
 
 const fn has_ports(protocol: Protocol) -> bool {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::application::{AppProtocol, Application};
 use super::presence::Seen;
+use super::presence::tunnels::Probe;
+use crate::records::community_id::CommunityId;
 use crate::types::kept::figure;
 use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Activity, Contact, NameSource};
@@ -40,7 +42,15 @@ pub(super) struct Annotation {
     /// DNS messages so far.
     pub dns_messages: u32,
     /// Bytes that were last counted for this flow: see [`Annotation::memory`].
-    pub weight: usize,
+    pub weight: u32,
+    /// What the client's SYN tells of its system, until it was told.
+    pub stack: Option<RowId>,
+    /// What its first messages look like.
+    pub tunnel: Probe,
+    /// Encrypted ClientHello was accepted.
+    pub has_ech: bool,
+    /// Its name is still to be told of its client.
+    pub is_young: bool,
     /// DNS queries that wait for their answers, where any do.
     pub queries: Option<Box<Queries>>,
     /// The name that the client itself sent.
@@ -51,20 +61,16 @@ pub(super) struct Annotation {
     pub inherited: Option<Box<Naming>>,
     /// The contact with a catalogue name.
     pub contact: Option<Arc<Contact>>,
-    /// The packet that last brought something of a stream.
-    pub last: Stamp,
+    /// How far TLS or HTTP was read, where they are.
+    pub conversation: Option<Box<Conversation>>,
     /// What was told of the flow's bytes so far, where something was.
     pub told: Option<Box<Told>>,
     /// What went over before the name was known.
-    pub pending: Vec<PendingActivity>,
-    /// A TLS record that waits for more of the handshake.
-    pub tls_wait: Option<Box<TlsWait>>,
-    /// Community ID, once it was needed.
-    pub community_id: Option<Box<str>>,
-    /// What the client's SYN tells of its system, until it was told.
-    pub stack: Option<RowId>,
-    /// What was told of it as of one of a client's.
-    pub seen: Seen,
+    pub pending: Option<Box<Pending>>,
+    /// Once it was needed.
+    pub community_id: Option<Box<CommunityId>>,
+    /// What was told of it as of one of a client's, in a minute in which it did not end.
+    pub seen: Option<Box<Seen>>,
 }
 
 /// A longer name is given up where too much is kept of all flows together; hardly any true name is longer.
@@ -83,7 +89,7 @@ impl Annotation {
 
     /// Until when a TLS record waits for more.
     pub fn tls_due(&self) -> Option<Timestamp> {
-        self.tls_wait.as_ref()?.due
+        self.conversation.as_ref()?.tls_due
     }
 
     /// Bytes of what is incomplete, of names and questions, and of what waits for a name.
@@ -97,14 +103,23 @@ impl Annotation {
         let claimed = self.claimed.as_ref().map_or(0, |claimed| claimed.memory());
         let queries = self.queries.as_ref();
         let queries = queries.map_or(0, |queries| queries.memory());
-        let pending: usize = self.pending.iter().map(PendingActivity::memory).sum();
+        let pending = self.pending.as_ref();
+        let pending = pending.map_or(0, |pending| pending.memory());
         self.application.memory() + names + claimed + queries + pending
+    }
+
+    /// Counts it anew among that of all flows; gives it.
+    pub fn weigh(&mut self, all: &mut usize) -> usize {
+        let weight = u32::try_from(self.memory()).unwrap_or(u32::MAX);
+        let before = std::mem::replace(&mut self.weight, weight);
+        *all = *all + weight as usize - before as usize;
+        weight as usize
     }
 
     /// Gives up what can grow: what is incomplete, questions, aliases and long names.
     pub fn give_up(&mut self) {
         self.application = Application::Done;
-        self.pending = Vec::new();
+        self.pending = None;
         self.queries = None;
         self.claimed
             .take_if(|claimed| claimed.name.len() > LONG_NAME);
@@ -160,6 +175,42 @@ impl Naming {
             + others
                 .map(|name| size_of::<String>() + name.len())
                 .sum::<usize>()
+    }
+}
+
+/// Activities that wait for the flow's name, the oldest first. Nearly always there is one.
+#[derive(Debug)]
+pub(super) struct Pending {
+    first: PendingActivity,
+    others: Vec<PendingActivity>,
+}
+
+impl Pending {
+    /// One waits.
+    pub const fn new(first: PendingActivity) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+
+    /// Another does, where there are no `most` of them yet; whether there is room.
+    pub fn push(&mut self, activity: PendingActivity, most: usize) -> bool {
+        let has_room = self.others.len() + 1 < most;
+        if has_room {
+            self.others.push(activity);
+        }
+        has_room
+    }
+
+    /// All of them.
+    pub fn into_all(self) -> impl Iterator<Item = PendingActivity> {
+        std::iter::once(self.first).chain(self.others)
+    }
+
+    fn memory(&self) -> usize {
+        let all = std::iter::once(&self.first).chain(&self.others);
+        all.map(PendingActivity::memory).sum()
     }
 }
 
@@ -222,13 +273,15 @@ pub(super) struct Burst {
     pub large: u64,
 }
 
-/// A TLS record that is not written.
+/// How far TLS or HTTP was read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct TlsWait {
-    /// It waits for more of the handshake, until then.
-    pub due: Option<Timestamp>,
-    /// The packet that completed it, as far as it has come.
-    pub stamp: Stamp,
+pub(super) struct Conversation {
+    /// The packet that last brought something.
+    pub last: Stamp,
+    /// A TLS record waits for more of the handshake, until then.
+    pub tls_due: Option<Timestamp>,
+    /// The packet that completed that record, as far as it has come.
+    pub tls_stamp: Stamp,
 }
 
 /// What was told of a flow's bytes so far.
@@ -385,6 +438,11 @@ mod tests {
         annotation.give_up();
         assert!(annotation.memory() < 300, "{}", annotation.memory());
         assert_eq!(annotation.naming.unwrap().name, "dl.example.net");
+    }
+
+    #[test]
+    fn a_flow_takes_seven_lines_of_the_cache() {
+        assert_eq!(size_of::<crate::flows::Flow<Annotation>>(), 7 * 64);
     }
 
     #[test]

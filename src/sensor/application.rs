@@ -8,7 +8,7 @@ use crate::types::flow_key::Side;
 /// First bytes of a side that are kept until they tell the protocol.
 const MAX_HEAD: usize = 64;
 /// Bytes of a direction in which a ClientHello after STARTTLS or a later request is looked for.
-pub(super) const MAX_SEARCH: usize = 64 * 1024;
+pub(super) const MAX_SEARCH: u32 = 64 * 1024;
 /// Datagrams of a flow that are looked at before it is taken for no QUIC.
 pub(super) const MAX_QUIC_PROBES: u8 = 4;
 
@@ -21,7 +21,7 @@ pub(super) enum Application {
     /// TCP: the first bytes of both sides.
     Probing(Heads),
     /// TCP: something else, in which TLS or HTTP may begin; bytes of both sides that were searched.
-    Searching([usize; 2]),
+    Searching([u32; 2]),
     /// DNS over TCP.
     DnsStream(Box<[dns::Framer; 2]>),
     /// TLS.
@@ -46,6 +46,11 @@ pub(super) enum AppProtocol {
 }
 
 impl Application {
+    /// Whether it is TLS or HTTP, of which the end of the flow may tell more.
+    pub const fn is_read(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::Http(_))
+    }
+
     /// Bytes that wait for more.
     pub fn memory(&self) -> usize {
         match self {

@@ -20,8 +20,8 @@ pub(super) enum Failed {
 impl Core {
     /// The handshake did not go on: what is known of it is told.
     pub(super) fn tls_overdue(&mut self, flow: &mut Flow<Annotation>) {
-        if let Some(wait) = &mut flow.annotation.tls_wait {
-            wait.due = None;
+        if let Some(conversation) = &mut flow.annotation.conversation {
+            conversation.tls_due = None;
         }
         match std::mem::take(&mut flow.annotation.application) {
             Application::Tls(session) => {
@@ -70,7 +70,12 @@ impl Core {
             }
             Application::Http(mut connection) => {
                 let mut open = Vec::new();
-                connection.finish(flow.annotation.last, &mut |transaction, stamp| {
+                let last = flow
+                    .annotation
+                    .conversation
+                    .as_ref()
+                    .map(|conversation| conversation.last);
+                connection.finish(last.unwrap_or_default(), &mut |transaction, stamp| {
                     open.push((transaction, stamp))
                 });
                 for (transaction, stamp) in open {

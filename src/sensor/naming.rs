@@ -93,7 +93,7 @@ impl Core {
         self.note_answers();
         let is_first = !std::mem::replace(&mut flow.annotation.is_resolved, true);
         let (naming, has_ech) = self.naming(flow, is_first);
-        flow.annotation.seen.has_ech = has_ech;
+        flow.annotation.has_ech = has_ech;
         flow.annotation.contact = self.contact(flow, naming.as_ref());
         self.note_contact(flow);
         flow.annotation.is_compared |= flow.annotation.claimed.is_some();
@@ -348,7 +348,8 @@ impl Core {
 
     fn tell_pending(&mut self, flow: &mut Flow<Annotation>) {
         let now = self.now();
-        for pending in std::mem::take(&mut flow.annotation.pending) {
+        let pending = flow.annotation.pending.take();
+        for pending in pending.into_iter().flat_map(|pending| pending.into_all()) {
             let exchange = pending.activity.exchange.as_deref();
             if let Some(contact) = self.contact_of(flow, pending.name.as_deref(), exchange) {
                 self.tell(flow, Fact::Activity(pending.activity.with(contact, now)));

@@ -29,7 +29,6 @@ use crate::records::Kind;
 use crate::types::{Direction, FlowKey, Networks, Protocol, Tick, Timestamp};
 use crate::updates::Fact;
 use crate::updates::coverage::{HOUR, Known, MINUTE, Minute, Sign, Sums};
-use tunnels::Probe;
 
 /// A minute is told so long after its end: flows that were young then have their names by now.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -85,16 +84,10 @@ pub(super) struct Seen {
     hour: Timestamp,
     is_counted: bool,
     is_sided: bool,
-    /// Its name is still to be told.
-    is_young: bool,
     bytes: u64,
     payload: u64,
     unseen: u64,
     gaps: u64,
-    /// What its first messages look like.
-    pub tunnel: Probe,
-    /// Encrypted ClientHello was accepted.
-    pub has_ech: bool,
 }
 
 /// Whether a flow that is looked at goes on.
@@ -227,11 +220,21 @@ impl Core {
 
     /// A flow had packets in this minute.
     fn look_at(&mut self, flow: &mut Flow<Annotation>, life: Life) {
-        let Some(look) = self.bring(flow) else {
+        let mut kept = flow.annotation.seen.take();
+        let mut new = Seen::default();
+        let seen = kept.as_deref_mut().unwrap_or(&mut new);
+        self.look_as_seen(flow, seen, life);
+        if life == Life::GoesOn {
+            flow.annotation.seen = kept.or_else(|| Some(Box::new(new)));
+        }
+    }
+
+    /// As [`Self::look_at`], of a flow of which that was told before.
+    fn look_as_seen(&mut self, flow: &mut Flow<Annotation>, seen: &mut Seen, life: Life) {
+        let Some(look) = self.bring(flow, seen) else {
             return;
         };
         let hour = self.presence.minute.floor(HOUR);
-        let seen = &mut flow.annotation.seen;
         if seen.hour != hour {
             (seen.hour, seen.is_counted, seen.is_sided) = (hour, false, false);
         }
@@ -240,11 +243,9 @@ impl Core {
             return self.look_at_lookup(flow, look.client, is_first);
         }
         let is_tunnel = self.is_tunnel(flow);
-        let (payload, unseen, gaps) = losses(flow);
-        let sides = (!flow.annotation.seen.is_sided)
-            .then(|| sides(flow))
-            .flatten();
-        flow.annotation.seen.is_sided |= sides.is_some();
+        let (payload, unseen, gaps) = losses(flow, seen);
+        let sides = (!seen.is_sided).then(|| sides(flow)).flatten();
+        seen.is_sided |= sides.is_some();
         let present = self.presence.current.entry(look.client).or_default();
         present.is_active = true;
         let sums = &mut present.sums;
@@ -264,7 +265,7 @@ impl Core {
         }
         if is_first {
             sums.flows += 1;
-            flow.annotation.seen.is_young = true;
+            flow.annotation.is_young = true;
             let end = self.presence.minute.plus(MINUTE);
             let is_young =
                 flow.first().timestamp.plus(SETTLING) > end || !flow.annotation.is_resolved;
@@ -285,7 +286,7 @@ impl Core {
     }
 
     /// Whose the flow is and what it brought since the last look; `None` where it came to nothing, or is nobody's.
-    fn bring(&mut self, flow: &mut Flow<Annotation>) -> Option<Look> {
+    fn bring(&mut self, flow: &Flow<Annotation>, seen: &mut Seen) -> Option<Look> {
         let (client, way) = self.owner(flow)?;
         let is_lookup = flow.annotation.protocol == Some(AppProtocol::Dns);
         if !is_lookup && !came_to_something(flow) {
@@ -297,7 +298,7 @@ impl Core {
             return None;
         }
         let all = flow.wire_bytes(way);
-        let before = std::mem::replace(&mut flow.annotation.seen.bytes, all);
+        let before = std::mem::replace(&mut seen.bytes, all);
         Some(Look {
             client,
             bytes: all.saturating_sub(before),
@@ -323,7 +324,7 @@ impl Core {
 
     /// The name of a flow that was counted, and all that follows from it.
     fn tell_young_now(&mut self, flow: &mut Flow<Annotation>, is_settling: bool) {
-        if !std::mem::take(&mut flow.annotation.seen.is_young) {
+        if !std::mem::take(&mut flow.annotation.is_young) {
             return;
         }
         let Some((client, _)) = self.owner(flow) else {
@@ -398,7 +399,7 @@ fn carries(flow: &Flow<Annotation>) -> bool {
 
 /// Payload since the last look, and what of it was acknowledged and never seen: of connections that were seen from their beginning, both
 /// ways. What was under way before is acknowledged too, and was never to be seen.
-fn losses(flow: &mut Flow<Annotation>) -> (u64, i64, i64) {
+fn losses(flow: &Flow<Annotation>, seen: &mut Seen) -> (u64, i64, i64) {
     if flow.handshake() != Some(Handshake::Complete) || !is_answered(flow) {
         return (0, 0, 0);
     }
@@ -408,7 +409,6 @@ fn losses(flow: &mut Flow<Annotation>) -> (u64, i64, i64) {
         up.inferred + down.inferred,
         up.gaps + down.gaps,
     );
-    let seen = &mut flow.annotation.seen;
     let payload = payload.saturating_sub(std::mem::replace(&mut seen.payload, payload));
     let unseen = change(&mut seen.unseen, unseen);
     let gaps = change(&mut seen.gaps, gaps);

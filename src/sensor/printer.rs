@@ -7,7 +7,7 @@ use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::config::hosts::HostList;
 use crate::records::binding::write_binding;
-use crate::records::community_id::community_id;
+use crate::records::community_id::{CommunityId, community_id};
 use crate::records::coverage::write_coverage;
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
@@ -182,11 +182,10 @@ impl Printer {
     fn access(&mut self, key: Key, access: &Access) {
         // What was only resolved has the query's ports and the answer's address: no flow has that Community ID.
         let is_flow = access.verdict != Verdict::Resolved;
-        let community_id = if self.style.community_id && is_flow {
-            community_id(access.client, access.server, access.protocol)
-        } else {
-            String::new()
-        };
+        let is_wanted = self.style.community_id && is_flow;
+        let community_id =
+            is_wanted.then(|| community_id(access.client, access.server, access.protocol));
+        let community_id = community_id.as_ref().map_or("", CommunityId::as_str);
         let header = Header {
             timestamp: access.start,
             kind: Kind::Update,
@@ -198,7 +197,7 @@ impl Printer {
                 icmp: None,
                 vlan: &VlanTags::default(),
                 tunnel: None,
-                community_id: &community_id,
+                community_id,
             }),
             packet: None,
         };

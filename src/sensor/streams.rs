@@ -1,6 +1,6 @@
 //! What goes over a flow: TLS, HTTP and DNS in streams, QUIC and DNS in datagrams.
 
-use super::annotation::{Annotation, Claimed, TlsWait};
+use super::annotation::{Annotation, Claimed};
 use super::application::{
     AppProtocol, Application, Found, Heads, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
 };
@@ -150,13 +150,13 @@ impl Core {
     fn search_stream(
         &mut self,
         flow: &mut Flow<Annotation>,
-        mut searched: [usize; 2],
+        mut searched: [u32; 2],
         side: Side,
         bytes: &[u8],
         stamp: Stamp,
     ) -> Application {
         if searched.get(side.index()) == Some(&0) {
-            flow.annotation.seen.tunnel.stream(bytes);
+            flow.annotation.tunnel.stream(bytes);
         }
         let found = search(bytes);
         if found != Found::Nothing {
@@ -169,7 +169,9 @@ impl Core {
             }
             Found::Http => self.http_stream(flow, Box::default(), side, Chunk::Bytes(bytes), stamp),
             Found::Nothing => {
-                searched[side.index()] += bytes.len();
+                let seen = u32::try_from(bytes.len()).unwrap_or(MAX_SEARCH);
+                let searched_side = &mut searched[side.index()];
+                *searched_side = searched_side.saturating_add(seen);
                 let is_enough = searched.iter().all(|searched| *searched >= MAX_SEARCH);
                 if is_enough {
                     Application::Done
@@ -209,10 +211,9 @@ impl Core {
                     ech_config: hello.ech.map(|ech| ech.config_id),
                     is_proxied: false,
                 });
-            flow.annotation.tls_wait = Some(Box::new(TlsWait {
-                due: Some(stamp.timestamp.plus(TLS_PATIENCE)),
-                stamp,
-            }));
+            let conversation = flow.annotation.conversation.get_or_insert_default();
+            conversation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
+            conversation.tls_stamp = stamp;
             self.claim(flow, claimed);
             self.greeted(flow, hello.ja4.as_str());
             self.plan_alarm(flow);
@@ -224,7 +225,10 @@ impl Core {
             self.counters.tls_broken += 1;
             return Application::Done;
         }
-        flow.annotation.tls_wait.get_or_insert_default().stamp = stamp;
+        flow.annotation
+            .conversation
+            .get_or_insert_default()
+            .tls_stamp = stamp;
         self.tls_ready(flow, session)
     }
 
@@ -247,13 +251,15 @@ impl Core {
 
     /// Writes the record of a TLS session, once.
     pub(super) fn write_tls(&mut self, flow: &mut Flow<Annotation>, session: &tls::Session) {
-        let wait = flow.annotation.tls_wait.take();
+        let conversation = flow.annotation.conversation.take();
         if std::mem::replace(&mut flow.annotation.tls_told, true) {
             return;
         }
         self.counters.tls_handshakes += 1;
         flow.annotation.protocol = Some(AppProtocol::Tls);
-        let stamp = wait.map(|wait| wait.stamp).unwrap_or_default();
+        let stamp = conversation
+            .map(|conversation| conversation.tls_stamp)
+            .unwrap_or_default();
         let (client, server) = (session.client_hello(), session.server_hello());
         let version = server
             .map(|hello| hello.version)
@@ -381,7 +387,7 @@ impl Core {
             }
             Application::ProbingDatagrams(looked) if looked < MAX_QUIC_PROBES => {
                 let port = flow.server().port;
-                flow.annotation.seen.tunnel.datagram(datagram.payload, port);
+                flow.annotation.tunnel.datagram(datagram.payload, port);
                 flow.annotation.application = Application::ProbingDatagrams(looked + 1);
                 Interest::Continue
             }

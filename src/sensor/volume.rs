@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::annotation::{ActivityParts, Annotation, Burst, PendingActivity};
+use super::annotation::{ActivityParts, Annotation, Burst, Pending, PendingActivity};
 use super::application::{AppProtocol, Application};
 use super::worker::{Core, Way};
 use crate::flows::Flow;
@@ -245,12 +245,15 @@ impl Core {
                 let now = self.now();
                 self.tell(flow, Fact::Activity(activity.with(contact, now)));
             }
-        } else if flow.annotation.pending.len() < MAX_PENDING {
-            flow.annotation
-                .pending
-                .push(PendingActivity { name, activity });
-        } else {
-            self.counters.pending_dropped += 1;
+            return;
+        }
+        let activity = PendingActivity { name, activity };
+        match &mut flow.annotation.pending {
+            Some(pending) => {
+                let has_room = pending.push(activity, MAX_PENDING);
+                self.counters.pending_dropped += u64::from(!has_room);
+            }
+            none => *none = Some(Box::new(Pending::new(activity))),
         }
     }
 

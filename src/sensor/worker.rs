@@ -34,6 +34,7 @@ use crate::names::{Answers, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
 use crate::pseudonyms::{Pseudonyms, Rewriter};
+use crate::records::community_id::CommunityId;
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
 use crate::records::time::TimeText;
@@ -392,15 +393,13 @@ impl Core {
     /// Counts what the flow keeps; where all flows together keep too much, this one gives up what is incomplete.
     fn weigh(&mut self, flow: &mut Flow<Annotation>, interest: Interest) -> Interest {
         let annotation = &mut flow.annotation;
-        let weight = annotation.memory();
-        self.buffered = self.buffered + weight - std::mem::replace(&mut annotation.weight, weight);
+        let weight = annotation.weigh(&mut self.buffered);
         if self.buffered <= self.settings.max_buffered || weight == 0 {
             return interest;
         }
         self.counters.buffers_refused += 1;
         annotation.give_up();
-        let weight = annotation.memory();
-        self.buffered = self.buffered + weight - std::mem::replace(&mut annotation.weight, weight);
+        annotation.weigh(&mut self.buffered);
         Interest::Stop
     }
 
@@ -461,11 +460,9 @@ impl Core {
             return;
         }
         let settings = Arc::clone(&self.settings);
-        let community_id = flow
-            .annotation
-            .community_id
-            .take()
-            .unwrap_or_else(|| community_id(flow, &settings.style));
+        let known = flow.annotation.community_id.take();
+        let is_wanted = settings.style.community_id;
+        let community_id = known.or_else(|| is_wanted.then(|| Box::new(community_id(flow))));
         let (source, destination) = match way {
             Way::FromClient => (flow.client(), flow.server()),
             Way::Packet(source, destination) => (source, destination),
@@ -486,7 +483,7 @@ impl Core {
                         icmp: flow.icmp(),
                         vlan: flow.vlan(),
                         tunnel: flow.tunnel(),
-                        community_id: &community_id,
+                        community_id: community_id.as_ref().map_or("", |id| id.as_str()),
                     }),
                     packet: stamp.map(|stamp| (stamp.number_in_origin, stamp.origin)),
                 };
@@ -494,7 +491,7 @@ impl Core {
                 fields(line, &settings.style, time, flow);
             });
         });
-        flow.annotation.community_id = Some(community_id);
+        flow.annotation.community_id = community_id;
     }
 }
 
@@ -519,15 +516,12 @@ pub(super) enum Way {
     Packet(Endpoint, Endpoint),
 }
 
-fn community_id(flow: &Flow<Annotation>, style: &Style) -> Box<str> {
-    if !style.community_id {
-        return Box::default();
-    }
+fn community_id(flow: &Flow<Annotation>) -> CommunityId {
     let (mut client, mut server) = (flow.client(), flow.server());
     if let Some((kind, code)) = flow.icmp() {
         (client.port, server.port) = (kind.into(), code.into());
     }
-    crate::records::community_id::community_id(client, server, flow.key().protocol()).into()
+    crate::records::community_id::community_id(client, server, flow.key().protocol())
 }
 
 impl Observer<Annotation> for Core {
@@ -554,11 +548,18 @@ impl Observer<Annotation> for Core {
         chunk: Chunk<'_>,
         stamp: Stamp,
     ) -> Interest {
-        if matches!(self.cause, Cause::Packet(_)) {
-            flow.annotation.last = stamp;
-        }
-        let stamp = flow.annotation.last;
+        let is_packets = matches!(self.cause, Cause::Packet(_));
+        let last = flow
+            .annotation
+            .conversation
+            .as_ref()
+            .map(|conversation| conversation.last);
+        let stamp = last.filter(|_| !is_packets).unwrap_or(stamp);
         let interest = self.stream_chunk(flow, side, chunk, stamp);
+        let annotation = &mut flow.annotation;
+        if is_packets && annotation.application.is_read() {
+            annotation.conversation.get_or_insert_default().last = stamp;
+        }
         self.weigh(flow, interest)
     }
 
@@ -619,7 +620,7 @@ impl Observer<Annotation> for Core {
         if !self.contacts.is_empty() {
             self.contacts.remove(flow.key());
         }
-        self.buffered -= std::mem::take(&mut flow.annotation.weight);
+        self.buffered -= std::mem::take(&mut flow.annotation.weight) as usize;
         self.look_at_end(flow);
         if let Some(watch) = &mut self.watch {
             watch.ended(flow);

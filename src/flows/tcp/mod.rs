@@ -21,17 +21,17 @@ const MOST_LATE: u32 = 1 << 20;
 pub(super) struct Tcp {
     /// `None` as long as both are as [`Self::read`] says: most connections never have a segment out of order.
     streams: Option<Box<Streams>>,
-    read: [Read; 2],
+    read: Read,
     /// An ICMP error quoted the SYN.
     icmp_refused: bool,
     begun: bool,
 }
 
-/// What was read of a side's stream, where nothing of it waits.
+/// What was read of both sides' streams, where nothing of them waits.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Read {
-    head: Head,
-    reading: Reading,
+struct Read {
+    heads: [Head; 2],
+    reading: [Reading; 2],
 }
 
 /// How far a side's stream was handed on.
@@ -114,13 +114,16 @@ impl Tcp {
     /// The piece that was in step was handed on, behind which `passed` went over.
     #[inline]
     pub fn stepped(&mut self, side: Side, piece: &Piece<'_>, passed: u64, reading: Reading) {
-        let [low, high] = &mut self.read;
-        let read = match side {
-            Side::LowToHigh => low,
-            Side::HighToLow => high,
+        let Read {
+            reading: [low, high],
+            heads: [low_head, high_head],
+        } = &mut self.read;
+        let (stands, head) = match side {
+            Side::LowToHigh => (low, low_head),
+            Side::HighToLow => (high, high_head),
         };
-        read.reading = reading;
-        read.head = read.head.with(piece.bytes, piece.lost(), passed);
+        *stands = reading;
+        *head = head.with(piece.bytes, piece.lost(), passed);
     }
 
     /// The streams, which somebody wants; `stood`: how far the sequence spaces of both sides had passed when they were in step.
@@ -140,16 +143,16 @@ impl Tcp {
     /// The streams at the end, of a connection without a byte as well; `None` where nobody wants them. `stood`: as in
     /// [`Self::take_streams`].
     pub fn end_streams(&mut self, stood: [u64; 2]) -> Option<Streams> {
-        let are_wanted = self.begun && self.read.iter().any(|read| read.reading.goes_on());
+        let are_wanted = self.begun && self.read.reading.iter().any(|reading| reading.goes_on());
         let streams = self.streams.take().map(|streams| *streams);
         streams.or_else(|| are_wanted.then(|| Streams::of(self.read, stood)))
     }
 
     const fn reading(&self, side: Side) -> Reading {
-        let [low, high] = &self.read;
+        let [low, high] = self.read.reading;
         match side {
-            Side::LowToHigh => low.reading,
-            Side::HighToLow => high.reading,
+            Side::LowToHigh => low,
+            Side::HighToLow => high,
         }
     }
 

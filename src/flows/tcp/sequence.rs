@@ -39,6 +39,23 @@ enum Fin {
     Acknowledged,
 }
 
+/// What was heard of a direction, in bits: there is room for a byte.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard(u8);
+
+impl Heard {
+    const BYTES: u8 = 1;
+    const ACKNOWLEDGEMENTS: u8 = 2;
+
+    const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+
+    const fn note(&mut self, what: u8) {
+        self.0 |= what;
+    }
+}
+
 /// The sequence space of one direction. Small, as every segment looks at both: what few connections need lies apart.
 #[derive(Clone, Debug, Default)]
 pub(in crate::flows) struct Sequence {
@@ -51,9 +68,9 @@ pub(in crate::flows) struct Sequence {
     base: u32,
     begin: Begin,
     fin: Fin,
-    /// Whether any byte was seen.
-    was_seen: bool,
-    has_acknowledgements: bool,
+    heard: Heard,
+    /// TCP flags of its segments, all together.
+    pub flags: u8,
 }
 
 /// What is out of order, or lost on the mirror.
@@ -80,7 +97,7 @@ impl Sequence {
         Self {
             base: next,
             begin: Begin::Shown,
-            was_seen: true,
+            heard: Heard(Heard::BYTES),
             ..Self::default()
         }
     }
@@ -99,7 +116,7 @@ impl Sequence {
     #[inline]
     pub fn position_in_order(&self, sequence: u32) -> Option<u64> {
         let is_next = sequence == self.base.wrapping_add(self.edge as u32);
-        let is_begun = self.was_seen || self.begin == Begin::Syn;
+        let is_begun = self.heard.has(Heard::BYTES) || self.begin == Begin::Syn;
         (is_next && is_begun && self.apart.is_none()).then_some(self.edge)
     }
 
@@ -107,7 +124,9 @@ impl Sequence {
     #[inline]
     pub const fn add_in_order(&mut self, length: u64) {
         self.edge += length;
-        self.was_seen |= length > 0;
+        if length > 0 {
+            self.heard.note(Heard::BYTES);
+        }
     }
 
     /// As [`Self::acknowledge`], where it lies where nearly all do: in what was seen, of which nothing is out of order and no end is known.
@@ -126,7 +145,7 @@ impl Sequence {
             return false;
         }
         self.acknowledged = self.acknowledged.max(self.edge - behind);
-        self.has_acknowledgements = true;
+        self.heard.note(Heard::ACKNOWLEDGEMENTS);
         true
     }
 
@@ -144,7 +163,7 @@ impl Sequence {
     /// below is a keep-alive (RFC 9293 section 3.8.4).
     pub fn place(&mut self, sequence: u32, length: u32) -> Option<u64> {
         let stands_by_acknowledgement =
-            self.begin == Begin::Shown && !self.was_seen && self.edge == 0;
+            self.begin == Begin::Shown && !self.heard.has(Heard::BYTES) && self.edge == 0;
         if stands_by_acknowledgement && length > 1 {
             let below = self.base.wrapping_sub(sequence);
             if (1..=MOST_LATE).contains(&below) {
@@ -158,7 +177,9 @@ impl Sequence {
     /// Bytes were seen; gives how many are new.
     pub fn add(&mut self, start: u64, length: u64) -> u64 {
         let end = start + length;
-        self.was_seen |= length > 0;
+        if length > 0 {
+            self.heard.note(Heard::BYTES);
+        }
         let Some(apart) = &mut self.apart else {
             if start <= self.edge {
                 let new = end.saturating_sub(self.edge);
@@ -196,14 +217,14 @@ impl Sequence {
         let Some(mut position) = self.position(number) else {
             return 0;
         };
-        self.has_acknowledgements = true;
+        self.heard.note(Heard::ACKNOWLEDGEMENTS);
         if self.fin != Fin::Unseen && position > self.end {
             self.fin = Fin::Acknowledged;
             position = self.end;
         }
         self.acknowledged = self.acknowledged.max(position);
         // One number alone, of a side that is not shown: a FIN, unless more follows.
-        let is_fin_likely = !self.was_seen && position == self.edge + 1;
+        let is_fin_likely = !self.heard.has(Heard::BYTES) && position == self.edge + 1;
         if position > self.edge && !is_fin_likely {
             self.pass(position)
         } else {
@@ -231,7 +252,7 @@ impl Sequence {
 
     /// The end: without any acknowledgement seen, what lies before a later piece, or before the FIN, was passed.
     pub fn settle(&mut self) {
-        if !self.has_acknowledgements {
+        if !self.heard.has(Heard::ACKNOWLEDGEMENTS) {
             let end = self.highest().max(self.end);
             self.pass(end);
         }

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Read, Reading};
-use crate::types::Timestamp;
 use crate::types::flow_key::Side;
+use crate::types::{Stamp, Timestamp};
 
 /// Most bytes that wait for earlier ones, a direction.
 pub const MAX_WAITING: usize = 256 * 1024;
@@ -40,6 +40,8 @@ pub enum Chunk<'a> {
 #[derive(Debug, Default)]
 pub struct Streams {
     sides: [Stream; 2],
+    /// The last packet that came for them.
+    pub(in crate::flows) last: Option<Stamp>,
 }
 
 /// One direction. Small, as a table may hold a million: what came early lies apart.
@@ -87,16 +89,16 @@ pub struct Piece<'a> {
     pub is_last: bool,
 }
 
-/// The first bytes of a stream, as long as they are few: a hash of them all (FNV-1a, by G. Fowler, L. C. Noll and K.-P. Vo), which can be
-/// taken in parts.
+/// The first bytes of a stream, as long as they are few: a hash of them all, which can be taken in parts. The lower half of the 32 bits of
+/// FNV-1a (by G. Fowler, L. C. Noll and K.-P. Vo): one byte that differs is always seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head(u32);
+pub(super) struct Head(u16);
 
 impl Head {
-    const BASIS: u32 = 0x811c_9dc5;
-    const PRIME: u32 = 0x0100_0193;
+    const BASIS: u16 = 0x9dc5;
+    const PRIME: u16 = 0x0193;
     /// A snap length cut some of them.
-    const UNKNOWN: Self = Self(u32::MAX);
+    const UNKNOWN: Self = Self(u16::MAX);
 
     /// With the bytes of a segment behind them, up to `end`; `lost`: bytes that were not captured.
     #[inline]
@@ -107,7 +109,7 @@ impl Head {
         if lost > 0 {
             return Self::UNKNOWN;
         }
-        let add = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(Self::PRIME);
+        let add = |hash: u16, byte: &u8| (hash ^ u16::from(*byte)).wrapping_mul(Self::PRIME);
         Self(bytes.iter().fold(self.0 ^ Self::BASIS, add) ^ Self::BASIS)
     }
 
@@ -126,18 +128,24 @@ impl Piece<'_> {
 
 impl Streams {
     /// Of sides that were read so far, where their sequence spaces have passed `stood`.
-    pub(super) fn of(read: [Read; 2], stood: [u64; 2]) -> Self {
-        let [low, high] = read;
+    pub(super) fn of(read: Read, stood: [u64; 2]) -> Self {
+        let ([low, high], [low_head, high_head]) = (read.reading, read.heads);
         let [stood_low, stood_high] = stood;
+        let low = Stream::of(low, low_head, stood_low);
+        let high = Stream::of(high, high_head, stood_high);
         Self {
-            sides: [Stream::of(low, stood_low), Stream::of(high, stood_high)],
+            sides: [low, high],
+            last: None,
         }
     }
 
     /// How far the sides were read, where that is all that is to be kept of them.
-    pub(super) fn read(&self, passed: [u64; 2]) -> Option<[Read; 2]> {
+    pub(super) fn read(&self, passed: [u64; 2]) -> Option<Read> {
         let ([low, high], [passed_low, passed_high]) = (&self.sides, passed);
-        Some([low.read(passed_low)?, high.read(passed_high)?])
+        Some(Read {
+            reading: [low.reading(passed_low)?, high.reading(passed_high)?],
+            heads: [low.head, high.head],
+        })
     }
 
     /// One direction.
@@ -182,8 +190,7 @@ impl Streams {
 }
 
 impl Stream {
-    fn of(read: Read, stood: u64) -> Self {
-        let Read { reading, head } = read;
+    fn of(reading: Reading, head: Head, stood: u64) -> Self {
         Self {
             next: if reading == Reading::Fresh { 0 } else { stood },
             head,
@@ -193,18 +200,15 @@ impl Stream {
         }
     }
 
-    fn read(&self, passed: u64) -> Option<Read> {
+    fn reading(&self, passed: u64) -> Option<Reading> {
         let waits = self.early.is_some() || self.end.is_some();
-        let reading = match self.next {
-            _ if self.stopped => Reading::Stopped,
-            _ if self.ended => Reading::Ended,
-            _ if waits => return None,
-            0 => Reading::Fresh,
-            next if next == passed => Reading::InStep,
-            _ => return None,
-        };
-        let head = self.head;
-        Some(Read { reading, head })
+        match self.next {
+            _ if self.stopped => Some(Reading::Stopped),
+            _ if self.ended => Some(Reading::Ended),
+            _ if waits => None,
+            0 => Some(Reading::Fresh),
+            next => (next == passed).then_some(Reading::InStep),
+        }
     }
 
     /// Takes in a segment; hands on what is in order now. `on` says whether to go on.

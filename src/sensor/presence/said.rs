@@ -42,7 +42,7 @@ impl Core {
         let naming = flow.annotation.naming.as_deref();
         let source = naming.map(|naming| naming.source);
         said.name(source);
-        if flow.annotation.seen.has_ech {
+        if flow.annotation.has_ech {
             said.signs.add(Sign::Ech);
             said.hidden = u32::from(matches!(source, None | Some(NameSource::DnsShared)));
         }
@@ -143,7 +143,7 @@ impl Core {
             .map(|naming| naming.name.as_str());
         IPSEC.contains(&protocol)
             || is_at_port
-            || flow.annotation.seen.tunnel.is_tunnel()
+            || flow.annotation.tunnel.is_tunnel()
             || self.known_server(flow, name) == Some(KnownServer::Tunnel)
     }
 }

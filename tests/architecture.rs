@@ -260,7 +260,7 @@ const PLACES: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// Files that may have unsafe code, at most three.
-const UNSAFE_FILES: &[&str] = &["sinks/unread.rs", "types/prefetch.rs"];
+const UNSAFE_FILES: &[&str] = &["sinks/unread.rs", "types/hints.rs"];
 
 const ANYWHERE: &[&str] = &[""];
 

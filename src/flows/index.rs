@@ -4,7 +4,7 @@
 //! upper half of a hash and a slot: the eight entries of a line tell whether a flow may be there, so that no other flow is touched, and
 //! the table grows without a look at any.
 
-use crate::types::prefetch::prefetch;
+use crate::types::hints::{large_pages, prefetch};
 
 /// Entries of a table without flows, as a power of two.
 const FEWEST: u32 = 4;
@@ -108,6 +108,7 @@ impl Index {
     fn grow(&mut self) {
         self.bits += 1;
         let larger = vec![EMPTY; 1 << self.bits];
+        large_pages(&larger);
         for entry in std::mem::replace(&mut self.entries, larger) {
             if entry != EMPTY {
                 self.put(entry);

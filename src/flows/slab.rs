@@ -2,10 +2,10 @@
 
 use super::flow::Flow;
 use crate::types::FlowKey;
-use crate::types::prefetch::prefetch;
+use crate::types::hints::{large_pages, prefetch};
 
-/// Flows of a chunk: the slab grows by chunks and never moves a flow.
-const CHUNK: usize = 1 << 12;
+/// Flows of a chunk: the slab grows by chunks and never moves a flow. A chunk takes memory as it is filled.
+const CHUNK: usize = 1 << 15;
 
 /// Flows by slot, in chunks that never move.
 #[derive(Debug)]
@@ -33,7 +33,9 @@ impl<A> Slab<A> {
             return slot;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            let mut chunk = Vec::with_capacity(CHUNK);
+            large_pages(chunk.spare_capacity_mut());
+            self.chunks.push(chunk);
         }
         let before = (self.chunks.len() - 1) * CHUNK;
         let Some(chunk) = self.chunks.last_mut() else {

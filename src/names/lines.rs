@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicU64;
 
+use crate::types::hints::large_pages;
+
 /// Words of a line.
 pub const LINE: usize = 8;
 
@@ -15,6 +17,13 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// As [`Self::new`], to be filled from one end.
+    pub fn ring(count: usize) -> Self {
+        let lines = Self::new(count);
+        large_pages(&lines.words);
+        lines
+    }
+
     /// At least `count` lines of zeros.
     pub fn new(count: usize) -> Self {
         let count = count.max(1).next_power_of_two();

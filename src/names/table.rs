@@ -120,7 +120,7 @@ pub struct Table {
 impl Table {
     /// An empty table of `lines` lines, rounded up to a power of two. `retention`: how long an answer is wanted.
     pub fn new(lines: usize, retention: Duration) -> Self {
-        let ring = Lines::new(lines.clamp(MAX_HOPS, 1 << 31));
+        let ring = Lines::ring(lines.clamp(MAX_HOPS, 1 << 31));
         let buckets = ring.count();
         Self {
             ring,

@@ -51,6 +51,11 @@ impl Application {
         matches!(self, Self::Tls(_) | Self::Http(_))
     }
 
+    /// Whether something else is looked for what may begin in it.
+    pub const fn is_searched(&self) -> bool {
+        matches!(self, Self::Searching(_))
+    }
+
     /// Bytes that wait for more.
     pub fn memory(&self) -> usize {
         match self {
@@ -171,9 +176,8 @@ pub(super) fn search(bytes: &[u8]) -> Found {
     if let Some(at) = find_client_hello(bytes) {
         return Found::Tls(at);
     }
-    let line = bytes.split(|byte| *byte == b'\n').next();
-    let is_whole = line.is_some_and(|line| line.len() < bytes.len());
-    if is_whole && !bytes.starts_with(b"HTTP/") && http::probe(bytes) == Probe::Yes {
+    let is_request = http::probe(bytes) == Probe::Yes && !bytes.starts_with(b"HTTP/");
+    if is_request && bytes.contains(&b'\n') {
         return Found::Http;
     }
     Found::Nothing

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::decode::FrameInput;
-use crate::types::prefetch::prefetch;
+use crate::types::hints::prefetch;
 use crate::types::{Stamp, Tick};
 
 /// Lines of the cache in which a frame's headers lie.

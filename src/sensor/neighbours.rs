@@ -4,6 +4,7 @@
 //! (its link's own, a group's) and what a MAC address means (a virtual router's) cannot be seen of a pseudonym. Names are not told then.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -454,7 +455,7 @@ const fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// The kinds of a SYN's options in their order, as a number: the system decides them, and no program.
+/// The kinds of a SYN's options in their order, as a number that is the same in every run: the system decides them, and no program.
 fn stack(packet: &Packet<'_>) -> Option<u32> {
     const END: u8 = 0;
     const NOTHING: u8 = 1;
@@ -463,9 +464,9 @@ fn stack(packet: &Packet<'_>) -> Option<u32> {
     };
     let is_syn = segment.flags.has(TcpFlags::SYN) && !segment.flags.has(TcpFlags::ACK);
     let mut options = Some(segment.options).filter(|_| is_syn)?;
-    let mut kinds = Vec::with_capacity(8);
+    let mut kinds = FixedState::default().build_hasher();
     while let Some((kind, rest)) = options.split_first() {
-        kinds.push(*kind);
+        kinds.write_u8(*kind);
         options = match *kind {
             END => break,
             NOTHING => rest,
@@ -476,7 +477,7 @@ fn stack(packet: &Packet<'_>) -> Option<u32> {
         };
     }
     // The largest stands for frames that are sent: see above.
-    Some(crc32fast::hash(&kinds).min(u32::MAX - 1))
+    Some((kinds.finish() as u32).min(u32::MAX - 1))
 }
 
 #[cfg(test)]

@@ -555,8 +555,13 @@ impl Observer<Annotation> for Core {
             .as_ref()
             .map(|conversation| conversation.last);
         let stamp = last.filter(|_| !is_packets).unwrap_or(stamp);
+        let was_searched = flow.annotation.application.is_searched();
         let interest = self.stream_chunk(flow, side, chunk, stamp);
         let annotation = &mut flow.annotation;
+        if was_searched && annotation.application.is_searched() {
+            // Nothing is kept of it.
+            return interest;
+        }
         if is_packets && annotation.application.is_read() {
             annotation.conversation.get_or_insert_default().last = stamp;
         }

@@ -8,16 +8,16 @@
 //! * [`networks`]: sets of prefixes
 //! * [`packet`]: what the decoder hands on: one IP packet, unwrapped
 //! * [`counters`]: how refusals are counted
-//! * [`prefetch`]: memory that is looked at soon
+//! * [`hints`]: words about memory to the core and to the kernel
 //! * [`kept`]: figures that come back out of a file
 
 pub mod counters;
 pub mod flow_key;
 pub mod fqdn;
+pub mod hints;
 pub mod kept;
 pub mod networks;
 pub mod packet;
-pub mod prefetch;
 pub mod size;
 pub mod text;
 pub mod time;

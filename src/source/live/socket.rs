@@ -25,7 +25,7 @@ use super::interface::{self, Link};
 use super::{LiveError, LiveFrame, LiveOptions};
 use crate::source::{Head, LinkType};
 use crate::types::Timestamp;
-use crate::types::prefetch::prefetch_behind;
+use crate::types::hints::prefetch_behind;
 
 /// After this time the kernel hands over a block of the ring that is not full. It may take twice as long, so that a frame on a
 /// slow link is late by 80 ms at most.

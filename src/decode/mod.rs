@@ -22,6 +22,8 @@ mod transport;
 mod tunnels;
 mod wireless;
 
+use std::cell::Cell;
+
 use crate::counters;
 use crate::types::flow_key::Side;
 use crate::types::packet::TunnelKind;
@@ -114,7 +116,16 @@ pub type PacketSink<'s> = dyn FnMut(&Packet<'_>) + 's;
 #[derive(Debug, Default)]
 pub struct Decoder {
     fragments: Fragments,
+    /// Of frames that are not plain.
     counters: DecodeCounters,
+    plain: Plain,
+}
+
+/// Plain frames, of which nothing else is to be counted.
+#[derive(Debug, Default)]
+struct Plain {
+    frames: u64,
+    bytes: u64,
 }
 
 impl Decoder {
@@ -147,10 +158,20 @@ impl Decoder {
         sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
     ) -> Option<()> {
         plain::packet(frame, key_vlan, is_wanted, sink)?;
-        self.counters.frames += 1;
-        self.counters.bytes += u64::from(frame.wire_length);
-        self.counters.packets += 1;
+        self.plain.frames += 1;
+        self.plain.bytes += u64::from(frame.wire_length);
         Some(())
+    }
+
+    /// The key of the flow that the packet of a frame belongs to, where the frame is plain.
+    pub fn plain_key(frame: &FrameInput<'_>, key_vlan: bool) -> Option<FlowKey> {
+        let found = Cell::new(None);
+        let is_wanted = |key: &FlowKey| {
+            found.set(Some(*key));
+            false
+        };
+        plain::packet(frame, key_vlan, &is_wanted, &mut |_, _, _| ())?;
+        found.get()
     }
 
     /// The key of the flow that the packet of a plain frame belongs to, and the side that it shows; it may give one for another frame.
@@ -190,8 +211,20 @@ impl Decoder {
     }
 
     /// What was seen and refused so far.
-    pub const fn counters(&self) -> &DecodeCounters {
-        &self.counters
+    pub fn counters(&self) -> DecodeCounters {
+        let mut counters = self.plain_counters();
+        counters.add(&self.counters);
+        counters
+    }
+
+    /// The same of plain frames alone.
+    pub fn plain_counters(&self) -> DecodeCounters {
+        DecodeCounters {
+            frames: self.plain.frames,
+            bytes: self.plain.bytes,
+            packets: self.plain.frames,
+            ..DecodeCounters::default()
+        }
     }
 
     fn walk<'w, 's>(&'w mut self, stamp: Stamp, sink: &'w mut PacketSink<'s>) -> Walk<'w, 's> {

@@ -1,12 +1,15 @@
 //! Steps for several workers: whoever comes first to one reads it, for all.
 //!
-//! So no thread does nothing but read, and a worker that is ahead does what holds up the others. A worker that is too far ahead waits.
+//! So no thread does nothing but read, and a worker that is ahead does what holds up the others. A worker that is too far ahead waits. Who
+//! reads looks whose a plain frame is, as its headers are at hand: no other worker touches it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::frames::Frames;
 use super::reading::{Cutter, Reader};
+use super::road::Shares;
+use crate::decode::Decoder;
 use crate::types::{Tick, Timestamp};
 
 /// Steps that a worker may be ahead of the slowest.
@@ -34,6 +37,8 @@ pub(super) struct Feed<'r, 'e> {
 struct Source<'r, 'e> {
     reader: &'r mut Reader<'e>,
     cutter: Cutter,
+    shares: Shares,
+    key_vlan: bool,
     /// Frames of the last steps, as long as a worker may look at them.
     lent: VecDeque<Arc<Frames>>,
 }
@@ -49,12 +54,15 @@ struct Ready {
 }
 
 impl<'r, 'e> Feed<'r, 'e> {
-    /// What `reader` reads, for so many workers.
-    pub fn new(reader: &'r mut Reader<'e>, workers: usize) -> Self {
+    /// What `reader` reads, for workers with these shares.
+    pub fn new(reader: &'r mut Reader<'e>, shares: Shares, key_vlan: bool) -> Self {
+        let workers = shares.workers();
         Self {
             source: Mutex::new(Source {
                 reader,
                 cutter: Cutter::default(),
+                shares,
+                key_vlan,
                 lent: VecDeque::new(),
             }),
             ready: Mutex::new(Ready {
@@ -129,7 +137,13 @@ impl<'r, 'e> Feed<'r, 'e> {
 impl Source<'_, '_> {
     fn read(&mut self) -> Step {
         let mut frames = self.take_back();
-        let Self { reader, cutter, .. } = self;
+        let Self {
+            reader,
+            cutter,
+            shares,
+            key_vlan,
+            ..
+        } = self;
         let mut is_full = false;
         while !is_full {
             let goes_on = reader.next(&mut |group| {
@@ -137,7 +151,8 @@ impl Source<'_, '_> {
                     if let Some(tick) = cutter.frame(frame) {
                         frames.push_tick(tick);
                     }
-                    frames.push(frame);
+                    let key = Decoder::plain_key(frame, *key_vlan);
+                    frames.push(frame, key.map(|key| shares.owner(&key)));
                 }
                 is_full = cutter.is_full();
             });
@@ -165,7 +180,8 @@ impl Source<'_, '_> {
         let is_free = |frames: &Arc<Frames>| Arc::strong_count(frames) == 1;
         let free = self.lent.front().is_some_and(is_free);
         let free = free.then(|| self.lent.pop_front()).flatten();
-        let mut frames = free.and_then(Arc::into_inner).unwrap_or_default();
+        let frames = free.and_then(Arc::into_inner);
+        let mut frames = frames.unwrap_or_else(|| Frames::new(self.shares.workers()));
         frames.clear();
         frames
     }
@@ -208,15 +224,15 @@ mod tests {
         let mut told = |_: super::super::replay::Event<'_>| {};
         let replay = Replay::new(vec![path.clone()], Order::ByTime);
         let mut reader = Reader::new(replay, Arc::new(AtomicBool::new(false)), &mut told);
-        let feed = Feed::new(&mut reader, leaves.len());
+        let feed = Feed::new(&mut reader, Shares::new(leaves.len()), false);
         let work = |worker: usize, leaves: usize| {
             let (mut frames, mut ticks, mut has_end) = (0, 0, false);
             for step in 0..leaves {
                 let next = feed.next(worker);
                 let is_frame = |item: &&Item| matches!(item, Item::Frame(_));
-                let in_step = next.frames.items().iter().filter(is_frame).count();
+                let in_step = next.frames.items(worker).iter().filter(is_frame).count();
                 frames += in_step;
-                ticks += next.frames.items().len() - in_step;
+                ticks += next.frames.items(worker).len() - in_step;
                 has_end = next.end.is_some();
                 if has_end {
                     break;

@@ -1,4 +1,4 @@
-//! Frames on their way from the reader to all workers: copied once, into a buffer that is used again.
+//! Frames on their way from who reads to all workers: copied once, into a buffer that is used again.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub(super) enum Item {
 }
 
 /// A frame without its bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StoredFrame {
     stamp: Stamp,
     link_type: u16,
@@ -27,34 +27,56 @@ pub(super) struct StoredFrame {
     data: Range<usize>,
 }
 
-/// Items and the bytes of their frames.
-#[derive(Debug, Default)]
+/// The items of each worker, and the bytes of their frames.
+#[derive(Debug)]
 pub(super) struct Frames {
-    items: Vec<Item>,
+    items: Vec<Vec<Item>>,
     bytes: Vec<u8>,
 }
 
 impl Frames {
-    /// A tick begins.
-    pub fn push_tick(&mut self, tick: Tick) {
-        self.items.push(Item::Tick(tick));
+    /// None, for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            items: (0..workers).map(|_| Vec::new()).collect(),
+            bytes: Vec::new(),
+        }
     }
 
-    /// Copies a frame.
-    pub fn push(&mut self, frame: &FrameInput<'_>) {
+    /// A tick begins.
+    pub fn push_tick(&mut self, tick: Tick) {
+        for items in &mut self.items {
+            items.push(Item::Tick(tick));
+        }
+    }
+
+    /// Copies a frame, for its worker; `None`: for all.
+    pub fn push(&mut self, frame: &FrameInput<'_>, owner: Option<usize>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(frame.data);
-        self.items.push(Item::Frame(StoredFrame {
+        let stored = StoredFrame {
             stamp: frame.stamp,
             link_type: frame.link_type,
             wire_length: frame.wire_length,
             data: start..self.bytes.len(),
-        }));
+        };
+        match owner {
+            Some(owner) => {
+                if let Some(items) = self.items.get_mut(owner) {
+                    items.push(Item::Frame(stored));
+                }
+            }
+            None => {
+                for items in &mut self.items {
+                    items.push(Item::Frame(stored.clone()));
+                }
+            }
+        }
     }
 
-    /// The items, in order.
-    pub fn items(&self) -> &[Item] {
-        &self.items
+    /// The items of a worker, in order.
+    pub fn items(&self, worker: usize) -> &[Item] {
+        self.items.get(worker).map_or(&[], Vec::as_slice)
     }
 
     /// A frame with its bytes.
@@ -79,7 +101,7 @@ impl Frames {
 
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
-        self.items.clear();
+        self.items.iter_mut().for_each(Vec::clear);
         self.bytes.clear();
     }
 }

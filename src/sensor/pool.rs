@@ -10,7 +10,7 @@ use super::feed::{Feed, Step};
 use super::frames::Item;
 use super::gate::Gate;
 use super::reading::{Cutter, Reader};
-use super::road::Road;
+use super::road::{Road, Shares};
 use super::statistics::Counts;
 use super::worker::Made;
 use crate::flows::AT_ONCE;
@@ -59,9 +59,14 @@ pub(super) fn inline(reader: &mut Reader<'_>, mut road: Road, mut collector: Col
 }
 
 /// Several workers, each in a thread of its own, and what follows them in another.
-pub(super) fn threads(reader: &mut Reader<'_>, roads: Vec<Road>, collector: Collector) -> Ended {
+pub(super) fn threads(
+    reader: &mut Reader<'_>,
+    roads: Vec<Road>,
+    key_vlan: bool,
+    collector: Collector,
+) -> Ended {
     let gate = Gate::new(roads.len());
-    let feed = Feed::new(reader, roads.len());
+    let feed = Feed::new(reader, Shares::new(roads.len()), key_vlan);
     let (gate, feed) = (&gate, &feed);
     std::thread::scope(|scope| {
         let (mut joins, mut results) = (Vec::new(), Vec::new());
@@ -106,7 +111,7 @@ fn work(
 ) -> Timestamp {
     loop {
         let Step { frames, tick, end } = feed.next(index);
-        let mut groups = frames.items().chunks(AT_ONCE).peekable();
+        let mut groups = frames.items(index).chunks(AT_ONCE).peekable();
         while let Some(items) = groups.next() {
             frames.prefetch(groups.peek().copied().unwrap_or_default());
             road.look_ahead(items.iter().filter_map(|item| match item {

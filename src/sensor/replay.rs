@@ -124,7 +124,12 @@ fn run_into(
     let (collector, mut counts, now) = if workers == 1 {
         pool::inline(&mut reader, road(0), collector)
     } else {
-        pool::threads(&mut reader, (0..workers).map(road).collect(), collector)
+        pool::threads(
+            &mut reader,
+            (0..workers).map(road).collect(),
+            key_vlan,
+            collector,
+        )
     };
     let outcome = reader.finish(&mut counts);
     counts.add([

@@ -1,7 +1,7 @@
-//! The road of a replay's frames to one worker: each worker takes every frame apart, and keeps the packets of its flows.
+//! The road of a replay's frames to one worker, which takes them apart and keeps the packets of its flows.
 //!
-//! So nothing of a frame has to be known before it comes to its worker. To see that a plain frame is another worker's takes its headers
-//! and a hash; the few others are unwrapped by all workers, whose fragments stand alike.
+//! A plain frame comes to the worker of its flow alone ([`super::feed`]); the few others are unwrapped by all workers, whose fragments stand
+//! alike.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -24,12 +24,18 @@ pub(super) struct Road {
     key_vlan: bool,
 }
 
-/// Which flows are a worker's: by a hash of the key, the same for both directions, inside tunnels too.
+/// Which flows are whose: by a hash of the key, the same for both directions, inside tunnels too.
+#[derive(Clone, Debug)]
+pub(super) struct Shares {
+    workers: usize,
+    hasher: FixedState,
+}
+
+/// Which flows are a worker's.
 #[derive(Debug)]
 pub(super) struct Share {
     worker: usize,
-    workers: usize,
-    hasher: FixedState,
+    all: Shares,
 }
 
 impl Share {
@@ -37,17 +43,33 @@ impl Share {
     pub const fn new(worker: usize, workers: usize) -> Self {
         Self {
             worker,
-            workers,
-            hasher: FixedState::with_seed(SEED),
+            all: Shares::new(workers),
         }
     }
 
     #[inline]
     fn has(&self, key: &FlowKey) -> bool {
-        self.workers <= 1 || self.worker_of(key) == self.worker
+        self.all.workers <= 1 || self.all.owner(key) == self.worker
+    }
+}
+
+impl Shares {
+    /// Of so many workers.
+    pub const fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            hasher: FixedState::with_seed(SEED),
+        }
     }
 
-    fn worker_of(&self, key: &FlowKey) -> usize {
+    /// How many workers there are.
+    pub const fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The worker of a flow.
+    #[inline]
+    pub fn owner(&self, key: &FlowKey) -> usize {
         let mut hasher = self.hasher.build_hasher();
         key.digest(&mut hasher);
         let scaled = u128::from(hasher.finish()) * self.workers as u128;
@@ -125,12 +147,14 @@ impl Road {
         self.worker.give_back(empty);
     }
 
-    /// Every counter with its name. What decoders count is the same for all workers, so the first one tells it.
+    /// Every counter with its name. What decoders count of frames that are not plain is the same for all workers, so the first one tells it.
     pub fn counts(&self) -> Counts {
         let mut counts = self.worker.counts();
-        if self.share.worker == 0 {
-            counts.add(self.decoder.counters().iter());
-        }
+        let decoded = match self.share.worker {
+            0 => self.decoder.counters(),
+            _ => self.decoder.plain_counters(),
+        };
+        counts.add(decoded.iter());
         counts
     }
 

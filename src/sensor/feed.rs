@@ -1,10 +1,10 @@
-//! Steps for several workers: whoever comes first to one reads it, for all.
+//! Frames for several workers, in parts: whoever finds none behind the part at hand reads the next one, for all.
 //!
-//! So no thread does nothing but read, and a worker that is ahead does what holds up the others. A worker that is too far ahead waits. Who
-//! reads looks whose a plain frame is, as its headers are at hand: no other worker touches it.
+//! So no thread does nothing but read, and while one reads the others have work. They may not be far apart in packet time ([`super::gate`]):
+//! parts are small. Who reads looks whose a plain frame is, as its headers are at hand: no other worker touches it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::frames::Frames;
 use super::reading::{Cutter, Reader};
@@ -12,41 +12,45 @@ use super::road::Shares;
 use crate::decode::Decoder;
 use crate::types::{Tick, Timestamp};
 
-/// Steps that a worker may be ahead of the slowest.
-const MOST_AHEAD: usize = 4;
+/// Parts that a worker may be ahead of the slowest.
+const MOST_AHEAD: usize = 8;
+/// Frames of a part.
+const PART_FRAMES: usize = 512;
 
 /// Frames that are worked on at once, by all workers.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(super) struct Part {
     pub frames: Arc<Frames>,
     /// The tick in which they end.
     pub tick: Tick,
+    /// A step ends with them.
+    pub ends_step: bool,
     /// The end of input, and when that is.
     pub end: Option<Timestamp>,
 }
 
-/// Where workers get their steps.
+/// Where workers get their parts.
 pub(super) struct Feed<'r, 'e> {
     source: Mutex<Source<'r, 'e>>,
     ready: Mutex<Ready>,
-    /// A step was taken by the last worker that had not.
+    /// A part was taken by the last worker that had not.
     moved: Condvar,
 }
 
-/// What makes steps.
+/// What makes parts.
 struct Source<'r, 'e> {
     reader: &'r mut Reader<'e>,
     cutter: Cutter,
     shares: Shares,
     key_vlan: bool,
-    /// Frames of the last steps, as long as a worker may look at them.
+    /// Frames of the last parts, as long as a worker may look at them.
     lent: VecDeque<Arc<Frames>>,
 }
 
-/// Steps that were read.
+/// Parts that were read.
 struct Ready {
     /// Those that not every worker has taken.
-    steps: VecDeque<Step>,
+    parts: VecDeque<Part>,
     /// Number of the first of them.
     first: usize,
     /// How many each worker has taken.
@@ -66,7 +70,7 @@ impl<'r, 'e> Feed<'r, 'e> {
                 lent: VecDeque::new(),
             }),
             ready: Mutex::new(Ready {
-                steps: VecDeque::new(),
+                parts: VecDeque::new(),
                 first: 0,
                 taken: vec![0; workers],
             }),
@@ -74,25 +78,51 @@ impl<'r, 'e> Feed<'r, 'e> {
         }
     }
 
-    /// The next step of a worker. The last one has an end; no more may be asked for.
-    pub fn next(&self, worker: usize) -> Step {
+    /// The next part for a worker, behind which another one lies ready or is read. The last one has an end; no more may be asked for.
+    pub fn next(&self, worker: usize) -> Part {
+        let part = self.wait(worker);
+        if part.end.is_none() {
+            self.read_ahead(worker);
+        }
+        part
+    }
+
+    /// Reads a part, where the worker has none before it, nobody else reads, and there is room.
+    pub fn read_ahead(&self, worker: usize) {
+        if locked(&self.ready).is_read_for(worker) {
+            return;
+        }
+        let mut source = match self.source.try_lock() {
+            Ok(source) => source,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let ready = locked(&self.ready);
+        if !ready.is_read_for(worker) && !ready.is_full() {
+            drop(ready);
+            let part = source.read();
+            locked(&self.ready).parts.push_back(part);
+        }
+    }
+
+    fn wait(&self, worker: usize) -> Part {
         loop {
-            if let Some(step) = self.take(worker) {
-                return step;
+            if let Some(part) = self.take(worker) {
+                return part;
             }
             let mut source = locked(&self.source);
             // Another worker may have read it in the meantime.
-            if let Some(step) = self.take(worker) {
-                return step;
+            if let Some(part) = self.take(worker) {
+                return part;
             }
-            if locked(&self.ready).steps.len() < MOST_AHEAD {
-                let step = source.read();
-                locked(&self.ready).steps.push_back(step);
+            if !locked(&self.ready).is_full() {
+                let part = source.read();
+                locked(&self.ready).parts.push_back(part);
                 continue;
             }
             drop(source);
             let ready = locked(&self.ready);
-            let is_full = |ready: &mut Ready| ready.steps.len() >= MOST_AHEAD;
+            let is_full = |ready: &mut Ready| ready.is_full();
             drop(
                 self.moved
                     .wait_while(ready, is_full)
@@ -110,22 +140,21 @@ impl<'r, 'e> Feed<'r, 'e> {
         self.forget(ready);
     }
 
-    fn take(&self, worker: usize) -> Option<Step> {
+    fn take(&self, worker: usize) -> Option<Part> {
         let mut ready = locked(&self.ready);
-        let taken = ready.taken.get(worker).copied()?;
-        let step = ready.steps.get(taken.checked_sub(ready.first)?)?.clone();
+        let part = ready.of(worker)?.clone();
         if let Some(taken) = ready.taken.get_mut(worker) {
             *taken += 1;
         }
         self.forget(ready);
-        Some(step)
+        Some(part)
     }
 
-    /// Steps that every worker has taken are forgotten.
+    /// Parts that every worker has taken are forgotten.
     fn forget(&self, mut ready: MutexGuard<'_, Ready>) {
         let slowest = ready.taken.iter().min().copied().unwrap_or_default();
-        let passed = slowest.saturating_sub(ready.first).min(ready.steps.len());
-        ready.steps.drain(..passed);
+        let passed = slowest.saturating_sub(ready.first).min(ready.parts.len());
+        ready.parts.drain(..passed);
         ready.first += passed;
         drop(ready);
         if passed > 0 {
@@ -134,8 +163,24 @@ impl<'r, 'e> Feed<'r, 'e> {
     }
 }
 
+impl Ready {
+    /// The next one for a worker.
+    fn of(&self, worker: usize) -> Option<&Part> {
+        let taken = self.taken.get(worker)?;
+        self.parts.get(taken.checked_sub(self.first)?)
+    }
+
+    fn is_read_for(&self, worker: usize) -> bool {
+        self.of(worker).is_some()
+    }
+
+    fn is_full(&self) -> bool {
+        self.parts.len() >= MOST_AHEAD
+    }
+}
+
 impl Source<'_, '_> {
-    fn read(&mut self) -> Step {
+    fn read(&mut self) -> Part {
         let mut frames = self.take_back();
         let Self {
             reader,
@@ -144,8 +189,8 @@ impl Source<'_, '_> {
             key_vlan,
             ..
         } = self;
-        let mut is_full = false;
-        while !is_full {
+        let (mut is_full, mut read) = (false, 0);
+        while !is_full && read < PART_FRAMES {
             let goes_on = reader.next(&mut |group| {
                 for frame in group {
                     if let Some(tick) = cutter.frame(frame) {
@@ -154,23 +199,25 @@ impl Source<'_, '_> {
                     let key = Decoder::plain_key(frame, *key_vlan);
                     frames.push(frame, key.map(|key| shares.owner(&key)));
                 }
+                read += group.len();
                 is_full = cutter.is_full();
             });
             if !goes_on {
                 let (last, now) = cutter.finish();
                 last.into_iter().for_each(|tick| frames.push_tick(tick));
-                return self.lend(frames, Some(now));
+                return self.lend(frames, true, Some(now));
             }
         }
-        self.lend(frames, None)
+        self.lend(frames, is_full, None)
     }
 
-    fn lend(&mut self, frames: Frames, end: Option<Timestamp>) -> Step {
+    fn lend(&mut self, frames: Frames, ends_step: bool, end: Option<Timestamp>) -> Part {
         let frames = Arc::new(frames);
         self.lent.push_back(Arc::clone(&frames));
-        Step {
+        Part {
             frames,
             tick: self.cutter.tick(),
+            ends_step,
             end,
         }
     }
@@ -238,7 +285,7 @@ mod tests {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(((step + worker) % 3) as u64));
-                assert!(locked(&feed.ready).steps.len() <= MOST_AHEAD);
+                assert!(locked(&feed.ready).parts.len() <= MOST_AHEAD);
             }
             feed.leave(worker);
             (frames, ticks, has_end)

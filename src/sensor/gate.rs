@@ -32,13 +32,18 @@ impl Gate {
         }
     }
 
-    /// `worker` has left every tick before `tick`; returns once all others have left every tick before the one before it.
-    pub fn enter(&self, worker: usize, tick: Tick) {
+    /// `worker` has left every tick before `tick`; whether all others have left every tick before the one before it.
+    pub fn is_open(&self, worker: usize, tick: Tick) -> bool {
         self.leave(worker, tick.0.saturating_sub(1));
-        let needed = tick.0.saturating_sub(2);
-        if self.all_left(needed) {
+        self.all_left(tick.0.saturating_sub(2))
+    }
+
+    /// As [`Self::is_open`]; returns once that is so.
+    pub fn enter(&self, worker: usize, tick: Tick) {
+        if self.is_open(worker, tick) {
             return;
         }
+        let needed = tick.0.saturating_sub(2);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.all_left(needed) {

@@ -6,7 +6,7 @@
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::collector::Collector;
-use super::feed::{Feed, Step};
+use super::feed::{Feed, Part};
 use super::frames::Item;
 use super::gate::Gate;
 use super::reading::{Cutter, Reader};
@@ -110,7 +110,12 @@ fn work(
     results: &Sender<StepResult>,
 ) -> Timestamp {
     loop {
-        let Step { frames, tick, end } = feed.next(index);
+        let Part {
+            frames,
+            tick,
+            ends_step,
+            end,
+        } = feed.next(index);
         let mut groups = frames.items(index).chunks(AT_ONCE).peekable();
         while let Some(items) = groups.next() {
             frames.prefetch(groups.peek().copied().unwrap_or_default());
@@ -122,7 +127,10 @@ fn work(
                 match item {
                     Item::Tick(tick) => {
                         road.note_answers();
-                        gate.enter(index, *tick);
+                        if !gate.is_open(index, *tick) {
+                            feed.read_ahead(index);
+                            gate.enter(index, *tick);
+                        }
                         road.begin_tick(*tick);
                     }
                     Item::Frame(stored) => road.frame(&frames.frame(stored)),
@@ -136,6 +144,9 @@ fn work(
             // As two ticks later: every answer of every worker is known.
             gate.enter(index, Tick(tick.0.saturating_add(2)));
             road.finish(now);
+        }
+        if !ends_step {
+            continue;
         }
         let result = StepResult {
             made: road.take(),

@@ -276,7 +276,7 @@ mod tests {
             let (mut frames, mut ticks, mut has_end) = (0, 0, false);
             for step in 0..leaves {
                 let next = feed.next(worker);
-                let is_frame = |item: &&Item| matches!(item, Item::Frame(_));
+                let is_frame = |item: &&Item| matches!(item, Item::Own(_) | Item::Other(_));
                 let in_step = next.frames.items(worker).iter().filter(is_frame).count();
                 frames += in_step;
                 ticks += next.frames.items(worker).len() - in_step;

@@ -1,7 +1,5 @@
 //! Frames on their way from who reads to all workers: copied once, into a buffer that is used again.
 
-use std::ops::Range;
-
 use crate::decode::FrameInput;
 use crate::types::hints::prefetch;
 use crate::types::{Stamp, Tick};
@@ -14,8 +12,10 @@ const HEADER_LINES: usize = 2;
 pub(super) enum Item {
     /// A tick begins.
     Tick(Tick),
-    /// A frame.
-    Frame(StoredFrame),
+    /// A plain frame of a flow of this worker.
+    Own(StoredFrame),
+    /// A frame that is not plain: for all workers.
+    Other(StoredFrame),
 }
 
 /// A frame without its bytes.
@@ -24,7 +24,8 @@ pub(super) struct StoredFrame {
     stamp: Stamp,
     link_type: u16,
     wire_length: u32,
-    data: Range<usize>,
+    /// Where its bytes begin, and how many there are.
+    data: (u32, u32),
 }
 
 /// The items of each worker, and the bytes of their frames.
@@ -52,23 +53,23 @@ impl Frames {
 
     /// Copies a frame, for its worker; `None`: for all.
     pub fn push(&mut self, frame: &FrameInput<'_>, owner: Option<usize>) {
-        let start = self.bytes.len();
+        let data = (self.bytes.len() as u32, frame.data.len() as u32);
         self.bytes.extend_from_slice(frame.data);
         let stored = StoredFrame {
             stamp: frame.stamp,
             link_type: frame.link_type,
             wire_length: frame.wire_length,
-            data: start..self.bytes.len(),
+            data,
         };
         match owner {
             Some(owner) => {
                 if let Some(items) = self.items.get_mut(owner) {
-                    items.push(Item::Frame(stored));
+                    items.push(Item::Own(stored));
                 }
             }
             None => {
                 for items in &mut self.items {
-                    items.push(Item::Frame(stored.clone()));
+                    items.push(Item::Other(stored.clone()));
                 }
             }
         }
@@ -81,11 +82,20 @@ impl Frames {
 
     /// A frame with its bytes.
     pub fn frame(&self, stored: &StoredFrame) -> FrameInput<'_> {
+        let (start, length) = (stored.data.0 as usize, stored.data.1 as usize);
         FrameInput {
             stamp: stored.stamp,
             link_type: stored.link_type,
             wire_length: stored.wire_length,
-            data: self.bytes.get(stored.data.clone()).unwrap_or_default(),
+            data: self.bytes.get(start..start + length).unwrap_or_default(),
+        }
+    }
+
+    /// That of an item, where it is one.
+    pub fn frame_of(&self, item: &Item) -> Option<FrameInput<'_>> {
+        match item {
+            Item::Own(stored) | Item::Other(stored) => Some(self.frame(stored)),
+            Item::Tick(_) => None,
         }
     }
 
@@ -93,8 +103,8 @@ impl Frames {
     /// could guess.
     pub fn prefetch(&self, items: &[Item]) {
         for item in items {
-            if let Item::Frame(stored) = item {
-                prefetch(self.frame(stored).data, HEADER_LINES);
+            if let Some(frame) = self.frame_of(item) {
+                prefetch(frame.data, HEADER_LINES);
             }
         }
     }

@@ -119,10 +119,7 @@ fn work(
         let mut groups = frames.items(index).chunks(AT_ONCE).peekable();
         while let Some(items) = groups.next() {
             frames.prefetch(groups.peek().copied().unwrap_or_default());
-            road.look_ahead(items.iter().filter_map(|item| match item {
-                Item::Frame(stored) => Some(frames.frame(stored)),
-                Item::Tick(_) => None,
-            }));
+            road.look_ahead(items.iter().filter_map(|item| frames.frame_of(item)));
             for item in items {
                 match item {
                     Item::Tick(tick) => {
@@ -133,7 +130,8 @@ fn work(
                         }
                         road.begin_tick(*tick);
                     }
-                    Item::Frame(stored) => road.frame(&frames.frame(stored)),
+                    Item::Own(stored) => road.frame(&frames.frame(stored)),
+                    Item::Other(stored) => road.unwrap(&frames.frame(stored)),
                 }
             }
         }

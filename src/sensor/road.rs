@@ -105,20 +105,26 @@ impl Road {
         });
     }
 
-    /// A frame.
+    /// A frame, plain or not: of a plain one the flow is this worker's.
     #[inline]
     pub fn frame(&mut self, frame: &FrameInput<'_>) {
-        let (share, worker) = (&self.share, &mut self.worker);
-        let is_wanted = &|key: &FlowKey| share.has(key);
-        let plain =
-            self.decoder
-                .plain(frame, self.key_vlan, is_wanted, &mut |packet, key, side| {
-                    worker.packet_of(packet, key, side);
-                });
-        if plain.is_none() {
-            let (decoder, mut end) = self.parts();
-            decoder.unwrap(*frame, &mut |packet| end.packet(packet));
+        let worker = &mut self.worker;
+        let plain = &mut |packet: &Packet<'_>, key: &FlowKey, side| {
+            worker.packet_of(packet, key, side);
+        };
+        let decoder = &mut self.decoder;
+        if decoder
+            .plain(frame, self.key_vlan, &|_| true, plain)
+            .is_none()
+        {
+            self.unwrap(frame);
         }
+    }
+
+    /// A frame that is not plain.
+    pub fn unwrap(&mut self, frame: &FrameInput<'_>) {
+        let (decoder, mut end) = self.parts();
+        decoder.unwrap(*frame, &mut |packet| end.packet(packet));
     }
 
     /// What was answered is in the table that all workers share: before a tick is left.

@@ -147,8 +147,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     // What a live run gives up.
     ("landlock", &["sensor"]),
     ("seccompiler", &["sensor"]),
-    // Locks and polls on open files, a thread's priority, capabilities.
-    ("rustix", &["sinks", "sensor", "offline"]),
+    // Locks and polls on open files, a thread's priority, capabilities; advice on memory.
+    ("rustix", &["types", "sinks", "sensor", "offline"]),
     ("rustls", &["sinks"]),
     ("crossbeam_channel", &["sensor"]),
     ("signal_hook", &["sensor"]),

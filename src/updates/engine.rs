@@ -334,12 +334,9 @@ impl Engine {
         let host = self.host_of(&ended.contact);
         let reached = self.products.reached_from(endpoint);
         let mut owned: Vec<AccessKey> = reached
-            .flat_map(|endpoint| keys_of((host, client, endpoint)))
-            .filter(|key| {
-                self.accesses
-                    .get(key)
-                    .is_some_and(|open| open.has_flow(flow) || open.ongoing.contains(&flow))
-            })
+            .flat_map(|endpoint| of_endpoint(&self.accesses, (host, client, endpoint)))
+            .filter(|(_, open)| open.has_flow(flow) || open.ongoing.contains(&flow))
+            .map(|(key, _)| *key)
             .collect();
         owned.sort_by_key(|key| self.accesses.get(key).map(|open| open.end));
         for key in &owned {
@@ -588,20 +585,20 @@ impl Engine {
     }
 }
 
-/// The keys of all roles of one client and endpoint.
-fn keys_of(
+/// The accesses of all roles of one client and endpoint, role by role.
+fn of_endpoint(
+    accesses: &BTreeMap<AccessKey, OpenAccess>,
     (host, client, endpoint): (HostKey, IpAddr, EndpointId),
-) -> impl Iterator<Item = AccessKey> {
-    let roles = Role::WORDS.iter().map(|(role, _)| *role);
-    roles.flat_map(move |role| {
-        [false, true].map(|is_guess| AccessKey {
-            host,
-            client,
-            endpoint,
-            role,
-            is_guess,
-        })
-    })
+) -> impl Iterator<Item = (&AccessKey, &OpenAccess)> {
+    let first = AccessKey {
+        client,
+        endpoint,
+        ..AccessKey::first_of(host)
+    };
+    let at_endpoint = move |(key, _): &(&AccessKey, _)| {
+        (key.host, key.client, key.endpoint) == (host, client, endpoint)
+    };
+    accesses.range(first..).take_while(at_endpoint)
 }
 
 /// A hash with a fixed seed: ids are equal in every replay.

@@ -10,7 +10,7 @@ use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
 use super::super::hosts::HostKey;
 use super::super::verdict::{Confidence, Evidence, Verdict};
 use super::timers::{Closing, TimerKey};
-use super::{ENTRY_BYTES, Engine, OutputSink, hash, keys_of, reweigh};
+use super::{ENTRY_BYTES, Engine, OutputSink, hash, of_endpoint, reweigh};
 use crate::types::{Endpoint, Timestamp};
 
 /// A name that was asked.
@@ -175,9 +175,9 @@ impl Engine {
         });
         let reached = self.products.reached_from(key.1);
         let first = reached
-            .flat_map(|endpoint| keys_of((key.0, client, endpoint)))
-            .filter(|key| self.accesses.contains_key(key))
-            .min_by_key(|key| self.accesses.get(key).map(|open| open.start));
+            .flat_map(|endpoint| of_endpoint(&self.accesses, (key.0, client, endpoint)))
+            .min_by_key(|(_, open)| open.start)
+            .map(|(key, _)| *key);
         if let Some(open) = first.and_then(|key| self.accesses.get_mut(&key)) {
             return open.note(Evidence::Fallback);
         }

@@ -89,8 +89,8 @@ pub struct Piece<'a> {
     pub is_last: bool,
 }
 
-/// The first bytes of a stream, as long as they are few: a hash of them all, which can be taken in parts. The lower half of the 32 bits of
-/// FNV-1a (by G. Fowler, L. C. Noll and K.-P. Vo): one byte that differs is always seen.
+/// The first bytes of a stream, as long as they are few: a hash of them all, which can be taken in parts. Of two that differ it does not
+/// tell one in 65,536 from the other. The lower half of the 32 bits of FNV-1a (by G. Fowler, L. C. Noll and K.-P. Vo).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head(u16);
 
@@ -103,14 +103,20 @@ impl Head {
     /// With the bytes of a segment behind them, up to `end`; `lost`: bytes that were not captured.
     #[inline]
     pub fn with(self, bytes: &[u8], lost: u64, end: u64) -> Self {
-        if end > RESTARTABLE as u64 || self == Self::UNKNOWN {
+        if end > RESTARTABLE as u64 {
             return Self::default();
         }
-        if lost > 0 {
+        if lost > 0 || self == Self::UNKNOWN {
             return Self::UNKNOWN;
         }
-        let add = |hash: u16, byte: &u8| (hash ^ u16::from(*byte)).wrapping_mul(Self::PRIME);
-        Self(bytes.iter().fold(self.0 ^ Self::BASIS, add) ^ Self::BASIS)
+        bytes.iter().fold(self, |head, byte| head.and(*byte))
+    }
+
+    #[inline]
+    const fn and(self, byte: u8) -> Self {
+        let hash = (self.0 ^ Self::BASIS ^ byte as u16).wrapping_mul(Self::PRIME) ^ Self::BASIS;
+        // The one value that stands for something else.
+        Self(if hash == Self::UNKNOWN.0 { 0 } else { hash })
     }
 
     /// Whether `bytes` may be those.
@@ -543,6 +549,29 @@ mod tests {
         reader.push(0, b"ab", true);
         reader.acknowledged(9, 1);
         assert_eq!(reader.finish(), "ab <end>");
+    }
+
+    #[test]
+    fn first_bytes_are_known_again_in_whatever_parts_they_come() {
+        let head = |parts: &[&[u8]]| {
+            let add = |(head, end): (Head, usize), part: &&[u8]| {
+                let end = end + part.len();
+                (head.with(part, 0, end as u64), end)
+            };
+            parts.iter().fold((Head::default(), 0), add).0
+        };
+        // The hash of the second would stand for bytes that are not known.
+        for bytes in [b"\x16\x03\x01\x02\x00".as_slice(), b"RVG", b"RVGabc"] {
+            for at in 0..=bytes.len() {
+                let (first, second) = bytes.split_at(at);
+                assert!(head(&[first, second]).may_be(bytes), "{bytes:?} {at}");
+                assert!(at == 0 || !head(&[first]).may_be(bytes) || at == bytes.len());
+            }
+        }
+        assert!(!head(&[b"abcd"]).may_be(b"abce"));
+        let cut = head(&[b"ab"]).with(b"c", 2, 5);
+        assert!(cut.with(b"de", 0, 7).may_be(b"nothing"));
+        assert_eq!(cut.with(b"de", 0, 65), Head::default(), "too many");
     }
 
     #[test]

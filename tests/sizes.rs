@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Capture, of_kind, text};
-use made::{Download, Mirror, Told};
+use made::{Download, Mirror, Told, request_behind_a_hole};
 use serde_json::Value;
 
 const FIVE_GIGABYTES: Download = Download {
@@ -64,6 +64,14 @@ fn has(update: &Value, evidence: &str) -> bool {
         .unwrap()
         .iter()
         .any(|word| word == evidence)
+}
+
+#[test]
+fn what_is_understood_at_the_end_bears_the_packet_that_brought_it() {
+    let told = request_behind_a_hole(THREE_MEGABYTES);
+    let request = of_kind(&told.records, "http").next().unwrap();
+    assert_eq!(request["pcap_cnt"], 4, "{request}");
+    assert_eq!(request["timestamp"], "2023-11-14T22:13:20.004000+0000");
 }
 
 #[test]

@@ -548,22 +548,21 @@ impl Observer<Annotation> for Core {
         chunk: Chunk<'_>,
         stamp: Stamp,
     ) -> Interest {
+        let last = flow.annotation.conversation.as_ref();
+        let last = last.map(|conversation| conversation.last);
         let is_packets = matches!(self.cause, Cause::Packet(_));
-        let last = flow
-            .annotation
-            .conversation
-            .as_ref()
-            .map(|conversation| conversation.last);
         let stamp = last.filter(|_| !is_packets).unwrap_or(stamp);
         let was_searched = flow.annotation.application.is_searched();
         let interest = self.stream_chunk(flow, side, chunk, stamp);
         let annotation = &mut flow.annotation;
-        if was_searched && annotation.application.is_searched() {
-            // Nothing is kept of it.
-            return interest;
-        }
-        if is_packets && annotation.application.is_read() {
+        if annotation.application.is_read() {
             annotation.conversation.get_or_insert_default().last = stamp;
+        } else if let Some(conversation) = &mut annotation.conversation {
+            conversation.last = stamp;
+        }
+        if was_searched && annotation.application.is_searched() {
+            // Nothing is kept of the stream.
+            return interest;
         }
         self.weigh(flow, interest)
     }

@@ -111,6 +111,21 @@ impl Download {
     }
 }
 
+/// A client alone: something that is no HTTP, a segment that is not on the mirror, and a request behind it, the fourth frame. So the request
+/// waits for what is missing until the flow ends.
+pub(crate) fn request_behind_a_hole(download: Download) -> Told {
+    const BANNER: [u8; 100] = [b'-'; 100];
+    const MISSED: u32 = 50;
+    let mut tap = Tap::new(download);
+    let here = 1_001;
+    tap.segment(true, SYN, (here - 1, 0), &[], 0);
+    tap.segment(true, ACK, (here, 1), &[], 0);
+    tap.segment(true, ACK, (here, 1), &BANNER, BANNER.len() as u32);
+    let behind = here + BANNER.len() as u32 + MISSED;
+    tap.segment(true, ACK, (behind, 1), REQUEST, REQUEST.len() as u32);
+    tap.finish(0)
+}
+
 /// The mirror port, and the sensor behind it.
 struct Tap {
     download: Download,

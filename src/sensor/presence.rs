@@ -223,16 +223,15 @@ impl Core {
         let mut kept = flow.annotation.seen.take();
         let mut new = Seen::default();
         let seen = kept.as_deref_mut().unwrap_or(&mut new);
-        self.look_as_seen(flow, seen, life);
-        if life == Life::GoesOn {
-            flow.annotation.seen = kept.or_else(|| Some(Box::new(new)));
-        }
+        let is_told = self.look_as_seen(flow, seen, life);
+        let is_kept = is_told && life == Life::GoesOn;
+        flow.annotation.seen = kept.or_else(|| is_kept.then(|| Box::new(new)));
     }
 
-    /// As [`Self::look_at`], of a flow of which that was told before.
-    fn look_as_seen(&mut self, flow: &mut Flow<Annotation>, seen: &mut Seen, life: Life) {
+    /// As [`Self::look_at`], of a flow of which that was told before; whether something more is told now.
+    fn look_as_seen(&mut self, flow: &mut Flow<Annotation>, seen: &mut Seen, life: Life) -> bool {
         let Some(look) = self.bring(flow, seen) else {
-            return;
+            return false;
         };
         let hour = self.presence.minute.floor(HOUR);
         if seen.hour != hour {
@@ -240,7 +239,8 @@ impl Core {
         }
         let is_first = !std::mem::replace(&mut seen.is_counted, true);
         if flow.annotation.protocol == Some(AppProtocol::Dns) {
-            return self.look_at_lookup(flow, look.client, is_first);
+            self.look_at_lookup(flow, look.client, is_first);
+            return true;
         }
         let is_tunnel = self.is_tunnel(flow);
         let (payload, unseen, gaps) = losses(flow, seen);
@@ -275,6 +275,7 @@ impl Core {
                 self.tell_young_now(flow, false);
             }
         }
+        true
     }
 
     /// A flow of lookups: it is none of the client's flows, and shows that its questions are on the mirror.

@@ -4,7 +4,6 @@
 //! (its link's own, a group's) and what a MAC address means (a virtual router's) cannot be seen of a pseudonym. Names are not told then.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -455,18 +454,21 @@ const fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// The kinds of a SYN's options in their order, as a number that is the same in every run: the system decides them, and no program.
+/// The kinds of a SYN's options in their order, as a number, which the next run of the sensor is told: the system decides them, and no program.
 fn stack(packet: &Packet<'_>) -> Option<u32> {
     const END: u8 = 0;
     const NOTHING: u8 = 1;
+    /// A TCP header has room for so many bytes of them (RFC 9293 section 3.1).
+    const MOST_OPTIONS: usize = 40;
     let Transport::Tcp(segment) = packet.transport else {
         return None;
     };
     let is_syn = segment.flags.has(TcpFlags::SYN) && !segment.flags.has(TcpFlags::ACK);
     let mut options = Some(segment.options).filter(|_| is_syn)?;
-    let mut kinds = FixedState::default().build_hasher();
+    let (mut kinds, mut count) = ([0; MOST_OPTIONS], 0);
     while let Some((kind, rest)) = options.split_first() {
-        kinds.write_u8(*kind);
+        *kinds.get_mut(count)? = *kind;
+        count += 1;
         options = match *kind {
             END => break,
             NOTHING => rest,
@@ -477,7 +479,8 @@ fn stack(packet: &Packet<'_>) -> Option<u32> {
         };
     }
     // The largest stands for frames that are sent: see above.
-    Some((kinds.finish() as u32).min(u32::MAX - 1))
+    let kinds = kinds.get(..count).unwrap_or_default();
+    Some(crc32fast::hash(kinds).min(u32::MAX - 1))
 }
 
 #[cfg(test)]

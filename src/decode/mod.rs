@@ -142,22 +142,21 @@ impl Decoder {
     /// Pushes every IP packet of `frame` into `sink`, the outer before the inner.
     pub fn decode(&mut self, frame: FrameInput<'_>, sink: &mut impl FnMut(&Packet<'_>)) {
         let plain = &mut |packet: &Packet<'_>, _: &FlowKey, _| sink(packet);
-        if self.plain(&frame, false, &|_| true, plain).is_none() {
+        if self.plain(&frame, false, plain).is_none() {
             self.unwrap(frame, sink);
         }
     }
 
-    /// As [`Self::decode`], where the frame is plain: `sink` is told the key of the packet's flow, and the side that it shows, as well; it is
-    /// told nothing of a flow that is not wanted. `None`, and nothing has happened, where the frame is not plain.
+    /// As [`Self::decode`], where the frame is plain: `sink` is told the key of the packet's flow, and the side that it shows, as well. `None`,
+    /// and nothing has happened, where the frame is not plain.
     #[inline]
     pub fn plain(
         &mut self,
         frame: &FrameInput<'_>,
         key_vlan: bool,
-        is_wanted: &impl Fn(&FlowKey) -> bool,
         sink: &mut impl FnMut(&Packet<'_>, &FlowKey, Side),
     ) -> Option<()> {
-        plain::packet(frame, key_vlan, is_wanted, sink)?;
+        plain::packet(frame, key_vlan, &|_| true, sink)?;
         self.plain.frames += 1;
         self.plain.bytes += u64::from(frame.wire_length);
         Some(())

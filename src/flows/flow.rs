@@ -127,6 +127,8 @@ pub struct Flow<A> {
     pub(super) leaving: Option<EndReason>,
 }
 
+const _: () = assert!(std::mem::offset_of!(Flow<u64>, annotation) == BUSY_LINES * 64);
+
 impl<A: Default> Flow<A> {
     pub(super) fn new(
         key: FlowKey,

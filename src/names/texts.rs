@@ -123,8 +123,10 @@ impl Texts {
 
     /// Brings the texts with this hash into the core's cache, where their index is there: the beginning, which is nearly always all.
     pub fn touch_texts(&self, hash: u64) -> u64 {
-        let bucket = self.index.line(hash as usize);
-        let slots = bucket.iter().filter(|_| self.used.has(hash));
+        if !self.used.has(hash) {
+            return 0;
+        }
+        let slots = self.index.line(hash as usize).iter();
         let slots = slots.map(|slot| slot.load(Ordering::Relaxed));
         let texts = slots.filter(|slot| *slot != 0 && slot & !POSITION_MASK == tag(hash));
         let lines = texts.flat_map(|slot| [slot, slot + LINE as u64]);

@@ -33,7 +33,7 @@ impl Used {
         word.load(Ordering::Relaxed) & bit != 0
     }
 
-    /// Whether one of the places around that of a hash was used, which is in the same page then.
+    /// Whether one of the places around that of a hash was used: nearly always they are in one page.
     pub fn has_near(&self, hash: u64) -> bool {
         let (word, _) = self.bit(hash);
         word.load(Ordering::Relaxed) != 0

@@ -87,7 +87,8 @@ impl<'r, 'e> Feed<'r, 'e> {
         part
     }
 
-    /// Reads a part, where the worker has none before it, nobody else reads, and there is room.
+    /// Reads a part, where the worker has none before it, nobody else reads, and there is room. Not to be asked for once the worker has the
+    /// last one.
     pub fn read_ahead(&self, worker: usize) {
         if locked(&self.ready).is_read_for(worker) {
             return;

@@ -32,15 +32,15 @@ impl Gate {
         }
     }
 
-    /// `worker` has left every tick before `tick`; whether all others have left every tick before the one before it.
-    pub fn is_open(&self, worker: usize, tick: Tick) -> bool {
+    /// `worker` has left every tick before `tick`; whether all others have left every tick before the one before it, so that it may go on.
+    pub fn try_enter(&self, worker: usize, tick: Tick) -> bool {
         self.leave(worker, tick.0.saturating_sub(1));
         self.all_left(tick.0.saturating_sub(2))
     }
 
-    /// As [`Self::is_open`]; returns once that is so.
+    /// As [`Self::try_enter`]; returns once that is so.
     pub fn enter(&self, worker: usize, tick: Tick) {
-        if self.is_open(worker, tick) {
+        if self.try_enter(worker, tick) {
             return;
         }
         let needed = tick.0.saturating_sub(2);

@@ -124,8 +124,10 @@ fn work(
                 match item {
                     Item::Tick(tick) => {
                         road.note_answers();
-                        if !gate.is_open(index, *tick) {
-                            feed.read_ahead(index);
+                        if !gate.try_enter(index, *tick) {
+                            if end.is_none() {
+                                feed.read_ahead(index);
+                            }
                             gate.enter(index, *tick);
                         }
                         road.begin_tick(*tick);

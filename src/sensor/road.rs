@@ -98,10 +98,10 @@ impl Road {
 
     /// These frames come soon: where there are many flows, theirs are fetched from memory all at once.
     pub fn look_ahead<'d>(&self, frames: impl Iterator<Item = FrameInput<'d>>) {
-        let (share, key_vlan) = (&self.share, self.key_vlan);
+        let key_vlan = self.key_vlan;
         self.worker.look_ahead(|| {
             let keys = frames.filter_map(move |frame| Decoder::flow_key(&frame, key_vlan));
-            keys.map(|(key, _)| key).filter(|key| share.has(key))
+            keys.map(|(key, _)| key)
         });
     }
 
@@ -113,10 +113,7 @@ impl Road {
             worker.packet_of(packet, key, side);
         };
         let decoder = &mut self.decoder;
-        if decoder
-            .plain(frame, self.key_vlan, &|_| true, plain)
-            .is_none()
-        {
+        if decoder.plain(frame, self.key_vlan, plain).is_none() {
             self.unwrap(frame);
         }
     }

@@ -22,14 +22,16 @@ pub fn prefetch_behind(bytes: &[u8], lines: usize) {
 }
 
 /// The kernel gives memory that nobody has touched in large pages, where it has them: a core finds its way in a large table sooner. For
-/// tables that are filled from one end, as a large page is resident as a whole.
+/// tables that are filled from one end, or filled all over soon, as a large page is resident as a whole.
 pub fn large_pages<T>(memory: &[T]) {
-    /// That of the kernel's calls; large ones are of 2 MiB.
+    /// That of the kernel's calls.
     const PAGE: usize = 4_096;
+    /// A large one, on most machines.
+    const LARGE_PAGE: usize = 2 << 20;
     let range = memory.as_ptr_range();
     let skipped = range.start.cast::<u8>().align_offset(PAGE);
     let length = size_of_val(memory).saturating_sub(skipped) / PAGE * PAGE;
-    if length == 0 {
+    if length < LARGE_PAGE {
         return;
     }
     let start = range.start.cast::<u8>().wrapping_add(skipped);

@@ -346,7 +346,7 @@ impl Road {
             ..
         } = self;
         let key_vlan = router.key_vlan();
-        let plain = decoder.plain(&input, key_vlan, &|_| true, &mut |packet, key, side| {
+        let plain = decoder.plain(&input, key_vlan, &mut |packet, key, side| {
             router.plain(worker, packet, key, side);
         });
         if plain.is_none() {

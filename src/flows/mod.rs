@@ -42,7 +42,7 @@ use crate::types::packet::UdpDatagram;
 use crate::types::{Packet, Stamp, Timestamp};
 
 /// Packets that are looked ahead for at once.
-pub const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 32;
 
 /// Whether an observer wants more of a stream or of a flow's datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -101,8 +101,7 @@ impl<'r, 'e> Feed<'r, 'e> {
         let ready = locked(&self.ready);
         if !ready.is_read_for(worker) && !ready.is_full() {
             drop(ready);
-            let part = source.read();
-            locked(&self.ready).parts.push_back(part);
+            self.read(&mut source);
         }
     }
 
@@ -117,8 +116,7 @@ impl<'r, 'e> Feed<'r, 'e> {
                 return part;
             }
             if !locked(&self.ready).is_full() {
-                let part = source.read();
-                locked(&self.ready).parts.push_back(part);
+                self.read(&mut source);
                 continue;
             }
             drop(source);
@@ -130,6 +128,12 @@ impl<'r, 'e> Feed<'r, 'e> {
                     .unwrap_or_else(PoisonError::into_inner),
             );
         }
+    }
+
+    /// Reads a part for all workers.
+    fn read(&self, source: &mut Source<'r, 'e>) {
+        let part = source.read();
+        locked(&self.ready).parts.push_back(part);
     }
 
     /// Whatever ends a worker, nobody waits for it any more.

@@ -93,6 +93,7 @@ impl Texts {
         }
         let bucket = self.index.line(hash as usize);
         if !self.used.note(hash) {
+            // Nothing stands there, which is not looked at.
             return Some(self.enter(text, hash, &bucket[0]));
         }
         let found = bucket.iter().find(|slot| self.slot_holds(slot, hash, text));

@@ -90,12 +90,31 @@ impl<R: Read> Buffer<R> {
         self.bytes.get(self.taken..self.start).unwrap_or_default()
     }
 
-    /// Hands the window to `pass`, and takes as much of its front as that says; what it saw stays there as long as it borrows from it.
-    pub fn pass<'a>(&'a mut self, pass: impl FnOnce(&'a [u8]) -> usize) {
-        let passed = pass(self.bytes.get(self.start..self.end).unwrap_or_default());
-        let start = (self.start + passed).min(self.end);
-        self.offset += (start - self.start) as u64;
-        (self.taken, self.start) = (start, start);
+    /// Takes records off the front of the window, at most `most`, as long as `record` finds one that lies there as a whole (what it is, its
+    /// bytes, and what is behind it) and `take` says yes to it; how many. Their bytes stay there as long as somebody borrows them.
+    #[inline]
+    pub fn pass<'a, T>(
+        &'a mut self,
+        most: usize,
+        record: impl Fn(&'a [u8]) -> Option<(T, &'a [u8], &'a [u8])>,
+        mut take: impl FnMut(T, &'a [u8]) -> bool,
+    ) -> u64 {
+        let window = self.bytes.get(self.start..self.end).unwrap_or_default();
+        let (mut rest, mut records) = (window, 0);
+        for _ in 0..most {
+            let Some((head, bytes, behind)) = record(rest) else {
+                break;
+            };
+            if !take(head, bytes) {
+                break;
+            }
+            rest = behind;
+            records += 1;
+        }
+        self.offset += (window.len() - rest.len()) as u64;
+        self.start = self.end - rest.len();
+        self.taken = self.start;
+        records
     }
 
     /// Bytes taken so far.

@@ -138,7 +138,8 @@ impl CaptureFile {
         }
     }
 
-    /// Goes on by at most `most` plain frames that were read already and that `take` says yes to: see [`pcap::Reader::pass`].
+    /// Goes on by at most `most` plain frames that were read already and that `take` says yes to: see [`pcap::Reader::pass`] and
+    /// [`pcapng::Reader::pass`].
     #[inline]
     pub(super) fn pass<'a>(
         &'a mut self,
@@ -147,7 +148,8 @@ impl CaptureFile {
     ) {
         match &mut self.format {
             Format::Pcap(reader) => reader.pass(most, take),
-            Format::Pcapng(_) | Format::Snoop(_) => {}
+            Format::Pcapng(reader) => reader.pass(most, take),
+            Format::Snoop(_) => {}
         }
     }
 

@@ -141,21 +141,8 @@ impl<R: Read> Reader<R> {
         most: usize,
         take: &mut impl FnMut(Head, &'a [u8]) -> bool,
     ) {
-        let (form, frames) = (self.form, &mut self.frames);
-        self.buffer.pass(|window| {
-            let mut rest = window;
-            for _ in 0..most {
-                let Some((head, data, behind)) = form.plain(rest) else {
-                    break;
-                };
-                if !take(head, data) {
-                    break;
-                }
-                rest = behind;
-                *frames += 1;
-            }
-            window.len() - rest.len()
-        });
+        let form = self.form;
+        self.frames += self.buffer.pass(most, |records| form.plain(records), take);
     }
 
     /// The bytes of the frame that `advance` found.
@@ -339,7 +326,7 @@ impl Form {
     }
 }
 
-const fn number32(bytes: [u8; 4], big_endian: bool) -> u32 {
+pub(super) const fn number32(bytes: [u8; 4], big_endian: bool) -> u32 {
     if big_endian {
         u32::from_be_bytes(bytes)
     } else {

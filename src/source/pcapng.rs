@@ -11,7 +11,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::buffer::{Buffer, Fill};
-use super::pcap::{integer16, integer32};
+use super::pcap::{integer16, integer32, number32};
 use super::{Head, LinkType, MAX_FRAME, SourceCounters, SourceError};
 use crate::types::Timestamp;
 
@@ -23,6 +23,8 @@ const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 /// Type, length, length again.
 const ENVELOPE: usize = 12;
+/// What stands in front of a frame.
+const PACKET_HEADER: usize = 28;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Options of an interface.
 const OPTION_END: u16 = 0;
@@ -121,6 +123,29 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(None)
+    }
+
+    /// Goes on by at most `most` enhanced packet blocks without any oddity that lie in the window as a whole, as nearly every one does, and
+    /// that `take` says yes to: what the file says of the frame, and its bytes.
+    #[inline]
+    pub(super) fn pass<'a>(
+        &'a mut self,
+        most: usize,
+        take: &mut impl FnMut(Head, &'a [u8]) -> bool,
+    ) {
+        let (interfaces, big_endian) = (&self.interfaces, self.big_endian);
+        let last = &mut self.last;
+        self.frames += self.buffer.pass(
+            most,
+            |blocks| plain(blocks, interfaces, big_endian),
+            |head, data| {
+                let is_taken = take(head, data);
+                if is_taken {
+                    *last = head.timestamp;
+                }
+                is_taken
+            },
+        );
     }
 
     /// The bytes of the frame that `advance` found.
@@ -287,7 +312,7 @@ impl<R: Read> Reader<R> {
             time: Some(u64::from(self.field(12)) << 32 | u64::from(self.field(16))),
             captured: self.field(20),
             wire: self.field(24),
-            start: 28,
+            start: PACKET_HEADER,
         })
     }
 
@@ -317,6 +342,42 @@ impl<R: Read> Reader<R> {
             what,
         }
     }
+}
+
+/// The enhanced packet block at the front, where it is there as a whole and nothing is odd about it: its head, its frame, and what is behind.
+#[inline]
+fn plain<'a>(
+    blocks: &'a [u8],
+    interfaces: &[Interface],
+    big_endian: bool,
+) -> Option<(Head, &'a [u8], &'a [u8])> {
+    let (fields, _) = blocks.first_chunk::<PACKET_HEADER>()?.as_chunks();
+    let fields: &[[u8; 4]; PACKET_HEADER / 4] = fields.first_chunk()?;
+    let [kind, length, interface, high, low, captured, wire] =
+        fields.map(|field| number32(field, big_endian));
+    let interface = interfaces.get(interface as usize)?;
+    let is_plain = kind == ENHANCED_PACKET
+        && length % 4 == 0
+        && length as usize <= MAX_FRAME
+        && captured > 0
+        && captured <= wire
+        && (interface.snap_length == 0 || captured <= interface.snap_length);
+    let (block, behind) = blocks
+        .split_at_checked(length as usize)
+        .filter(|_| is_plain)?;
+    let (block, trailer) = block.split_last_chunk()?;
+    if number32(*trailer, big_endian) != length {
+        return None;
+    }
+    let (data, _) = block
+        .get(PACKET_HEADER..)?
+        .split_at_checked(captured as usize)?;
+    let head = Head {
+        timestamp: interface.clock.time(u64::from(high) << 32 | u64::from(low)),
+        link_type: interface.link_type,
+        wire_length: wire,
+    };
+    Some((head, data, behind))
 }
 
 const fn is_read(kind: u32) -> bool {
@@ -386,6 +447,12 @@ impl Clock {
     }
 
     fn time(&self, count: u64) -> Timestamp {
+        // As nearly all clocks count, there is nothing to divide.
+        let nanos = self.nanos_per_unit.filter(|_| self.offset_seconds == 0);
+        let nanos = nanos.and_then(|nanos| i64::try_from(count.checked_mul(nanos)?).ok());
+        if let Some(nanos) = nanos {
+            return Timestamp::from_nanos(nanos);
+        }
         let seconds = i64::try_from(count / self.units).unwrap_or(i64::MAX);
         let rest = count % self.units;
         let nanos = match self.nanos_per_unit {

@@ -136,22 +136,25 @@ impl Replay {
         Some(Ok(()))
     }
 
-    /// Goes on by at most `most` plain frames of the only file that is read at the moment, as long as `take` says yes to one: what the file
-    /// says of it, its number, and its bytes. None, and nothing happens, where there is more to look at.
+    /// Goes on by at most `most` plain frames of the file whose turn it is, as long as they come before those of every other file and `take`
+    /// says yes to one: what the file says of it, its number, and its bytes. None, and nothing happens, where there is more to look at.
     #[inline]
     pub(super) fn pass<'a>(
         &'a mut self,
         most: usize,
         take: &mut impl FnMut(Head, Stamp, &'a [u8]) -> bool,
     ) {
-        let is_alone =
-            self.waiting.is_empty() && self.pending.is_empty() && self.failures.is_empty();
+        let reached = self.pending.front().and_then(|pending| pending.first);
+        let next = self.waiting.peek().map(|Reverse(open)| open.place());
         let current = self.current.as_mut();
-        let Some(open) = current.filter(|_| is_alone && self.is_taken) else {
+        let Some(open) = current.filter(|_| self.is_taken && self.failures.is_empty()) else {
             return;
         };
-        let Self { number, .. } = self;
+        let number = &mut self.number;
         let (origin, in_origin, last) = (open.origin, &mut open.number, &mut open.head);
+        let is_next = |at: Timestamp| {
+            reached.is_none_or(|first| at < first) && next.is_none_or(|next| (at, origin) < next)
+        };
         open.file.pass(most, &mut |head, data| {
             let stamp = Stamp {
                 timestamp: head.timestamp,
@@ -160,7 +163,7 @@ impl Replay {
                 number_in_origin: *in_origin + 1,
                 origin,
             };
-            let is_taken = take(head, stamp, data);
+            let is_taken = is_next(head.timestamp) && take(head, stamp, data);
             if is_taken {
                 (*number, *in_origin, *last) = (stamp.number, stamp.number_in_origin, head);
             }
@@ -383,13 +386,31 @@ mod tests {
         [header, seconds.iter().flat_map(frame).collect()].concat()
     }
 
-    /// (second, file, number in the file) of every frame, and every failure.
+    /// (second, file, number in the file) of every frame, and every failure; what plain frames are passed at once changes nothing.
     fn run(files: Vec<PathBuf>, order: Order) -> (Vec<(i64, u16, u64)>, Vec<String>) {
+        let outcome = run_passing(files.clone(), order, 0);
+        for most in [1, 2, 16] {
+            assert_eq!(run_passing(files.clone(), order, most), outcome, "{most}");
+        }
+        outcome
+    }
+
+    fn run_passing(
+        files: Vec<PathBuf>,
+        order: Order,
+        most: usize,
+    ) -> (Vec<(i64, u16, u64)>, Vec<String>) {
         let (mut frames, mut failures) = (Vec::new(), Vec::new());
         let mut replay = Replay::new(files, order);
-        while let Some(next) = replay.next() {
-            match next {
-                Ok(frame) => {
+        loop {
+            replay.pass(most, &mut |head, stamp, _| {
+                let second = head.timestamp.seconds_and_nanos().0;
+                frames.push((second, stamp.origin, stamp.number_in_origin));
+                assert_eq!(stamp.number, frames.len() as u64);
+                true
+            });
+            match replay.next() {
+                Some(Ok(frame)) => {
                     frames.push((
                         frame.head.timestamp.seconds_and_nanos().0,
                         frame.origin,
@@ -397,7 +418,8 @@ mod tests {
                     ));
                     assert_eq!(frame.number, frames.len() as u64);
                 }
-                Err(error) => failures.push(error.to_string()),
+                Some(Err(error)) => failures.push(error.to_string()),
+                None => break,
             }
         }
         assert!(replay.next().is_none());

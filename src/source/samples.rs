@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use super::capture::Input;
-use super::{CaptureFile, SourceCounters, SourceError};
+use super::{CaptureFile, Head, SourceCounters, SourceError};
 
 /// Byte order of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +183,21 @@ pub(super) struct Outcome {
     pub(super) counters: SourceCounters,
 }
 
-/// Reads a file to its end or its error.
+/// Reads a file to its end or its error; what plain frames are passed at once changes nothing.
 pub(super) fn read(bytes: &[u8]) -> Outcome {
+    let outcome = read_passing(bytes, 0);
+    for most in [1, 3, 16] {
+        let passing = read_passing(bytes, most);
+        assert_eq!(passing.frames, outcome.frames, "{most} at once");
+        assert_eq!(
+            format!("{:?} {:?}", passing.error, passing.counters),
+            format!("{:?} {:?}", outcome.error, outcome.counters)
+        );
+    }
+    outcome
+}
+
+fn read_passing(bytes: &[u8], most: usize) -> Outcome {
     let mut outcome = Outcome {
         frames: Vec::new(),
         error: None,
@@ -198,14 +211,17 @@ pub(super) fn read(bytes: &[u8]) -> Outcome {
             return outcome;
         }
     };
+    let seen = |head: Head, data: &[u8]| {
+        let nanos = head.timestamp.as_nanos();
+        (nanos, head.link_type.0, head.wire_length, data.to_vec())
+    };
     loop {
+        file.pass(most, &mut |head, data| {
+            outcome.frames.push(seen(head, data));
+            true
+        });
         match file.advance() {
-            Ok(Some(head)) => outcome.frames.push((
-                head.timestamp.as_nanos(),
-                head.link_type.0,
-                head.wire_length,
-                file.data().to_vec(),
-            )),
+            Ok(Some(head)) => outcome.frames.push(seen(head, file.data())),
             Ok(None) => break,
             Err(error) => {
                 outcome.error = Some(error);

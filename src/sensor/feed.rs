@@ -121,10 +121,11 @@ impl<'r, 'e> Feed<'r, 'e> {
             }
             drop(source);
             let ready = locked(&self.ready);
-            let is_full = |ready: &mut Ready| ready.is_full();
+            // Whoever made room may have filled it since.
+            let must_wait = |ready: &mut Ready| ready.is_full() && !ready.is_read_for(worker);
             drop(
                 self.moved
-                    .wait_while(ready, is_full)
+                    .wait_while(ready, must_wait)
                     .unwrap_or_else(PoisonError::into_inner),
             );
         }
@@ -271,7 +272,8 @@ mod tests {
     }
 
     /// What each worker saw of all steps, until it leaves behind `leaves` of them: frames, ticks, whether the end came.
-    fn seen(name: &str, leaves: [usize; 3]) -> Vec<(usize, usize, bool)> {
+    /// `has_pauses`: each is slow at times, and never for long.
+    fn seen(name: &str, leaves: [usize; 3], has_pauses: bool) -> Vec<(usize, usize, bool)> {
         let path = capture(name, 30_000);
         let mut told = |_: super::super::replay::Event<'_>| {};
         let replay = Replay::new(vec![path.clone()], Order::ByTime);
@@ -289,7 +291,9 @@ mod tests {
                 if has_end {
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(((step + worker) % 3) as u64));
+                if has_pauses {
+                    std::thread::sleep(Duration::from_millis(((step + worker) % 3) as u64));
+                }
                 assert!(locked(&feed.ready).parts.len() <= MOST_AHEAD);
             }
             feed.leave(worker);
@@ -313,12 +317,20 @@ mod tests {
     #[test]
     fn every_worker_sees_every_frame() {
         let all = (30_000, 301, true);
-        assert_eq!(seen("all", [usize::MAX; 3]), [all; 3]);
+        assert_eq!(seen("all", [usize::MAX; 3], true), [all; 3]);
+    }
+
+    #[test]
+    fn workers_that_wait_for_one_another_all_come_to_the_end() {
+        for _ in 0..100 {
+            let all = (30_000, 301, true);
+            assert_eq!(seen("waiting", [usize::MAX; 3], false), [all; 3]);
+        }
     }
 
     #[test]
     fn a_worker_that_leaves_holds_nobody_up() {
-        let seen = seen("leaves", [1, usize::MAX, usize::MAX]);
+        let seen = seen("leaves", [1, usize::MAX, usize::MAX], true);
         assert!(!seen[0].2);
         assert_eq!(seen[1..], [(30_000, 301, true); 2]);
     }

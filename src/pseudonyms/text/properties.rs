@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use data_encoding::{BASE32_NOPAD, BASE32HEX_NOPAD, BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use proptest::prelude::{
-    ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+    ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
+    proptest,
 };
 
 use crate::pseudonyms::Pseudonyms;
@@ -52,6 +53,15 @@ fn rewritten(pseudonyms: &Pseudonyms, text: &str) -> String {
         || text.to_owned(),
         |other| String::from_utf8(other).unwrap(),
     )
+}
+
+/// One pseudonym of 32,768 reads, forwards or backwards as in reverse DNS, as a link-local address, which is always a client's.
+fn may_be_link_local(pseudonym: IpAddr) -> bool {
+    let IpAddr::V4(pseudonym) = pseudonym else {
+        return false;
+    };
+    let [a, b, c, d] = pseudonym.octets();
+    pseudonym.is_link_local() || Ipv4Addr::from([d, c, b, a]).is_link_local()
 }
 
 fn client() -> impl Strategy<Value = IpAddr> {
@@ -143,6 +153,7 @@ proptest! {
         prop_assert_eq!(compared(&other), compared(&expected));
         prop_assert!(!other.contains(&NOTATIONS[notation](&client.to_string())));
         // Once is enough.
+        prop_assume!(!may_be_link_local(pseudonyms.address(client)));
         prop_assert_eq!(rewritten(&pseudonyms, &other), other);
     }
 

@@ -85,6 +85,13 @@ impl PacketClock {
         self.now
     }
 
+    /// It is at least `time`, at which a frame counted; gives the time that it is.
+    pub fn reach(&mut self, time: Timestamp) -> Timestamp {
+        let now = self.now.map_or(time, |now| now.max(time));
+        self.now = Some(now);
+        now
+    }
+
     /// The time that it is now; `None` before the first frame.
     pub const fn now(&self) -> Option<Timestamp> {
         self.now

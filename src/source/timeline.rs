@@ -139,8 +139,10 @@ impl Timeline {
         }
         let frame = Held::new(frame, now);
         let is_confirmed = self.clock.counters().jumps > jumps;
+        let mut frame = frame;
         if agreeing.is_none_or(|frames| frames == 1) {
-            self.release(is_confirmed, before);
+            let latest = self.release(is_confirmed, before);
+            frame = frame.at(self.clock.reach(latest));
         }
         if agreeing.is_some() {
             self.held.push(frame);
@@ -177,8 +179,8 @@ impl Timeline {
         None
     }
 
-    /// The frames held count at their own times, or, where what they claim was wrong, at the time before.
-    fn release(&mut self, is_confirmed: bool, before: Timestamp) {
+    /// The frames held count at their own times, or, where what they claim was wrong, at the time before; gives the time of the last.
+    fn release(&mut self, is_confirmed: bool, before: Timestamp) -> Timestamp {
         let mut now = before;
         for held in self.held.drain(..) {
             if is_confirmed {
@@ -186,6 +188,7 @@ impl Timeline {
             }
             self.ready.push_back(held.at(now));
         }
+        now
     }
 
     /// At the end a jump is believed where two frames agree on it.
@@ -315,6 +318,14 @@ mod tests {
             [5, 10_000, 10_000, 10_002, 10_003]
         );
         assert_eq!(times(&[5, 10_000, 10_000]), [5, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn time_does_not_run_back_where_a_jump_is_confirmed_out_of_order() {
+        assert_eq!(
+            times(&[5, 10_000, 10_002, 10_001, 10_003]),
+            [5, 10_000, 10_002, 10_002, 10_003]
+        );
     }
 
     #[test]

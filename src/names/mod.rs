@@ -45,7 +45,7 @@ use chains::{Chain, Chains, Hashes};
 use key::{Key, Place, Subject};
 use table::{Node, Table};
 use texts::TextId;
-use times::Times;
+use times::{Times, span_of};
 
 /// Most live names of a server that are kept under the server alone; with more, the server alone says nothing.
 const MAX_NAMES_OF_A_SERVER: usize = 4;
@@ -299,11 +299,11 @@ impl Names {
             .answered(nodes, moment)
             .filter_map(|(node, answered)| self.candidate(node.text, answered))
             .collect();
-        // Of one tick the earliest answer counts, as within an entry: there may be several of one name.
+        // Of half a second the earliest answer counts, as within an entry: there may be several of one name.
         told.sort_by(|a, b| {
             let place = |candidate: &Candidate| {
                 let answered = candidate.answered;
-                (Reverse(answered.tick()), answered)
+                (Reverse(span_of(answered)), answered)
             };
             (place(a), &a.chain).cmp(&(place(b), &b.chain))
         });

@@ -149,22 +149,17 @@ fn address(number: u8) -> IpAddr {
     }
 }
 
-/// Who was answered which server for which name through which alias, and in which quarter of a second.
+/// Who was answered which server for which name through which alias, and in which half of a second.
 type Answer = (u8, u8, u8, u8, u8);
 
-fn learn(names: &Names, (client, server, name, alias, quarter): Answer) {
+fn learn(names: &Names, (client, server, name, alias, half): Answer) {
     let chain = [format!("n{name}.example"), format!("alias-{alias}.example")];
     let chain = &chain[..1 + usize::from(alias > 0)];
-    names.learn(
-        address(client),
-        address(100 + server),
-        chain,
-        moment(quarter),
-    );
+    names.learn(address(client), address(100 + server), chain, moment(half));
 }
 
-fn moment(quarter: u8) -> Timestamp {
-    Timestamp::from_nanos(i64::from(quarter) * 250_000_000)
+fn moment(half: u8) -> Timestamp {
+    Timestamp::from_nanos(i64::from(half) * 500_000_000)
 }
 
 /// By name, when last before `moment`, of those of whom `is_wanted` says so.
@@ -175,10 +170,10 @@ fn expected(
 ) -> BTreeMap<String, Timestamp> {
     let mut last = BTreeMap::new();
     for answer in answers.iter().filter(|answer| is_wanted(answer)) {
-        let (_, _, name, _, quarter) = *answer;
-        if quarter <= until {
+        let (_, _, name, _, half) = *answer;
+        if half <= until {
             let known = last.entry(format!("n{name}.example")).or_insert(moment(0));
-            *known = moment(quarter).max(*known);
+            *known = moment(half).max(*known);
         }
     }
     last
@@ -190,7 +185,7 @@ fn found(candidates: Vec<Candidate>) -> BTreeMap<String, Timestamp> {
 }
 
 proptest! {
-    /// Four quarters, so that an entry keeps all times; four names, so that those of a server are complete.
+    /// Four halves of seconds, so that an entry keeps all times; four names, so that those of a server are complete.
     #[test]
     fn look_ups_tell_what_a_plain_list_tells(
         answers in prop::collection::vec((0..5_u8, 0..4_u8, 0..4_u8, 0..2_u8, 0..4_u8), 0..120),
@@ -223,16 +218,16 @@ proptest! {
     fn answers_that_are_noted_together_teach_what_they_teach_one_by_one(
         mut answers in prop::collection::vec((0..3_u8, 0..3_u8, 0..12_u8, 0..2_u8, 0..40_u8), 0..200),
     ) {
-        answers.sort_by_key(|(.., quarter)| *quarter);
+        answers.sort_by_key(|(.., half)| *half);
         let [alone, together] = [(); 2].map(|()| Names::new(NamesOptions::default()));
         let mut waiting = Answers::of_worker();
         for answer in &answers {
             learn(&alone, *answer);
-            let (client, server, name, alias, quarter) = *answer;
+            let (client, server, name, alias, half) = *answer;
             let chain = [format!("n{name}.example"), format!("alias-{alias}.example")];
             let chain = chain.iter().take(1 + usize::from(alias > 0)).map(String::as_str);
             let led = std::iter::once(address(100 + server));
-            waiting.push(&together, (address(client), moment(quarter)), chain, led);
+            waiting.push(&together, (address(client), moment(half)), chain, led);
         }
         together.note_all(&mut waiting);
         prop_assert!(waiting.is_empty());

@@ -6,12 +6,15 @@ use crate::types::Timestamp;
 
 /// Times that an entry keeps.
 pub const KEPT_TIMES: usize = 4;
+/// Of so much time one is kept. All of them reach back over a second and a half, also where a name is answered all the time: a look back comes
+/// up to three ticks after its moment in a replay and seven live, and by then another worker may be ahead.
+const SPAN: Duration = Duration::from_millis(500);
 /// A slot that holds none: it sorts before every time.
 const NO_TIME: u64 = 0;
 
 /// Times as words that sort as they do, in no order.
 ///
-/// Of a tick the earliest is kept, and of all those of the newest ticks: whatever the order in which they come.
+/// Of half a second the earliest is kept, and of all those of the newest halves: whatever the order in which they come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times(pub(super) [u64; KEPT_TIMES]);
 
@@ -64,15 +67,21 @@ impl Times {
     /// The slot that `time` belongs into, what it holds, and what it is to hold; `None`: it is to be forgotten.
     pub(super) fn slot_for(&self, time: Timestamp) -> Option<(usize, u64, u64)> {
         let new = word_of(time);
-        let of_its_tick =
-            |(_, word): &(usize, &u64)| **word != NO_TIME && time_of(**word).tick() == time.tick();
+        let of_its_span = |(_, word): &(usize, &u64)| {
+            **word != NO_TIME && span_of(time_of(**word)) == span_of(time)
+        };
         let slots = || self.0.iter().enumerate();
-        if let Some((index, known)) = slots().find(of_its_tick) {
+        if let Some((index, known)) = slots().find(of_its_span) {
             return (new < *known).then_some((index, *known, new));
         }
         let (index, oldest) = slots().min_by_key(|(_, word)| **word)?;
         (*oldest < new).then_some((index, *oldest, new))
     }
+}
+
+/// The half of a second in which a moment lies, by its begin.
+pub const fn span_of(time: Timestamp) -> Timestamp {
+    time.floor(SPAN)
 }
 
 /// The shift by half the range keeps times before 1970 in order.
@@ -94,20 +103,34 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_ticks_are_kept_whatever_the_order() {
-        let times = [100, 130, 250, -300, 420, 777, 901];
+    fn the_newest_halves_of_seconds_are_kept_whatever_the_order() {
+        let times = [500, 650, 1_250, -1_500, 2_100, 3_885, 4_505];
         let kept = |times: &[i64]| {
             let times = times.iter().map(|time| at(*time));
             let mut kept: Vec<_> = times.fold(Times::default(), Times::with).iter().collect();
             kept.sort_unstable();
             kept
         };
-        let expected = [250, 420, 777, 901].map(at);
+        let expected = [1_250, 2_100, 3_885, 4_505].map(at);
         assert_eq!(kept(&times), expected);
         let mut reversed = times;
         reversed.reverse();
         assert_eq!(kept(&reversed), expected);
-        assert_eq!(kept(&[130, 100]), [at(100)], "of a tick the earliest");
+        assert_eq!(
+            kept(&[830, 500]),
+            [at(500)],
+            "of half a second the earliest"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_answered_all_the_time_is_known_as_of_a_second_ago() {
+        let all = (0..100).fold(Times::default(), |times, tick| times.with(at(tick * 100)));
+        let as_of = |moment| all.as_of(at(moment), Duration::from_secs(60));
+        assert_eq!(
+            [8_900, 9_170].map(as_of),
+            [Some(at(8_500)), Some(at(9_000))]
+        );
     }
 
     #[test]

@@ -199,8 +199,10 @@ impl Worker {
             since: core.presence.since.unwrap_or(start),
             clients,
         };
+        // At the end two minutes are told at once: those of all workers come minute by minute.
+        let ordinal = start.since(Timestamp::EPOCH).as_secs() / MINUTE.as_secs();
         core.tell_at(
-            Key::of_boundary(time, Kind::Coverage, 0, 0),
+            Key::of_boundary(time, Kind::Coverage, ordinal, 0),
             Fact::Presence(Box::new(minute)),
         );
     }

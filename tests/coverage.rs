@@ -134,6 +134,13 @@ const HIDDEN: &[Row] = &[
         "requests have the names",
     ),
     (
+        "refused-proxy",
+        CAMPUS,
+        "complete",
+        "proxy",
+        "requests have the names",
+    ),
+    (
         "apt-cacher",
         CAMPUS,
         "complete",

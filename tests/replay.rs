@@ -498,8 +498,47 @@ const UPDATES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "no-answer",
+        &[
+            "apt check: refused ftp.jp.debian.org by http",
+            "apt check: unanswered ftp.jp.debian.org by http",
+            "apt check: unanswered ftp.jp.debian.org by http",
+        ],
+    ),
+    (
+        "parts",
+        &[
+            "apt download: checked ftp.jp.debian.org by http",
+            "apt download: downloaded ftp.jp.debian.org by http",
+            "apt download: partial ftp.jp.debian.org by http",
+            "apt download: partial ftp.jp.debian.org by http",
+            "firefox download: checked download.mozilla.org by http",
+            "firefox download: checked download.mozilla.org by http",
+            "firefox download: partial download.mozilla.org by http",
+        ],
+    ),
+    (
         "peer-cache",
         &["windows-update check: checked fe2.update.microsoft.com by tls"],
+    ),
+    (
+        "refused-proxy",
+        &[
+            "apt check: refused ftp.jp.debian.org by http",
+            "chrome-omaha-updater check: refused update.googleapis.com by http",
+            "firefox check: checked aus5.mozilla.org by tls",
+            "firefox download: refused download.mozilla.org by http",
+        ],
+    ),
+    (
+        "refused-tls",
+        &[
+            "firefox check: refused aus5.mozilla.org by tls",
+            "firefox check: refused aus5.mozilla.org by tls",
+            "firefox check: refused aus5.mozilla.org by tls",
+            "firefox check: refused aus5.mozilla.org by tls",
+            "firefox check: unanswered aus5.mozilla.org by tls",
+        ],
     ),
     // Questions are those of the campus resolver.
     (

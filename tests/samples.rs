@@ -68,7 +68,6 @@ const NOT_SHOWN: &[Exception] = &[
         "no 5-tuple comes back without SYN",
     ),
     ("flow", "tcp.state=syn_recv", "none ends in this state"),
-    ("flow", "tcp.state=fin_wait2", "none ends in this state"),
     ("update", "update.cut", "no value is long enough"),
     (
         "update",

@@ -71,6 +71,11 @@ const EXCEPTIONS: &[Exception] = &[
         "question and request came before the capture",
     ),
     (
+        "no-answer",
+        "GET *: 0 with 0 bytes, told is  with 0 bytes",
+        "curl writes 0 where no status came",
+    ),
+    (
         "one-sided-client",
         "GET /pub/update.mar: 200 with 6000 bytes, told is  with 0 bytes",
         "no packet of the server is on the mirror",
@@ -99,6 +104,16 @@ const EXCEPTIONS: &[Exception] = &[
         "quic-migration",
         "quic download.mozilla.org is named download.mozilla.org by dns",
         "as above: DNS names it",
+    ),
+    (
+        "refused-proxy",
+        "tls update.googleapis.com is named update.googleapis.com by http",
+        "the proxy refused CONNECT, so no hello followed",
+    ),
+    (
+        "refused-proxy",
+        "tls update.googleapis.com has the sni ",
+        "as above",
     ),
     (
         "shared-address",
@@ -576,6 +591,11 @@ const LOOKUP_EXCEPTIONS: &[Exception] = &[
         "proxy",
         "198.51.100.80 *: 1 times, told 0 times",
         "only the way between client and proxy is on the mirror",
+    ),
+    (
+        "refused-proxy",
+        "198.51.100.80 *: 1 times, told 0 times",
+        "as above",
     ),
 ];
 

@@ -206,13 +206,13 @@ def request(method, target, *headers):
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: download.mozilla.org", "User-Agent: updater/1.0", *headers, "", ""])
 
 
-def start_proxy(lab):
-    """tinyproxy on a campus host of its own; returns the host."""
+def start_proxy(lab, settings=""):
+    """tinyproxy on a campus host of its own, with these settings too; returns the host."""
     host = lab.campus_host("proxy", "198.51.100.80")
     host.use_resolver(RESOLVER_IPV4)
     configuration = lab.directory / "tinyproxy.conf"
     configuration.write_text("Port 3128\nListen 198.51.100.80\nTimeout 30\nAllow 198.51.100.0/24\nConnectPort 443\n"
-                             "MaxClients 20\nLogLevel Info\n")
+                             f"MaxClients 20\nLogLevel Info\n{settings}")
     host.spawn(["tinyproxy", "-d", "-c", configuration], ready="Accepting connections")
     return host
 

@@ -13,9 +13,9 @@ use crate::types::flow_key::Side;
 use crate::types::{Stamp, Timestamp};
 
 /// Most bytes that wait for earlier ones, a direction.
-pub const MAX_WAITING: usize = 256 * 1024;
+pub const MAX_WAITING: usize = 2 << 20;
 /// Most segments that wait, a direction.
-const MAX_SEGMENTS: usize = 1_024;
+const MAX_SEGMENTS: usize = 2_048;
 /// A hole that was acknowledged is a gap after so many segments,
 const PATIENCE_SEGMENTS: u32 = 16;
 /// or so much time.

@@ -69,7 +69,7 @@ fn run(
             assert!(taken == piece.len() || connection.is_tunnel());
         }
     }
-    connection.finish(Stamp::default(), &mut out);
+    connection.finish(true, Stamp::default(), &mut out);
     assert!(connection.in_progress().is_none() && connection.first_waiting().is_none());
     transactions
 }

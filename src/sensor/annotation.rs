@@ -43,6 +43,8 @@ pub(super) struct Annotation {
     pub dns_messages: u32,
     /// Bytes that were last counted for this flow: see [`Annotation::memory`].
     pub weight: u32,
+    /// Payload toward the server up to the end of a ClientHello; 0: none was seen.
+    pub hello_end: u32,
     /// What the client's SYN tells of its system, until it was told.
     pub stack: Option<RowId>,
     /// What its first messages look like.

@@ -7,14 +7,36 @@ use super::worker::{Core, Way};
 use crate::flows::{EndReason, Flow, Handshake};
 use crate::records::Kind;
 use crate::records::flow::{Delivered, Flow as FlowFields, Name, Tcp};
+use crate::types::packet::TcpFlags;
 use crate::types::{Direction, Protocol};
 use crate::updates::fact::{Ended, Fact, Failure};
+use crate::updates::verdict::Evidence;
+
+/// The shortest end of a TLS handshake, a Finished of TLS 1.2 with ChangeCipherSpec: an alert is shorter.
+const LEAST_FINISHED: u64 = 43;
 
 /// How a contact came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
+    /// By RST to the SYN, or by an ICMP error that quotes it.
     Refused,
+    /// Nothing was answered.
     Unanswered,
+    /// By RST, once the connection was made.
+    Reset,
+    /// The TLS handshake was broken off by either side.
+    Handshake,
+}
+
+impl Failed {
+    /// What a record says of it beside the verdict.
+    const fn evidence(self) -> Option<Evidence> {
+        match self {
+            Self::Refused | Self::Unanswered => None,
+            Self::Reset => Some(Evidence::Reset),
+            Self::Handshake => Some(Evidence::HandshakeFailed),
+        }
+    }
 }
 
 impl Core {
@@ -75,7 +97,9 @@ impl Core {
                     .conversation
                     .as_ref()
                     .map(|conversation| conversation.last);
-                connection.finish(last.unwrap_or_default(), &mut |transaction, stamp| {
+                let is_closed = is_closed(flow, Direction::ToClient);
+                let last = last.unwrap_or_default();
+                connection.finish(is_closed, last, &mut |transaction, stamp| {
                     open.push((transaction, stamp))
                 });
                 for (transaction, stamp) in open {
@@ -93,6 +117,7 @@ impl Core {
         match flow.handshake() {
             Some(Handshake::Refused) => Some(Failed::Refused),
             Some(Handshake::Unanswered) => Some(Failed::Unanswered),
+            Some(Handshake::Complete) => came_to_nothing(flow),
             None if is_quic
                 && flow.packets(Direction::ToClient) == 0
                 && !flow.annotation.answered_unseen =>
@@ -114,7 +139,8 @@ impl Core {
         }
         let failure = Failure {
             contact,
-            refused: failed == Failed::Refused,
+            refused: failed != Failed::Unanswered,
+            evidence: failed.evidence(),
             end: flow.last(),
             time: self.now(),
             bytes_toserver: flow.wire_bytes(Direction::ToServer),
@@ -203,4 +229,28 @@ impl Core {
             },
         );
     }
+}
+
+/// How a connection that was made came to nothing: nobody answered what the client asked, or it could not ask.
+fn came_to_nothing(flow: &Flow<Annotation>) -> Option<Failed> {
+    let annotation = &flow.annotation;
+    let has_asked = annotation.hello_end > 0 || annotation.protocol == Some(AppProtocol::Http);
+    let is_answered = flow.delivered(Direction::ToClient).bytes > 0;
+    match (has_asked, is_answered) {
+        (true, false) if flow.was_reset() => Some(Failed::Reset),
+        (true, false) => Some(Failed::Unanswered),
+        (true, true) if is_in_handshake(flow) => Some(Failed::Handshake),
+        _ => None,
+    }
+}
+
+/// Whether the sender of a direction closed it, and did not only reset the connection.
+pub(super) fn is_closed(flow: &Flow<Annotation>, direction: Direction) -> bool {
+    flow.tcp_flags(direction) & TcpFlags::FIN != 0
+}
+
+/// Whether the client has not ended a TLS handshake that it began: nothing was asked so far.
+pub(super) fn is_in_handshake(flow: &Flow<Annotation>) -> bool {
+    let hello_end = u64::from(flow.annotation.hello_end);
+    hello_end > 0 && flow.delivered(Direction::ToServer).bytes < hello_end + LEAST_FINISHED
 }

@@ -20,6 +20,12 @@ use crate::updates::fact::{Contact, Exchange, Fact, NameSource};
 
 /// A mirror may show an answer so much later than the first packet that it caused; less than a tick.
 const REORDERING: Duration = Duration::from_millis(20);
+/// Ports of services that bring no updates (IANA's registry): ssh, telnet, mail, whois, DNS, Kerberos, NTP, SNMP, BGP, LDAP, syslog, IKE,
+/// RDP, SIP, XMPP, WireGuard.
+const OTHER_SERVICES: [u16; 26] = [
+    22, 23, 25, 43, 53, 88, 110, 123, 143, 161, 179, 389, 465, 500, 514, 587, 636, 853, 993, 995,
+    3_389, 4_500, 5_060, 5_061, 5_222, 51_820,
+];
 /// Other live candidates that are told.
 const MAX_ALTERNATIVES: usize = 3;
 
@@ -275,6 +281,9 @@ impl Core {
         }
         let naming = naming.map_or_else(|| Cow::Owned(nameless(flow)), Cow::Borrowed);
         let is_known = self.catalogue.is_source_at(endpoint, flow.server());
+        if !is_known && !naming.source.is_claimed() && is_other_service(flow) {
+            return None;
+        }
         let others = naming.alternatives.iter().filter(|_| !is_known);
         let (found, unknown): (Vec<_>, Vec<_>) = others
             .map(|name| self.catalogue.find(name))
@@ -356,6 +365,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether a flow leads to another service of its server.
+fn is_other_service(flow: &Flow<Annotation>) -> bool {
+    OTHER_SERVICES.contains(&flow.server().port)
 }
 
 /// What a flow is called that nothing names.

@@ -4,6 +4,7 @@ use super::annotation::{Annotation, Claimed};
 use super::application::{
     AppProtocol, Application, Found, Heads, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
 };
+use super::ending::is_closed;
 use super::worker::{Core, Way};
 use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
 use crate::protocols::tls::Progress;
@@ -214,6 +215,8 @@ impl Core {
             let conversation = flow.annotation.conversation.get_or_insert_default();
             conversation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
             conversation.tls_stamp = stamp;
+            let sent = flow.delivered(Direction::ToServer).bytes;
+            flow.annotation.hello_end = u32::try_from(sent).unwrap_or(u32::MAX);
             self.claim(flow, claimed);
             self.greeted(flow, hello.ja4.as_str());
             self.plan_alarm(flow);
@@ -321,7 +324,9 @@ impl Core {
                 rest = bytes.get(taken..).unwrap_or_default();
             }
             Chunk::Gap(lost) => connection.gap(direction, lost, stamp, &mut sink),
-            Chunk::End => connection.close(direction, stamp, &mut sink),
+            Chunk::End => {
+                connection.close(direction, is_closed(flow, direction), stamp, &mut sink);
+            }
             Chunk::Restart => *connection = http::Connection::new(),
         }
         self.claim_host(flow, &connection, &done);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::annotation::{ActivityParts, Annotation, Burst, Pending, PendingActivity};
 use super::application::{AppProtocol, Application};
+use super::ending::is_in_handshake;
 use super::worker::{Core, Way};
 use crate::flows::Flow;
 use crate::protocols::http;
@@ -52,6 +53,9 @@ impl Core {
 
     /// Tells that something goes on: an access that is open stays so, a large download is known at once.
     fn tell_ongoing(&mut self, flow: &mut Flow<Annotation>, is_large: bool) {
+        if is_in_handshake(flow) {
+            return;
+        }
         let burst = flow.annotation.burst;
         let (name, exchange) = match &flow.annotation.application {
             Application::Http(connection) => match told_so_far(connection) {
@@ -86,6 +90,10 @@ impl Core {
         told.delivered += burst.bytes;
         told.largest_burst = told.largest_burst.max(burst.bytes);
         told.last = burst.last;
+        if is_in_handshake(flow) {
+            // What the server says before the client asks belongs to what comes of it.
+            return;
+        }
         let (name, exchange) = match &flow.annotation.application {
             Application::Http(connection) => match told_so_far(connection) {
                 Some((name, exchange)) if exchange.status.is_none() => {
@@ -168,6 +176,11 @@ impl Core {
             self.requested(flow, request);
         }
         let (request, response) = (&transaction.request, &transaction.response);
+        let is_silent = response.is_none() && flow.delivered(Direction::ToClient).bytes == 0;
+        if is_silent {
+            // The contact came to nothing: see [`Core::failure`].
+            return;
+        }
         let began = request.as_ref().map(|request| request.stamp.timestamp);
         let answered = response.as_ref().map(|response| response.stamp.timestamp);
         let Some(start) = began.or(answered) else {
@@ -315,6 +328,16 @@ impl Core {
     }
 }
 
+/// Whether a proxy said that it does not connect, or could not (RFC 9110 sections 9.3.6, 15.5.8, 15.6.3 and 15.6.5).
+fn is_denied(transaction: &http::Transaction) -> bool {
+    let (Some(request), Some(response)) = (&transaction.request, &transaction.response) else {
+        return false;
+    };
+    let is_connected = matches!(response.status, 200..=299);
+    let is_proxys = matches!(response.status, 407 | 502 | 504);
+    (request.method == b"CONNECT" && !is_connected) || (request.is_to_proxy() && is_proxys)
+}
+
 /// Payload toward the client that belongs to no burst and no activity yet; from now on it does.
 fn uncounted(flow: &mut Flow<Annotation>) -> u64 {
     let delivered = flow.delivered(Direction::ToClient).bytes;
@@ -368,6 +391,8 @@ fn exchange_of(transaction: &http::Transaction) -> Exchange {
         body: response.map_or_else(Vec::new, whole_small_body),
         body_bytes: response.map_or(0, |response| response.body_bytes),
         body_missing: response.map_or(0, |response| response.body_missing),
+        is_page: response.is_some_and(http::Response::is_page),
+        is_denied: is_denied(transaction),
         is_complete: response.is_some_and(|response| response.is_complete),
         is_lost: response.is_some_and(|response| response.is_lost),
         ..asked.unwrap_or_default()

@@ -288,6 +288,7 @@ impl OpenAccess {
             Some(304) => self.note(Evidence::NotModified),
             Some(300..=399) => self.note(Evidence::Redirect),
             Some(400..) => self.note(Evidence::HttpError),
+            Some(200..=299) if exchange.is_page => self.note(Evidence::WebPage),
             _ => {}
         }
     }

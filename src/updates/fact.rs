@@ -11,6 +11,7 @@ use super::hosts::Neighbour;
 use super::manifest;
 use super::os::OsFact;
 use super::payload::Word;
+use super::verdict::Evidence;
 use crate::protocols::http::head::ContentRange;
 use crate::types::kept::figure;
 use crate::types::{Endpoint, Protocol, Timestamp};
@@ -152,6 +153,8 @@ pub struct Failure {
     pub contact: Arc<Contact>,
     /// Whether it was refused; else nothing came back.
     pub refused: bool,
+    /// What tells more of it.
+    pub evidence: Option<Evidence>,
     /// When it was known.
     pub time: Timestamp,
     /// The last packet.
@@ -191,6 +194,25 @@ pub struct Activity {
     pub exchange: Option<Box<Exchange>>,
 }
 
+impl Activity {
+    /// The contact that came to nothing, where the activity is a request to a proxy that did not connect.
+    pub fn denied(&self) -> Option<Failure> {
+        let is_denied = self
+            .exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.is_denied);
+        is_denied.then(|| Failure {
+            contact: Arc::clone(&self.contact),
+            refused: true,
+            evidence: Some(Evidence::ProxyRefused),
+            time: self.time,
+            end: self.end,
+            bytes_toserver: self.bytes_toserver,
+            bytes_toclient: self.bytes_toclient,
+        })
+    }
+}
+
 /// Longest User-Agent that a fact holds: what names the program stands in front.
 pub const MAX_AGENT: usize = 256;
 
@@ -217,6 +239,10 @@ pub struct Exchange {
     pub body_bytes: u64,
     /// Body bytes lost on the mirror, which the client acknowledged.
     pub body_missing: u64,
+    /// It is an HTML page.
+    pub is_page: bool,
+    /// A proxy answered, which did not connect: the server was not reached.
+    pub is_denied: bool,
     /// Whether the body came to its end.
     pub is_complete: bool,
     /// Where the body ends was lost on the mirror.
@@ -224,10 +250,15 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Whether it says nothing of updates: redirects, errors, HEAD.
+    /// Whether it says nothing of updates: redirects, errors, what asks for no content.
     pub fn is_neutral(&self) -> bool {
         let status = self.status.unwrap_or(200);
-        self.method == b"HEAD" || (300..304).contains(&status) || status > 304
+        !self.asks_for_content() || (300..304).contains(&status) || status > 304
+    }
+
+    /// Whether a body is asked for. A request that was not seen may have been such a one.
+    fn asks_for_content(&self) -> bool {
+        matches!(self.method.as_slice(), b"" | b"GET" | b"POST")
     }
 
     /// By what word it says that there is no update.
@@ -241,9 +272,19 @@ impl Exchange {
         }
     }
 
-    /// Whether a body was asked for and given.
+    /// Whether a body was asked for and given that may be a file: 204 and 205 have none (RFC 9110 sections 15.3.5 and 15.3.6), and a page
+    /// is for people.
     pub fn is_file(&self) -> bool {
-        self.method != b"HEAD" && matches!(self.status, Some(200..=299))
+        let is_given = matches!(self.status, Some(200..=203 | 206..=299));
+        self.asks_for_content() && is_given && !self.is_page
+    }
+
+    /// Whether it brought a part of a file, and what part was not told: several at once, each with its place in the body (RFC 9110 section
+    /// 14.6), or one of a file of unknown size.
+    pub fn is_part_unknown(&self) -> bool {
+        let range = self.content_range.as_ref();
+        self.status == Some(206)
+            && range.is_none_or(|range| range.range.is_none() || range.size.is_none())
     }
 
     /// Whether only the volume tells what it brought: no response was seen, or neither the body's length nor its end.
@@ -253,7 +294,7 @@ impl Exchange {
             && self.is_lost
             && self.content_length.is_none()
             && self.content_range.is_none();
-        self.method != b"HEAD" && (is_unseen || is_endless)
+        self.asks_for_content() && (is_unseen || is_endless)
     }
 
     /// Bytes that it takes.

@@ -9,7 +9,7 @@ use super::catalogue::{EndpointId, Role};
 use super::hosts::HostKey;
 use super::output::{Access, Session};
 use super::payload::{PayloadId, Word};
-use super::verdict::{Offered, Outcome, Verdict};
+use super::verdict::{Evidence, Offered, Outcome, Verdict};
 use crate::types::Timestamp;
 use crate::types::kept::figure;
 
@@ -174,7 +174,10 @@ impl OpenSession {
         self.downloads += u64::from(access.verdict == Verdict::Downloaded);
         self.has_fetched |= matches!(access.verdict, Verdict::Downloaded | Verdict::Partial);
         if (access.role, access.verdict) == (Role::Check, Verdict::Checked) {
-            self.largest_check = self.largest_check.max(access.delivered_toclient);
+            // An error says nothing of what a check usually brings.
+            if !access.evidence.contains(&Evidence::HttpError) {
+                self.largest_check = self.largest_check.max(access.delivered_toclient);
+            }
             self.denied = self.denied.or(access.denied);
             self.has_silent_check |= access.denied.is_none();
         }

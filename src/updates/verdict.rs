@@ -62,12 +62,18 @@ words! {
         Redirect = "redirect",
         /// 4xx or 5xx.
         HttpError = "http_error",
+        /// An HTML page came where a file was asked for.
+        WebPage = "web_page",
         /// HEAD asks for no body.
         HeadRequest = "head_request",
         /// A part was lost on the mirror and acknowledged by the client.
         Inferred = "inferred",
         /// The connection was reset.
         Reset = "reset",
+        /// The TLS handshake was broken off.
+        HandshakeFailed = "handshake_failed",
+        /// The proxy did not connect.
+        ProxyRefused = "proxy_refused",
         /// Another address, family or transport failed at the same time.
         Fallback = "fallback",
         /// No address that one can connect to was answered.

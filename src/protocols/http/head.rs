@@ -162,6 +162,14 @@ impl Response {
         size_of::<Self>() + self.version.len() + fields + small_body
     }
 
+    /// Whether it is an HTML page.
+    pub fn is_page(&self) -> bool {
+        const HTML: &[u8] = b"text/html";
+        let start = self.content_type.as_deref();
+        let start = start.and_then(|content_type| content_type.get(..HTML.len()));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(HTML))
+    }
+
     /// Whether its body is worth keeping: an answer that programs read.
     fn is_small_text(&self) -> bool {
         let content_type = self.content_type.as_deref().unwrap_or_default();

@@ -218,18 +218,24 @@ impl Connection {
         }
     }
 
-    /// A direction ended: a body without a length ends with it.
-    pub fn close(&mut self, direction: Direction, stamp: Stamp, out: &mut TransactionSink<'_>) {
+    /// A direction ended. `is_closed`: its sender closed it, which is the end of a body without a length (RFC 9112 section 6.3).
+    pub fn close(
+        &mut self,
+        direction: Direction,
+        is_closed: bool,
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) {
         if let State::Body(body) = &self.side(direction).state {
-            let is_whole = body.ends_with_connection();
+            let is_whole = is_closed && body.ends_with_connection();
             self.end_body(direction, is_whole, stamp, out);
         }
         self.side(direction).state = State::Stopped;
     }
 
-    /// The flow ended: what is open is told as it stands.
-    pub fn finish(&mut self, stamp: Stamp, out: &mut TransactionSink<'_>) {
-        self.close(Direction::ToClient, stamp, out);
+    /// The flow ended: what is open is told as it stands. `is_closed`: the server closed its direction.
+    pub fn finish(&mut self, is_closed: bool, stamp: Stamp, out: &mut TransactionSink<'_>) {
+        self.close(Direction::ToClient, is_closed, stamp, out);
         if let Some(transaction) = self.current.take() {
             out(transaction, stamp);
         }

@@ -103,7 +103,7 @@ fn a_body_without_length_ends_with_the_connection() {
         100,
     );
     assert!(seen.is_empty());
-    connection.close(DOWN, Stamp::default(), &mut |transaction, _| {
+    connection.close(DOWN, true, Stamp::default(), &mut |transaction, _| {
         seen.push(transaction)
     });
     assert_eq!(summary(&seen), [(200, "/".to_owned(), 10, true)]);
@@ -128,7 +128,7 @@ fn a_body_that_broke_off_is_incomplete() {
             .body_bytes,
         3
     );
-    connection.finish(Stamp::default(), &mut |transaction, _| {
+    connection.finish(true, Stamp::default(), &mut |transaction, _| {
         seen.push(transaction)
     });
     assert_eq!(summary(&seen), [(200, "/".to_owned(), 3, false)]);
@@ -203,7 +203,7 @@ fn a_head_that_is_cut_tells_its_whole_lines() {
         &mut sink,
     );
     connection.gap(DOWN, 60, Stamp::default(), &mut sink);
-    connection.finish(Stamp::default(), &mut sink);
+    connection.finish(true, Stamp::default(), &mut sink);
     let (request, response) = (
         seen[0].request.as_ref().unwrap(),
         seen[0].response.as_ref().unwrap(),
@@ -256,7 +256,7 @@ fn a_request_that_comes_after_its_response_s_head_is_its_request() {
         if method == "GET" {
             connection.data(DOWN, b"abc", at(milliseconds), &mut sink);
         }
-        connection.finish(at(milliseconds), &mut sink);
+        connection.finish(true, at(milliseconds), &mut sink);
         summary(&seen)
     };
     assert_eq!(summary_with("GET", 20), [(200, "/a".to_owned(), 3, true)]);
@@ -308,7 +308,7 @@ fn what_follows_a_lost_chunk_is_counted_as_missing() {
     let mut sink = |transaction: Transaction, _| seen.push(transaction);
     connection.gap(DOWN, 20, Stamp::default(), &mut sink);
     connection.data(DOWN, b"within a chunk", Stamp::default(), &mut sink);
-    connection.finish(Stamp::default(), &mut sink);
+    connection.finish(true, Stamp::default(), &mut sink);
     let response = seen[0].response.as_ref().unwrap();
     assert_eq!(
         (response.body_bytes, response.body_missing, response.is_lost),
@@ -321,7 +321,7 @@ fn a_gap_before_the_first_line_is_whole_tells_nothing() {
     let (mut seen, mut connection) = run(&[(UP, b"GET /a HTT")], 100);
     let mut sink = |transaction: Transaction, _| seen.push(transaction);
     connection.gap(UP, 60, Stamp::default(), &mut sink);
-    connection.finish(Stamp::default(), &mut sink);
+    connection.finish(true, Stamp::default(), &mut sink);
     assert_eq!(seen, []);
 }
 
@@ -429,7 +429,7 @@ fn what_is_no_request_is_none_in_one_piece_either() {
         for piece in bytes.chunks(size) {
             connection.data(UP, piece, Stamp::default(), &mut none);
         }
-        connection.finish(Stamp::default(), &mut none);
+        connection.finish(true, Stamp::default(), &mut none);
     }
 }
 
@@ -446,7 +446,7 @@ fn every_prefix_and_every_changed_byte_is_harmless() {
                 let mut changed = whole.to_vec();
                 changed[at] = value;
                 let (_, mut connection) = run(&[(UP, &up[..]), (direction, &changed)], 23);
-                connection.finish(Stamp::default(), &mut |transaction, _| {
+                connection.finish(true, Stamp::default(), &mut |transaction, _| {
                     let _ = transaction
                         .request
                         .as_ref()
@@ -514,7 +514,7 @@ fn a_small_text_is_kept_without_its_framing_however_it_is_cut() {
         for piece in RESPONSE.chunks(size) {
             connection.data(Direction::ToClient, piece, Stamp::default(), &mut out);
         }
-        connection.finish(Stamp::default(), &mut out);
+        connection.finish(true, Stamp::default(), &mut out);
         assert_eq!(bodies, [b"<updates/>"], "{size}");
     }
 }

@@ -173,6 +173,7 @@ impl Script {
         self.facts.push(Fact::Failed(Failure {
             contact: Arc::clone(contact),
             refused,
+            evidence: None,
             time: at(moment),
             end: at(moment),
             bytes_toserver: 180,

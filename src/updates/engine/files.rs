@@ -50,7 +50,8 @@ impl Engine {
             .content_range
             .as_ref()
             .and_then(|range| range.size)
-            .or_else(|| exchange.content_length.filter(|_| range.is_none()));
+            .or_else(|| exchange.content_length.filter(|_| range.is_none()))
+            .filter(|_| !exchange.is_part_unknown());
         let names_itself = payload::of_path(&exchange.path).is_some();
         let is_known = role.by_path || names_itself;
         if !is_known && got.max(size.unwrap_or(0)) <= threshold {
@@ -73,8 +74,9 @@ impl Engine {
         self.file_bytes = self.file_bytes + known.ranges.memory() - before;
         known.last = now;
         let covered = known.ranges.covered();
-        let ended =
-            exchange.is_complete && exchange.content_length.is_none_or(|length| got >= length);
+        let ended = exchange.is_complete
+            && !exchange.is_part_unknown()
+            && exchange.content_length.is_none_or(|length| got >= length);
         Some(FilePart {
             key: file,
             covered,

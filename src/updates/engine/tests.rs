@@ -248,9 +248,24 @@ fn what_gave_no_file_is_a_check() {
         method: b"HEAD".to_vec(),
         ..get(CAB, 200, 3_000_000, 0)
     };
+    let page = Exchange {
+        is_page: true,
+        ..get(CAB, 200, 3_000, 3_000)
+    };
+    let nothing = Exchange {
+        is_complete: true,
+        ..get(CAB, 204, 0, 0)
+    };
+    let upload = Exchange {
+        method: b"PUT".to_vec(),
+        ..get(CAB, 200, 3_000_000, 3_000_000)
+    };
     for (answer, word) in [
         (get(CAB, 304, 0, 0), "not_modified"),
         (get(CAB, 404, 9, 9), "http_error"),
+        (page, "web_page"),
+        (nothing, "http_path"),
+        (upload, "http_path"),
         (head, "head_request"),
     ] {
         let (accesses, _) = run(&[exchange(DOWNLOAD, 1, 0.0, answer)]);
@@ -509,6 +524,7 @@ fn another_way_to_the_same_name_makes_a_failure_a_fallback() {
         Fact::Failed(Failure {
             contact: contact(CHECK, 9, time),
             refused: true,
+            evidence: None,
             time: at(time),
             end: at(time),
             bytes_toserver: 180,

@@ -271,7 +271,9 @@ impl Engine {
             },
             span: (failure.contact.start, failure.end),
             bytes: (failure.bytes_toserver, failure.bytes_toclient),
-            evidence: vec![Evidence::Role],
+            evidence: std::iter::once(Evidence::Role)
+                .chain(failure.evidence)
+                .collect(),
             told_before: pending.told_before,
             contact: failure.contact,
         };

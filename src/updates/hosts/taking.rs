@@ -283,6 +283,11 @@ impl Hosts {
         if let Some((_, source)) = tried {
             return self.bind(address, mac, source, now, out);
         }
+        let last = known.earlier.front();
+        if last.is_some_and(|last| last.mac == mac && last.end == now) {
+            // It is the packet that gave the address back.
+            return None;
+        }
         known.saw(mac, now);
         let station = self.stations.get(&mac)?;
         // A host has any number of addresses of IPv6, and does not announce each.

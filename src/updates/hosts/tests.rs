@@ -277,6 +277,9 @@ fn a_lease_that_is_given_back_is_over_at_once() {
     assert_eq!(case.who(A, 6), Some(ONE), "it was not its own");
     case.say(10, A, ONE, Evidence::Returned);
     assert_eq!((case.who(A, 9), case.who(A, 10)), (Some(ONE), None));
+    // The frame that says so comes from the address.
+    case.packet(10, A, ONE, 64);
+    assert_eq!(case.who(A, 10), None);
 }
 
 #[test]

@@ -184,20 +184,26 @@ impl Worker {
         let Some((start, clients)) = core.presence.settling.take() else {
             return;
         };
-        let active = clients.into_iter().filter(|(_, present)| present.is_active);
-        let mut clients: Vec<(IpAddr, Sums)> = active
-            .map(|(client, present)| (client, present.sums))
-            .collect();
-        if clients.is_empty() {
+        let (mut active, mut asking) = (Vec::new(), Vec::new());
+        for (client, present) in clients {
+            if present.is_active {
+                active.push((client, present.sums));
+            } else if present.sums.queries > 0 {
+                asking.push((client, present.sums.queries));
+            }
+        }
+        if active.is_empty() && asking.is_empty() {
             return;
         }
-        clients.sort_unstable_by_key(|(client, _)| *client);
+        active.sort_unstable_by_key(|(client, _)| *client);
+        asking.sort_unstable();
         let time = core.now();
         let minute = Minute {
             start,
             time,
             since: core.presence.since.unwrap_or(start),
-            clients,
+            clients: active,
+            asking,
         };
         // At the end two minutes are told at once: those of all workers come minute by minute.
         let ordinal = start.since(Timestamp::EPOCH).as_secs() / MINUTE.as_secs();

@@ -151,6 +151,7 @@ fn presence() -> Fact {
         time: at(15),
         since: at(5),
         clients: vec![(CLIENT.parse().unwrap(), sums)],
+        asking: Vec::new(),
     }))
 }
 

@@ -86,6 +86,8 @@ pub struct Coverage {
     telling: VecDeque<Telling>,
     /// Frames without room, and frames, from before the open hour was opened.
     early: (u64, u64),
+    /// Queries without an answer in the minute of this begin, of clients that no worker saw active in it so far.
+    asking: (Timestamp, HashMap<IpAddr, u32, FixedState>),
     pub(super) counters: CoverageCounters,
 }
 
@@ -105,6 +107,7 @@ impl Coverage {
             told: Timestamp::from_nanos(i64::MIN),
             telling: VecDeque::new(),
             early: (0, 0),
+            asking: (Timestamp::EPOCH, HashMap::default()),
             counters: CoverageCounters::default(),
         }
     }
@@ -122,10 +125,15 @@ impl Coverage {
         is_host: impl Fn(IpAddr) -> bool,
         out: &mut HourSink<'_>,
     ) {
+        let hour = minute.start.floor(HOUR);
+        let bit = 1 << (minute.start.since(hour).as_secs() / MINUTE.as_secs()).min(59);
+        self.note_asking(minute, hour, bit);
+        if minute.clients.is_empty() {
+            return;
+        }
         if self.since == Timestamp::EPOCH {
             self.since = minute.since;
         }
-        let hour = minute.start.floor(HOUR);
         while self.open.is_some_and(|open| open.start < hour) {
             self.close(minute.time);
             self.tell_rest(None, minute.time, out);
@@ -139,8 +147,26 @@ impl Coverage {
         let (dropped, frames) = std::mem::take(&mut self.early);
         open.unseen.dropped += dropped;
         open.unseen.frames += frames;
-        let bit = 1 << (minute.start.since(hour).as_secs() / MINUTE.as_secs()).min(59);
         hosts.for_each(|(client, sums)| self.add(*client, sums, bit));
+    }
+
+    /// Queries count for a client that is active in the minute, whichever worker tells first.
+    fn note_asking(&mut self, minute: &Minute, hour: Timestamp, bit: u64) {
+        let (start, waiting) = &mut self.asking;
+        if *start != minute.start {
+            *start = minute.start;
+            waiting.clear();
+        }
+        let is_open = self.open.is_some_and(|open| open.start == hour);
+        for (address, queries) in &minute.asking {
+            let client = self.clients.get_mut(address);
+            let active = client.filter(|client| is_open && client.minutes & bit != 0);
+            let sum = active.map_or_else(
+                || waiting.entry(*address).or_default(),
+                |client| &mut client.sums.queries,
+            );
+            *sum = sum.saturating_add(*queries);
+        }
     }
 
     fn add(&mut self, address: IpAddr, sums: &Sums, bit: u64) {
@@ -154,6 +180,8 @@ impl Coverage {
         self.counters.minutes += u64::from(client.minutes & bit == 0);
         client.minutes |= bit;
         client.sums.add(sums);
+        let asked = self.asking.1.remove(&address).unwrap_or_default();
+        client.sums.queries = client.sums.queries.saturating_add(asked);
     }
 
     /// The rings had no room for `dropped` of `frames` frames since the last call.

@@ -86,6 +86,8 @@ pub struct Minute {
     pub since: Timestamp,
     /// Who was active in it.
     pub clients: Vec<(IpAddr, Sums)>,
+    /// Who only asked names, and was answered none: how many queries. They count where another worker saw the client active.
+    pub asking: Vec<(IpAddr, u32)>,
 }
 
 impl Signs {

@@ -29,6 +29,7 @@ fn minute(hour: i64, minute: i64, clients: &[&str]) -> Minute {
                 (client.parse().unwrap(), sums)
             })
             .collect(),
+        asking: Vec::new(),
     }
 }
 
@@ -47,6 +48,30 @@ fn advance(coverage: &mut Coverage, seconds: i64) -> Vec<HourOfClient> {
     let mut told = Vec::new();
     coverage.advance(at(seconds), &mut |_, hour| told.push(hour));
     told
+}
+
+#[test]
+fn queries_without_answers_count_where_any_worker_saw_the_client_active() {
+    let asking = Minute {
+        asking: vec![(CLIENT.parse().unwrap(), 3), (OTHER.parse().unwrap(), 2)],
+        ..minute(10, 5, &[])
+    };
+    let active = minute(10, 5, &[CLIENT]);
+    let queries = |parts: &[&Minute]| {
+        let mut coverage = coverage();
+        for part in parts {
+            assert!(give(&mut coverage, part).is_empty());
+        }
+        let clients = coverage.clients.iter();
+        let queries = clients.map(|(client, known)| (client.to_string(), known.sums.queries));
+        queries.collect::<Vec<_>>()
+    };
+    let expected = [(CLIENT.to_owned(), 3)];
+    assert_eq!(queries(&[&asking, &active]), expected);
+    assert_eq!(queries(&[&active, &asking]), expected);
+    let later = minute(10, 6, &[CLIENT]);
+    assert_eq!(queries(&[&asking, &later]), [(CLIENT.to_owned(), 0)]);
+    assert!(queries(&[&asking]).is_empty());
 }
 
 /// Client, start, end, active minutes, verdict.

@@ -286,6 +286,7 @@ fn access(catalogue: &Catalogue) -> Access {
             hash: Some("0f1c2d3e4b5a69788796a5b4c3d2e1f001234567".to_owned()),
         }],
         denied: None,
+        is_error: false,
         count: Some(3),
         session: Some(u64::MAX),
         flow_ids: vec![1, 2],

@@ -52,6 +52,7 @@ fn run(
     size: usize,
     figures: &mut Figures,
 ) -> Vec<Transaction> {
+    let is_closed = pieces.len() % 2 == 0;
     let mut connection = Connection::new();
     let mut transactions = Vec::new();
     let mut out = |transaction: Transaction, _: Stamp| transactions.push(transaction);
@@ -69,7 +70,7 @@ fn run(
             assert!(taken == piece.len() || connection.is_tunnel());
         }
     }
-    connection.finish(true, Stamp::default(), &mut out);
+    connection.finish(is_closed, Stamp::default(), &mut out);
     assert!(connection.in_progress().is_none() && connection.first_waiting().is_none());
     transactions
 }

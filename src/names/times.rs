@@ -6,7 +6,7 @@ use crate::types::Timestamp;
 
 /// Times that an entry keeps.
 pub const KEPT_TIMES: usize = 4;
-/// Of so much time one is kept. All of them reach back over a second and a half, also where a name is answered all the time: a look back comes
+/// Of so much time one is kept, the first: what is told of when a name was answered may be so much too early. All of them reach back over a second and a half, also where a name is answered all the time: a look back comes
 /// up to three ticks after its moment in a replay and seven live, and by then another worker may be ahead.
 const SPAN: Duration = Duration::from_millis(500);
 /// A slot that holds none: it sorts before every time.

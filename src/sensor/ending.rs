@@ -14,6 +14,8 @@ use crate::updates::verdict::Evidence;
 
 /// The shortest end of a TLS handshake, a Finished of TLS 1.2 with ChangeCipherSpec: an alert is shorter.
 const LEAST_FINISHED: u64 = 43;
+/// SYN, ACK, a request, and the same again twice, behind a SYN+ACK alone: nobody is there any more.
+const REPEATED: u64 = 5;
 
 /// How a contact came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +113,12 @@ impl Core {
         }
     }
 
-    /// How a contact failed, where it did.
+    /// How a contact failed before it was made, as far as that shows.
     pub(super) fn failure(&self, flow: &Flow<Annotation>) -> Option<Failed> {
         let is_quic = flow.annotation.protocol == Some(AppProtocol::Quic);
         match flow.handshake() {
             Some(Handshake::Refused) => Some(Failed::Refused),
             Some(Handshake::Unanswered) => Some(Failed::Unanswered),
-            Some(Handshake::Complete) => came_to_nothing(flow),
             None if is_quic
                 && flow.packets(Direction::ToClient) == 0
                 && !flow.annotation.answered_unseen =>
@@ -128,10 +129,11 @@ impl Core {
         }
     }
 
-    /// Tells once that a contact with a catalogue name failed, where it did.
-    pub(super) fn tell_failure(&mut self, flow: &mut Flow<Annotation>) {
-        let (Some(contact), Some(failed)) = (flow.annotation.contact.clone(), self.failure(flow))
-        else {
+    /// Tells once that a contact with a catalogue name failed, where it did; of one that was made that shows when it is over.
+    pub(super) fn tell_failure(&mut self, flow: &mut Flow<Annotation>, is_over: bool) {
+        let made = || came_to_nothing(flow).filter(|_| is_over);
+        let failed = self.failure(flow).or_else(made);
+        let (Some(contact), Some(failed)) = (flow.annotation.contact.clone(), failed) else {
             return;
         };
         if std::mem::replace(&mut flow.annotation.is_failure_told, true) {
@@ -154,7 +156,7 @@ impl Core {
             return;
         };
         let now = self.now();
-        self.tell_failure(flow);
+        self.tell_failure(flow, true);
         let (toserver, toclient) = (
             flow.wire_bytes(Direction::ToServer),
             flow.wire_bytes(Direction::ToClient),
@@ -231,26 +233,49 @@ impl Core {
     }
 }
 
-/// How a connection that was made came to nothing: nobody answered what the client asked, or it could not ask.
+/// How a connection that was made, and that somebody ended or nobody is at, came to nothing: nobody answered what the client asked, or it
+/// could not ask.
 fn came_to_nothing(flow: &Flow<Annotation>) -> Option<Failed> {
+    let [server, client] = [Direction::ToClient, Direction::ToServer]
+        .map(|direction| TcpFlags(flow.tcp_flags(direction)));
+    let was_ended = [server, client]
+        .iter()
+        .any(|flags| flags.has(TcpFlags::FIN) || flags.has(TcpFlags::RST));
+    let is_left =
+        flow.packets(Direction::ToClient) <= 1 && flow.packets(Direction::ToServer) >= REPEATED;
+    if flow.handshake() != Some(Handshake::Complete) || !(was_ended || is_left) {
+        return None;
+    }
     let annotation = &flow.annotation;
     let has_asked = annotation.hello_end > 0 || annotation.protocol == Some(AppProtocol::Http);
-    let is_answered = flow.delivered(Direction::ToClient).bytes > 0;
-    match (has_asked, is_answered) {
-        (true, false) if flow.was_reset() => Some(Failed::Reset),
-        (true, false) => Some(Failed::Unanswered),
-        (true, true) if is_in_handshake(flow) => Some(Failed::Handshake),
+    match is_silent(flow) {
+        true if has_asked && server.has(TcpFlags::RST) => Some(Failed::Reset),
+        true if has_asked => Some(Failed::Unanswered),
+        false if is_in_handshake(flow) => Some(Failed::Handshake),
         _ => None,
     }
 }
 
-/// Whether the sender of a direction closed it, and did not only reset the connection.
-pub(super) fn is_closed(flow: &Flow<Annotation>, direction: Direction) -> bool {
-    flow.tcp_flags(direction) & TcpFlags::FIN != 0
+/// Whether not a byte of an answer came over a connection that was made.
+pub(super) fn is_silent(flow: &Flow<Annotation>) -> bool {
+    flow.handshake() == Some(Handshake::Complete)
+        && flow.delivered(Direction::ToClient).bytes == 0
+        && flow.annotation.counted == 0
 }
 
-/// Whether the client has not ended a TLS handshake that it began: nothing was asked so far.
+/// Whether the sender of a direction closed it. Where the other one did, and nobody reset the connection, its FIN may have been lost on the
+/// mirror.
+pub(super) fn is_closed(flow: &Flow<Annotation>, direction: Direction) -> bool {
+    let has_fin = |direction| TcpFlags(flow.tcp_flags(direction)).has(TcpFlags::FIN);
+    has_fin(direction) || (!flow.was_reset() && has_fin(direction.reversed()))
+}
+
+/// Whether the client has not ended a TLS handshake that it began on a connection that was made: nothing was asked so far.
+///
+/// Blind: a second ClientHello, after a HelloRetryRequest, looks like the end; so does a client that looks at the certificate afterwards.
 pub(super) fn is_in_handshake(flow: &Flow<Annotation>) -> bool {
     let hello_end = u64::from(flow.annotation.hello_end);
-    hello_end > 0 && flow.delivered(Direction::ToServer).bytes < hello_end + LEAST_FINISHED
+    hello_end > 0
+        && flow.delivered(Direction::ToServer).bytes < hello_end + LEAST_FINISHED
+        && flow.handshake() == Some(Handshake::Complete)
 }

@@ -20,7 +20,7 @@ use crate::updates::fact::{Contact, Exchange, Fact, NameSource};
 
 /// A mirror may show an answer so much later than the first packet that it caused; less than a tick.
 const REORDERING: Duration = Duration::from_millis(20);
-/// Ports of services that bring no updates (IANA's registry): ssh, telnet, mail, whois, DNS, Kerberos, NTP, SNMP, BGP, LDAP, syslog, IKE,
+/// Ports of services that bring no updates: ssh, telnet, mail, whois, DNS, Kerberos, NTP, SNMP, BGP, LDAP, syslog, IKE,
 /// RDP, SIP, XMPP, WireGuard.
 const OTHER_SERVICES: [u16; 26] = [
     22, 23, 25, 43, 53, 88, 110, 123, 143, 161, 179, 389, 465, 500, 514, 587, 636, 853, 993, 995,
@@ -71,7 +71,7 @@ impl Core {
         }
         self.burst_overdue(flow, now);
         if self.may_stay_unanswered(flow) && self.unanswered_time(flow) <= now {
-            self.tell_failure(flow);
+            self.tell_failure(flow, false);
         }
         self.plan_alarm(flow);
     }
@@ -361,7 +361,7 @@ impl Core {
         for pending in pending.into_iter().flat_map(|pending| pending.into_all()) {
             let exchange = pending.activity.exchange.as_deref();
             if let Some(contact) = self.contact_of(flow, pending.name.as_deref(), exchange) {
-                self.tell(flow, Fact::Activity(pending.activity.with(contact, now)));
+                self.tell(flow, Fact::of(pending.activity.with(contact, now)));
             }
         }
     }

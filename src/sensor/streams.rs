@@ -215,8 +215,10 @@ impl Core {
             let conversation = flow.annotation.conversation.get_or_insert_default();
             conversation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
             conversation.tls_stamp = stamp;
-            let sent = flow.delivered(Direction::ToServer).bytes;
-            flow.annotation.hello_end = u32::try_from(sent).unwrap_or(u32::MAX);
+            let sent = flow.delivered(Direction::ToServer);
+            // Behind a hole it came late: what the client sent next counts already.
+            let hello_end = u32::try_from(sent.bytes).ok().filter(|_| sent.gaps == 0);
+            flow.annotation.hello_end = hello_end.unwrap_or_default();
             self.claim(flow, claimed);
             self.greeted(flow, hello.ja4.as_str());
             self.plan_alarm(flow);

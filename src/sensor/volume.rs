@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::annotation::{ActivityParts, Annotation, Burst, Pending, PendingActivity};
 use super::application::{AppProtocol, Application};
-use super::ending::is_in_handshake;
+use super::ending::{is_in_handshake, is_silent};
 use super::worker::{Core, Way};
 use crate::flows::Flow;
 use crate::protocols::http;
@@ -15,6 +15,8 @@ use crate::updates::fact::{Exchange, Fact, MAX_AGENT};
 
 /// Activities of a flow that wait for its name, a tick or two.
 const MAX_PENDING: usize = 1_024;
+/// What is larger is no page, whatever its server calls it.
+const LARGEST_PAGE: u64 = 256 * 1024;
 
 impl Core {
     /// New payload toward the client on a watched flow.
@@ -54,6 +56,7 @@ impl Core {
     /// Tells that something goes on: an access that is open stays so, a large download is known at once.
     fn tell_ongoing(&mut self, flow: &mut Flow<Annotation>, is_large: bool) {
         if is_in_handshake(flow) {
+            flow.annotation.is_unannounced = true;
             return;
         }
         let burst = flow.annotation.burst;
@@ -157,8 +160,10 @@ impl Core {
         self.end_burst(flow);
         let is_http = matches!(flow.annotation.application, Application::Http(_));
         let told = flow.annotation.was_told();
-        // Payload of HTTP belongs to its transactions; where none was understood, the volume is all that is known.
-        if is_http && told.transactions == 0 && told.delivered > 0 {
+        // Payload of HTTP belongs to its transactions; where none was understood, the volume is all that is known. What was kept back
+        // of a handshake is told with what came of it.
+        let is_untold = !is_http || told.transactions == 0;
+        if is_untold && told.delivered > 0 && !is_in_handshake(flow) {
             self.tell_volume(flow, burst.start, burst.last, None, None);
         }
     }
@@ -176,9 +181,8 @@ impl Core {
             self.requested(flow, request);
         }
         let (request, response) = (&transaction.request, &transaction.response);
-        let is_silent = response.is_none() && flow.delivered(Direction::ToClient).bytes == 0;
-        if is_silent {
-            // The contact came to nothing: see [`Core::failure`].
+        if response.is_none() && is_silent(flow) {
+            // The contact came to nothing, which is told at its end.
             return;
         }
         let began = request.as_ref().map(|request| request.stamp.timestamp);
@@ -202,6 +206,10 @@ impl Core {
         }
         told.transactions += 1;
         told.delivered += bytes;
+        if is_connected(&transaction) {
+            // What goes on in the tunnel tells.
+            return;
+        }
         told.largest_burst = told.largest_burst.max(bytes);
         self.tell_volume(
             flow,
@@ -256,7 +264,7 @@ impl Core {
             let contact: Option<Arc<_>> = self.contact_of(flow, name.as_deref(), exchange);
             if let Some(contact) = contact {
                 let now = self.now();
-                self.tell(flow, Fact::Activity(activity.with(contact, now)));
+                self.tell(flow, Fact::of(activity.with(contact, now)));
             }
             return;
         }
@@ -328,14 +336,23 @@ impl Core {
     }
 }
 
+/// Whether a proxy connected, and what follows goes to the server.
+fn is_connected(transaction: &http::Transaction) -> bool {
+    let (request, response) = (&transaction.request, &transaction.response);
+    let is_connect = request
+        .as_ref()
+        .is_some_and(|request| request.method == b"CONNECT");
+    is_connect && matches!(response, Some(response) if matches!(response.status, 200..=299))
+}
+
 /// Whether a proxy said that it does not connect, or could not (RFC 9110 sections 9.3.6, 15.5.8, 15.6.3 and 15.6.5).
 fn is_denied(transaction: &http::Transaction) -> bool {
     let (Some(request), Some(response)) = (&transaction.request, &transaction.response) else {
         return false;
     };
-    let is_connected = matches!(response.status, 200..=299);
     let is_proxys = matches!(response.status, 407 | 502 | 504);
-    (request.method == b"CONNECT" && !is_connected) || (request.is_to_proxy() && is_proxys)
+    (request.method == b"CONNECT" && !is_connected(transaction))
+        || (request.is_to_proxy() && is_proxys)
 }
 
 /// Payload toward the client that belongs to no burst and no activity yet; from now on it does.
@@ -391,7 +408,8 @@ fn exchange_of(transaction: &http::Transaction) -> Exchange {
         body: response.map_or_else(Vec::new, whole_small_body),
         body_bytes: response.map_or(0, |response| response.body_bytes),
         body_missing: response.map_or(0, |response| response.body_missing),
-        is_page: response.is_some_and(http::Response::is_page),
+        is_page: response
+            .is_some_and(|response| response.is_page() && response.body_bytes <= LARGEST_PAGE),
         is_denied: is_denied(transaction),
         is_complete: response.is_some_and(|response| response.is_complete),
         is_lost: response.is_some_and(|response| response.is_lost),

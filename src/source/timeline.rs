@@ -137,9 +137,8 @@ impl Timeline {
         if agreeing.is_none() && self.held.is_empty() {
             return Some(now);
         }
-        let frame = Held::new(frame, now);
+        let mut frame = Held::new(frame, now);
         let is_confirmed = self.clock.counters().jumps > jumps;
-        let mut frame = frame;
         if agreeing.is_none_or(|frames| frames == 1) {
             let latest = self.release(is_confirmed, before);
             frame = frame.at(self.clock.reach(latest));
@@ -267,13 +266,26 @@ mod tests {
 
     /// The times at which frames with these stamps (in seconds) count.
     fn times(stamps: &[u32]) -> Vec<i64> {
+        let stamps: Vec<u64> = stamps
+            .iter()
+            .map(|stamp| u64::from(*stamp) * 1_000)
+            .collect();
+        let times = times_in_milliseconds(&stamps);
+        times.iter().map(|time| time / 1_000).collect()
+    }
+
+    fn times_in_milliseconds(stamps: &[u64]) -> Vec<i64> {
         let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
         file.extend([0; 8]);
         file.extend(65_535_u32.to_le_bytes());
         file.extend(1_u32.to_le_bytes());
         for (stamp, filling) in stamps.iter().zip(0..) {
-            file.extend(stamp.to_le_bytes());
-            file.extend([0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0]);
+            let [seconds, micros] = [stamp / 1_000, stamp % 1_000 * 1_000];
+            file.extend(
+                [seconds as u32, micros as u32, 60, 60]
+                    .map(u32::to_le_bytes)
+                    .concat(),
+            );
             file.extend([filling; 60]);
         }
         let path: PathBuf = std::env::temp_dir().join(format!(
@@ -281,7 +293,7 @@ mod tests {
             std::process::id(),
             stamps
                 .iter()
-                .map(u32::to_string)
+                .map(u64::to_string)
                 .collect::<Vec<_>>()
                 .join("-")
         ));
@@ -291,10 +303,10 @@ mod tests {
             assert_eq!(frames(&path, most), asked_for, "{most} at once");
         }
         std::fs::remove_file(path).unwrap();
-        let time = |((stamp, _, data), recorded): (&(Stamp, Head, Vec<u8>), &u32)| {
+        let time = |((stamp, _, data), recorded): (&(Stamp, Head, Vec<u8>), &u64)| {
             assert_eq!(stamp.number, u64::from(data[0]) + 1);
-            assert_eq!(stamp.recorded.seconds_and_nanos().0, i64::from(*recorded));
-            stamp.timestamp.seconds_and_nanos().0
+            assert_eq!(stamp.recorded.as_nanos() as u64, recorded * 1_000_000);
+            stamp.timestamp.as_nanos() / 1_000_000
         };
         assert_eq!(asked_for.len(), stamps.len());
         asked_for.iter().zip(stamps).map(time).collect()
@@ -322,10 +334,12 @@ mod tests {
 
     #[test]
     fn time_does_not_run_back_where_a_jump_is_confirmed_out_of_order() {
-        assert_eq!(
-            times(&[5, 10_000, 10_002, 10_001, 10_003]),
-            [5, 10_000, 10_002, 10_002, 10_003]
-        );
+        // Frames confirm the jump, within less than a second, and the last of them lies behind others.
+        let stamps = [5_000, 10_000_000, 10_000_900].into_iter();
+        let stamps: Vec<u64> = stamps.chain([10_000_500; 15]).chain([10_000_950]).collect();
+        let times = times_in_milliseconds(&stamps);
+        assert!(times.is_sorted(), "{times:?}");
+        assert_eq!(times.last(), Some(&10_000_950));
     }
 
     #[test]

@@ -134,6 +134,8 @@ pub struct OpenAccess {
     #[serde(skip)]
     denied: Option<Word>,
     has_answer: bool,
+    /// Something else than an error came.
+    has_success: bool,
     /// A part of it went to an own source.
     is_internal: bool,
 }
@@ -206,6 +208,7 @@ impl OpenAccess {
             is_doubtful: contact.is_doubtful,
             denied: None,
             has_answer: false,
+            has_success: false,
             is_internal: false,
         }
     }
@@ -245,7 +248,7 @@ impl OpenAccess {
             self.unplaced += activity.delivered_toclient;
         }
         match &activity.exchange {
-            Some(exchange) if !is_by_volume(activity) => self.take_in_status(exchange),
+            Some(exchange) if !is_by_volume(activity) => self.take_in_status(exchange, role.role),
             _ if role.role != Role::Download => {}
             exchange if activity.largest_burst > threshold => {
                 self.burst_download = true;
@@ -262,6 +265,8 @@ impl OpenAccess {
 
     /// Notes what was answered: that there is no update, or anything else.
     pub fn note_answer(&mut self, activity: &Activity) {
+        let status = activity.exchange.as_ref().and_then(|told| told.status);
+        self.has_success |= status.is_none_or(|status| status < 400);
         let denied = match activity.exchange.as_deref() {
             Some(exchange) if exchange.is_neutral() => return,
             Some(exchange) => exchange.denial(),
@@ -282,13 +287,15 @@ impl OpenAccess {
         });
     }
 
-    fn take_in_status(&mut self, exchange: &Exchange) {
+    fn take_in_status(&mut self, exchange: &Exchange, role: Role) {
         match exchange.status {
             _ if exchange.method == b"HEAD" => self.note(Evidence::HeadRequest),
             Some(304) => self.note(Evidence::NotModified),
             Some(300..=399) => self.note(Evidence::Redirect),
             Some(400..) => self.note(Evidence::HttpError),
-            Some(200..=299) if exchange.is_page => self.note(Evidence::WebPage),
+            Some(200..=299) if exchange.is_page && role == Role::Download => {
+                self.note(Evidence::WebPage);
+            }
             _ => {}
         }
     }
@@ -410,6 +417,7 @@ impl OpenAccess {
             largest_burst: self.largest_burst,
             evidence,
             denied: self.denied.filter(|_| !self.has_answer),
+            is_error: !self.has_success,
             bytes_expected: expected,
             ranges_percent: percent,
             payloads: self.payloads.clone(),

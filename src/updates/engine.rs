@@ -226,12 +226,6 @@ impl Engine {
     }
 
     fn activity(&mut self, activity: &Activity, out: &mut OutputSink<'_>) {
-        if let Some(failure) = activity.denied() {
-            if !activity.is_ongoing {
-                self.failed(&failure);
-            }
-            return;
-        }
         let client = activity.contact.client.address;
         let host = self.host_of(&activity.contact);
         let threshold = self.threshold(host, activity.contact.endpoint);

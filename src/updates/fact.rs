@@ -100,7 +100,7 @@ pub enum Fact {
     Asked(Question),
     /// A question was answered.
     Answered(Answer),
-    /// A TCP connection was not made, or a UDP flow not answered.
+    /// A contact came to nothing: it was not made or not answered, its handshake was broken off, or a proxy refused it.
     Failed(Failure),
     /// Something went over a flow.
     Activity(Activity),
@@ -194,25 +194,6 @@ pub struct Activity {
     pub exchange: Option<Box<Exchange>>,
 }
 
-impl Activity {
-    /// The contact that came to nothing, where the activity is a request to a proxy that did not connect.
-    pub fn denied(&self) -> Option<Failure> {
-        let is_denied = self
-            .exchange
-            .as_ref()
-            .is_some_and(|exchange| exchange.is_denied);
-        is_denied.then(|| Failure {
-            contact: Arc::clone(&self.contact),
-            refused: true,
-            evidence: Some(Evidence::ProxyRefused),
-            time: self.time,
-            end: self.end,
-            bytes_toserver: self.bytes_toserver,
-            bytes_toclient: self.bytes_toclient,
-        })
-    }
-}
-
 /// Longest User-Agent that a fact holds: what names the program stands in front.
 pub const MAX_AGENT: usize = 256;
 
@@ -294,7 +275,9 @@ impl Exchange {
             && self.is_lost
             && self.content_length.is_none()
             && self.content_range.is_none();
-        self.asks_for_content() && (is_unseen || is_endless)
+        // Of a tunnel whose answer was not seen the volume is that of what went through it.
+        let is_tunnel = self.method == b"CONNECT" && is_unseen;
+        is_tunnel || (self.asks_for_content() && (is_unseen || is_endless))
     }
 
     /// Bytes that it takes.
@@ -330,6 +313,24 @@ pub struct Ended {
 }
 
 impl Fact {
+    /// An activity; or that its contact came to nothing, where a proxy did not connect.
+    pub fn of(activity: Activity) -> Self {
+        let exchange = activity.exchange.as_ref();
+        let is_denied = exchange.is_some_and(|exchange| exchange.is_denied);
+        if !is_denied || activity.is_ongoing {
+            return Self::Activity(activity);
+        }
+        Self::Failed(Failure {
+            refused: true,
+            evidence: Some(Evidence::ProxyRefused),
+            time: activity.time,
+            end: activity.end,
+            bytes_toserver: activity.bytes_toserver,
+            bytes_toclient: activity.bytes_toclient,
+            contact: activity.contact,
+        })
+    }
+
     /// Whom it is about; `None` where it is about many.
     pub fn client(&self) -> Option<IpAddr> {
         let client = match self {

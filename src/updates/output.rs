@@ -69,6 +69,8 @@ pub struct Access {
     pub evidence: Vec<Evidence>,
     /// A check that said that there is no update: by what word.
     pub denied: Option<Word>,
+    /// Nothing but errors came.
+    pub is_error: bool,
     /// Bytes of the file, where that is known.
     pub bytes_expected: Option<u64>,
     /// Share of the file that came, in percent.

@@ -9,7 +9,7 @@ use super::catalogue::{EndpointId, Role};
 use super::hosts::HostKey;
 use super::output::{Access, Session};
 use super::payload::{PayloadId, Word};
-use super::verdict::{Evidence, Offered, Outcome, Verdict};
+use super::verdict::{Offered, Outcome, Verdict};
 use crate::types::Timestamp;
 use crate::types::kept::figure;
 
@@ -175,7 +175,7 @@ impl OpenSession {
         self.has_fetched |= matches!(access.verdict, Verdict::Downloaded | Verdict::Partial);
         if (access.role, access.verdict) == (Role::Check, Verdict::Checked) {
             // An error says nothing of what a check usually brings.
-            if !access.evidence.contains(&Evidence::HttpError) {
+            if !access.is_error {
                 self.largest_check = self.largest_check.max(access.delivered_toclient);
             }
             self.denied = self.denied.or(access.denied);

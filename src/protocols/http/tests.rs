@@ -94,19 +94,21 @@ fn request_bodies_are_passed_over() {
 }
 
 #[test]
-fn a_body_without_length_ends_with_the_connection() {
-    let (mut seen, mut connection) = run(
-        &[
-            (UP, b"GET / HTTP/1.0\r\n\r\n"),
-            (DOWN, b"HTTP/1.0 200 OK\r\n\r\nsome bytes"),
-        ],
-        100,
-    );
-    assert!(seen.is_empty());
-    connection.close(DOWN, true, Stamp::default(), &mut |transaction, _| {
-        seen.push(transaction)
-    });
-    assert_eq!(summary(&seen), [(200, "/".to_owned(), 10, true)]);
+fn a_body_without_a_length_ends_where_its_server_closes() {
+    for is_closed in [true, false] {
+        let (mut seen, mut connection) = run(
+            &[
+                (UP, b"GET / HTTP/1.0\r\n\r\n"),
+                (DOWN, b"HTTP/1.0 200 OK\r\n\r\nsome bytes"),
+            ],
+            100,
+        );
+        assert!(seen.is_empty());
+        connection.close(DOWN, is_closed, Stamp::default(), &mut |transaction, _| {
+            seen.push(transaction)
+        });
+        assert_eq!(summary(&seen), [(200, "/".to_owned(), 10, is_closed)]);
+    }
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(super) struct Annotation {
     pub is_resumed: bool,
     /// That it goes on was not told in this run.
     pub is_unannounced: bool,
+    /// An ICMP error quoted a packet of it.
+    pub is_quoted: bool,
     /// DNS messages so far.
     pub dns_messages: u32,
     /// Bytes that were last counted for this flow: see [`Annotation::memory`].

@@ -115,16 +115,15 @@ impl Core {
 
     /// How a contact failed before it was made, as far as that shows.
     pub(super) fn failure(&self, flow: &Flow<Annotation>) -> Option<Failed> {
-        let is_quic = flow.annotation.protocol == Some(AppProtocol::Quic);
+        let annotation = &flow.annotation;
+        let is_silent_quic = annotation.protocol == Some(AppProtocol::Quic)
+            && flow.packets(Direction::ToClient) == 0
+            && !annotation.answered_unseen;
         match flow.handshake() {
             Some(Handshake::Refused) => Some(Failed::Refused),
             Some(Handshake::Unanswered) => Some(Failed::Unanswered),
-            None if is_quic
-                && flow.packets(Direction::ToClient) == 0
-                && !flow.annotation.answered_unseen =>
-            {
-                Some(Failed::Unanswered)
-            }
+            None if is_silent_quic && annotation.is_quoted => Some(Failed::Refused),
+            None if is_silent_quic => Some(Failed::Unanswered),
             _ => None,
         }
     }

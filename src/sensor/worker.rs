@@ -294,10 +294,13 @@ impl Worker {
 
     /// An ICMP error quotes a packet of a flow that may be this worker's.
     pub fn quoted(&mut self, key: &FlowKey) {
-        let _ = match &mut self.rewriter {
+        let flow = match &mut self.rewriter {
             Some(rewriter) => self.flows.quoted(&rewriter.flow_key(key)),
             None => self.flows.quoted(key),
         };
+        if let Some(flow) = flow {
+            flow.annotation.is_quoted = true;
+        }
     }
 
     /// The end of input.

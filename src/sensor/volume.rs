@@ -185,6 +185,10 @@ impl Core {
             // The contact came to nothing, which is told at its end.
             return;
         }
+        if is_connected(&transaction) {
+            // What goes on in the tunnel tells; it began with this.
+            return;
+        }
         let began = request.as_ref().map(|request| request.stamp.timestamp);
         let answered = response.as_ref().map(|response| response.stamp.timestamp);
         let Some(start) = began.or(answered) else {
@@ -206,10 +210,6 @@ impl Core {
         }
         told.transactions += 1;
         told.delivered += bytes;
-        if is_connected(&transaction) {
-            // What goes on in the tunnel tells.
-            return;
-        }
         told.largest_burst = told.largest_burst.max(bytes);
         self.tell_volume(
             flow,

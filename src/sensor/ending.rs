@@ -1,5 +1,7 @@
 //! What is told when a flow ends.
 
+use std::time::Duration;
+
 use super::annotation::Annotation;
 use super::application::{AppProtocol, Application};
 use super::kept::Earlier;
@@ -16,6 +18,8 @@ use crate::updates::verdict::Evidence;
 const LEAST_FINISHED: u64 = 43;
 /// SYN, ACK, a request, and the same again twice, behind a SYN+ACK alone: nobody is there any more.
 const REPEATED: u64 = 5;
+/// The first repetition comes no sooner (RFC 6298 section 2.4).
+const REPEATING: Duration = Duration::from_secs(1);
 
 /// How a contact came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,8 +244,9 @@ fn came_to_nothing(flow: &Flow<Annotation>) -> Option<Failed> {
     let was_ended = [server, client]
         .iter()
         .any(|flags| flags.has(TcpFlags::FIN) || flags.has(TcpFlags::RST));
-    let is_left =
-        flow.packets(Direction::ToClient) <= 1 && flow.packets(Direction::ToServer) >= REPEATED;
+    let is_left = flow.packets(Direction::ToClient) <= 1
+        && flow.packets(Direction::ToServer) >= REPEATED
+        && flow.last().since(flow.first().timestamp) >= REPEATING;
     if flow.handshake() != Some(Handshake::Complete) || !(was_ended || is_left) {
         return None;
     }

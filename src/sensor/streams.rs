@@ -121,6 +121,18 @@ impl Core {
         // What the other side said first is of the same conversation.
         let (other, own) = (heads.take(side.reversed()), heads.take(side));
         let own = if own.is_empty() { bytes } else { &own };
+        let application = match application {
+            // In a proxy's tunnel.
+            Application::Tls(_) if flow.annotation.protocol.is_some() => {
+                let length = if client == side {
+                    own.len()
+                } else {
+                    other.len()
+                };
+                Application::Tls(session_of_last(flow, length))
+            }
+            application => application,
+        };
         let order = [(side.reversed(), other.as_slice()), (side, own)];
         let order = order.into_iter().filter(|(_, head)| !head.is_empty());
         order.fold(application, |application, (side, head)| {
@@ -166,7 +178,8 @@ impl Core {
         match found {
             Found::Tls(at) => {
                 let hello = bytes.get(at..).unwrap_or_default();
-                self.tls_stream(flow, Box::default(), side, Chunk::Bytes(hello), stamp)
+                let session = session_of_last(flow, hello.len());
+                self.tls_stream(flow, session, side, Chunk::Bytes(hello), stamp)
             }
             Found::Http => self.http_stream(flow, Box::default(), side, Chunk::Bytes(bytes), stamp),
             Found::Nothing => {
@@ -215,9 +228,7 @@ impl Core {
             let conversation = flow.annotation.conversation.get_or_insert_default();
             conversation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
             conversation.tls_stamp = stamp;
-            let sent = flow.delivered(Direction::ToServer);
-            // Behind a hole it came late: what the client sent next counts already.
-            let hello_end = u32::try_from(sent.bytes).ok().filter(|_| sent.gaps == 0);
+            let hello_end = u32::try_from(session.client_hello_end());
             flow.annotation.hello_end = hello_end.unwrap_or_default();
             self.claim(flow, claimed);
             self.greeted(flow, hello.ja4.as_str());
@@ -485,4 +496,10 @@ impl Core {
             },
         );
     }
+}
+
+/// A session that begins with the last `length` bytes that the client sent.
+fn session_of_last(flow: &Flow<Annotation>, length: usize) -> Box<tls::Session> {
+    let sent = flow.delivered(Direction::ToServer).bytes;
+    Box::new(tls::Session::at(sent.saturating_sub(length as u64)))
 }

@@ -95,6 +95,10 @@ pub struct Session {
     client: Handshakes,
     server: Handshakes,
     client_hello: Option<Box<ClientHello>>,
+    /// Where in the client's stream the session begins.
+    start: u64,
+    /// Bytes of the ClientHello, in one record.
+    client_hello_bytes: u64,
     server_hello: Option<ServerHello>,
     server_encrypted: bool,
 }
@@ -103,6 +107,22 @@ impl Session {
     /// Nothing seen yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that begins behind so many bytes of the client's.
+    pub fn at(start: u64) -> Self {
+        Self {
+            start,
+            ..Self::default()
+        }
+    }
+
+    /// Where in the client's stream the first ClientHello ends; 0 before it is whole.
+    pub const fn client_hello_end(&self) -> u64 {
+        match self.client_hello_bytes {
+            0 => 0,
+            bytes => self.start + bytes,
+        }
     }
 
     /// Bytes that wait for more of a handshake, and of the hello that is whole.
@@ -161,10 +181,13 @@ impl Session {
     }
 
     fn push_client(&mut self, bytes: &[u8]) -> Progress {
-        let client_hello = &mut self.client_hello;
+        /// Heads of a record and of a message.
+        const HEADS: u64 = 5 + 4;
+        let (client_hello, length) = (&mut self.client_hello, &mut self.client_hello_bytes);
         self.client.push(bytes, |step| {
             if let Step::Message(CLIENT_HELLO, body) = step {
                 *client_hello = ClientHello::parse(body, ja4::Transport::Tcp).map(Box::new);
+                *length = HEADS + body.len() as u64;
             }
             // The first ClientHello counts, and what follows it is no longer of interest.
             std::ops::ControlFlow::Break(())

@@ -140,6 +140,18 @@ fn encrypted_data_of_the_server_completes_what_the_client_said() {
 }
 
 #[test]
+fn a_hello_ends_where_it_does_whatever_comes_with_it() {
+    let hello = record(22, &handshake(1, &client_hello_body(b"a.example")));
+    let early_data = record(23, &[9; 60]);
+    for (behind, start) in [(&[][..], 0), (&early_data, 0), (&early_data, 200)] {
+        let mut session = Session::at(start);
+        assert_eq!(session.client_hello_end(), 0);
+        session.push(Direction::ToServer, &[&hello, behind].concat());
+        assert_eq!(session.client_hello_end(), start + hello.len() as u64);
+    }
+}
+
+#[test]
 fn other_protocols_are_not_taken_for_tls() {
     assert_eq!(probe(b"GET / HTTP/1.1\r\n"), Probe::No);
     assert_eq!(probe(b"SSH-2.0-x"), Probe::No);

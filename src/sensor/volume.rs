@@ -185,7 +185,7 @@ impl Core {
             // The contact came to nothing, which is told at its end.
             return;
         }
-        if is_connected(&transaction) {
+        if transaction.opens_tunnel() {
             // What goes on in the tunnel tells; it began with this.
             return;
         }
@@ -336,25 +336,6 @@ impl Core {
     }
 }
 
-/// Whether a proxy connected, and what follows goes to the server.
-fn is_connected(transaction: &http::Transaction) -> bool {
-    let (request, response) = (&transaction.request, &transaction.response);
-    let is_connect = request
-        .as_ref()
-        .is_some_and(|request| request.method == b"CONNECT");
-    is_connect && matches!(response, Some(response) if matches!(response.status, 200..=299))
-}
-
-/// Whether a proxy said that it does not connect, or could not (RFC 9110 sections 9.3.6, 15.5.8, 15.6.3 and 15.6.5).
-fn is_denied(transaction: &http::Transaction) -> bool {
-    let (Some(request), Some(response)) = (&transaction.request, &transaction.response) else {
-        return false;
-    };
-    let is_proxys = matches!(response.status, 407 | 502 | 504);
-    (request.method == b"CONNECT" && !is_connected(transaction))
-        || (request.is_to_proxy() && is_proxys)
-}
-
 /// Payload toward the client that belongs to no burst and no activity yet; from now on it does.
 fn uncounted(flow: &mut Flow<Annotation>) -> u64 {
     let delivered = flow.delivered(Direction::ToClient).bytes;
@@ -410,7 +391,7 @@ fn exchange_of(transaction: &http::Transaction) -> Exchange {
         body_missing: response.map_or(0, |response| response.body_missing),
         is_page: response
             .is_some_and(|response| response.is_page() && response.body_bytes <= LARGEST_PAGE),
-        is_denied: is_denied(transaction),
+        is_denied: transaction.is_denied_by_proxy(),
         is_complete: response.is_some_and(|response| response.is_complete),
         is_lost: response.is_some_and(|response| response.is_lost),
         ..asked.unwrap_or_default()

@@ -64,9 +64,8 @@ impl Body {
     /// A response's: without a length it lasts as long as the connection.
     pub(super) fn of_response(request: Option<&Request>, response: &Response) -> Self {
         let is_head = request.is_some_and(|request| request.method == b"HEAD");
-        let is_connect = request.is_some_and(|request| request.method == b"CONNECT")
-            && (200..300).contains(&response.status);
-        if is_head || is_connect || matches!(response.status, 100..=199 | 204 | 304) {
+        let is_tunnel = request.is_some_and(|request| request.opens_tunnel(response.status));
+        if is_head || is_tunnel || matches!(response.status, 100..=199 | 204 | 304) {
             return Self::none();
         }
         match response.content_length {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::Transaction;
 use super::head::Request;
 use crate::types::Fqdn;
 
@@ -19,6 +20,25 @@ pub struct Authority<'a> {
     pub port: Option<u16>,
 }
 
+impl Transaction {
+    /// Whether a proxy connected, and what follows goes to the server.
+    pub fn opens_tunnel(&self) -> bool {
+        let whole = self.request.as_ref().zip(self.response.as_ref());
+        whole.is_some_and(|(request, response)| request.opens_tunnel(response.status))
+    }
+
+    /// Whether a proxy said that it does not connect, or could not (RFC 9110 sections 9.3.6, 15.5.8, 15.6.3 and 15.6.5).
+    pub fn is_denied_by_proxy(&self) -> bool {
+        let whole = self.request.as_ref().zip(self.response.as_ref());
+        whole.is_some_and(|(request, response)| {
+            let is_proxys = matches!(response.status, 407 | 502 | 504);
+            let is_connect = request.method == b"CONNECT";
+            (is_connect && !request.opens_tunnel(response.status))
+                || (request.is_to_proxy() && is_proxys)
+        })
+    }
+}
+
 impl Request {
     /// The authority: of an absolute target or CONNECT, else of the Host field (RFC 9112 section 3.2).
     pub fn authority(&self) -> Option<Authority<'_>> {
@@ -34,6 +54,11 @@ impl Request {
     /// Whether it is one to a proxy: CONNECT, or an absolute target (RFC 9112 section 3.2).
     pub fn is_to_proxy(&self) -> bool {
         self.method == b"CONNECT" || absolute_authority(&self.target).is_some()
+    }
+
+    /// Whether a response of this status opens a tunnel (RFC 9110 section 9.3.6).
+    pub fn opens_tunnel(&self, status: u16) -> bool {
+        self.method == b"CONNECT" && (200..300).contains(&status)
     }
 
     /// The name of the host: that of the authority, or, where it is a bare address, the one that the query calls the origin.

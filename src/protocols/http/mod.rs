@@ -440,21 +440,21 @@ impl Connection {
             return Some(AfterHead::Body(Body::none()));
         }
         let request = self.first_of_waiting();
-        let is_connect = request
-            .as_ref()
-            .is_some_and(|request| request.method == b"CONNECT");
         let body = Body::of_response(request.as_ref(), &response);
-        let status = response.status;
+        let is_tunnel = request
+            .as_ref()
+            .is_some_and(|request| request.opens_tunnel(response.status));
+        let is_switch = response.status == SWITCHING_PROTOCOLS;
         self.current = Some(Transaction {
             request,
             response: Some(response),
         });
-        if is_connect && (200..300).contains(&status) {
+        if is_tunnel {
             self.tunnel = true;
             self.end_body(Direction::ToClient, true, stamp, out);
             return Some(AfterHead::Stop);
         }
-        if status == SWITCHING_PROTOCOLS {
+        if is_switch {
             self.end_body(Direction::ToClient, true, stamp, out);
             self.client.state = State::Stopped;
             return Some(AfterHead::Stop);

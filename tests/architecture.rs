@@ -102,8 +102,11 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("etherparse", &["decode"]),
     ("dns_parser", &["protocols"]),
     ("tls_parser", &["protocols"]),
-    // Keys of QUIC, JA4; the SHA-1 of a Community ID; keys and hashes of pseudonyms.
-    ("ring", &["protocols", "records", "pseudonyms"]),
+    // Keys of QUIC, JA4; keys and hashes of pseudonyms.
+    ("ring", &["protocols", "pseudonyms"]),
+    // Community IDs: a flow's is one of the dearest things of its record, and ring has no use of the core's instructions for it.
+    ("sha1", &["records"]),
+    ("itoa", &["records"]),
     ("ipcrypt_rs", &["pseudonyms"]),
     ("memchr", &["protocols", "updates"]),
     ("hashbrown", &["decode", "flows", "updates", "pseudonyms"]),

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use data_encoding::BASE64;
-use ring::digest;
+use sha1::{Digest, Sha1};
 
 use crate::types::{Endpoint, Protocol};
 
@@ -49,11 +49,11 @@ pub fn community_id(source: Endpoint, destination: Endpoint, protocol: Protocol)
         hashed.extend(low.port.to_be_bytes());
         hashed.extend(high.port.to_be_bytes());
     }
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &hashed);
+    let hash = Sha1::digest(&hashed);
     let mut text = [0; LENGTH];
     let (version, encoded) = text.split_at_mut(VERSION.len());
     version.copy_from_slice(VERSION);
-    BASE64.encode_mut(hash.as_ref(), encoded);
+    BASE64.encode_mut(&hash, encoded);
     CommunityId(text)
 }
 

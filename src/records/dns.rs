@@ -3,6 +3,7 @@
 //! Names stand in the case of the wire, in presentation form, without a trailing dot; the root is empty. Of HTTPS and SVCB records the
 //! owner, type and TTL stand in `answers`, the rest in `patchspan.svcb`.
 
+use crate::protocols::dns::name::Space;
 use crate::protocols::dns::svcb::ServiceBinding;
 use crate::protocols::dns::words::{rcode_word, type_word};
 use crate::protocols::dns::{Data, Message, Name, Resource, Resources};
@@ -13,14 +14,12 @@ use super::{Line, Style};
 pub fn write(line: &mut Line<'_>, message: &Message<'_>, tx_id: u64, style: &Style) {
     line.object("dns", |line| {
         line.integer("version", 3);
-        line.text(
-            "type",
-            if message.is_response() {
-                "response"
-            } else {
-                "request"
-            },
-        );
+        let kind = if message.is_response() {
+            "response"
+        } else {
+            "request"
+        };
+        line.word("type", kind);
         line.integer("tx_id", tx_id);
         line.integer("id", u64::from(message.id()));
         write_flags(line, message.flags());
@@ -63,7 +62,7 @@ fn write_flags(line: &mut Line<'_>, flags: u16) {
         (0x0080, "ra"),
         (0x0040, "z"),
     ];
-    line.display("flags", format_args!("{flags:x}"));
+    line.hexadecimal_number("flags", flags.into());
     for (bit, name) in NAMED {
         if flags & bit != 0 {
             line.boolean(name, true);
@@ -220,7 +219,10 @@ fn write_service(line: &mut Line<'_>, service: &ServiceBinding<'_>) {
 
 /// A name that is broken is told as far as it could be read.
 fn write_name(line: &mut Line<'_>, key: &str, path: &str, name: Name<'_>) {
-    let mut text = String::with_capacity(64);
+    if let Some(plain) = name.plain(&mut Space::default()) {
+        return line.wire(key, path, plain);
+    }
+    let mut text = String::new();
     let _ = name.push_to(&mut text);
     line.long_text(key, path, &text);
 }

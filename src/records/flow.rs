@@ -8,7 +8,7 @@ use crate::types::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub struct Flow<'a> {
     /// Application protocol, in EVE's words.
-    pub app_proto: Option<&'a str>,
+    pub app_proto: Option<&'static str>,
     /// Toward the server: frames on the mirror.
     pub packets_toserver: u64,
     /// Toward the client.
@@ -22,11 +22,11 @@ pub struct Flow<'a> {
     /// Last packet.
     pub end: Timestamp,
     /// EVE's flow state.
-    pub state: &'a str,
+    pub state: &'static str,
     /// EVE's reason.
-    pub reason: &'a str,
+    pub reason: &'static str,
     /// TCP's own part.
-    pub tcp: Option<Tcp<'a>>,
+    pub tcp: Option<Tcp>,
     /// Who the client spoke to.
     pub fqdn: Option<&'a Name<'a>>,
     /// Payload bytes, each once.
@@ -35,15 +35,15 @@ pub struct Flow<'a> {
 
 /// TCP flags and state.
 #[derive(Clone, Copy, Debug)]
-pub struct Tcp<'a> {
+pub struct Tcp {
     /// Flags toward the server.
     pub flags_toserver: u8,
     /// Flags toward the client.
     pub flags_toclient: u8,
     /// EVE's TCP state.
-    pub state: &'a str,
+    pub state: &'static str,
     /// How the connection was made: `complete`, `refused`, `unanswered`, `midstream`.
-    pub handshake: &'a str,
+    pub handshake: &'static str,
 }
 
 /// The name of a flow, and how far it can be trusted.
@@ -52,7 +52,7 @@ pub struct Name<'a> {
     /// The name asked for, in presentation form.
     pub name: &'a str,
     /// `tls`, `quic`, `http`, `dns`, `dns_shared`.
-    pub source: &'a str,
+    pub source: &'static str,
     /// Whether some client was answered this address for this name.
     pub corroborated: bool,
     /// Whether it continues from an earlier flow on the same 5-tuple.
@@ -86,7 +86,7 @@ impl Flow<'_> {
     /// Writes `app_proto` and the kind's own objects.
     pub fn write(&self, line: &mut Line<'_>, style: &Style, time: &mut TimeText) {
         if let Some(app_proto) = self.app_proto {
-            line.text("app_proto", app_proto);
+            line.word("app_proto", app_proto);
         }
         line.object("flow", |line| self.write_flow(line, time));
         if let Some(tcp) = &self.tcp {
@@ -105,13 +105,13 @@ impl Flow<'_> {
         line.raw("start", |buffer| time.push_quoted(buffer, self.start));
         line.raw("end", |buffer| time.push_quoted(buffer, self.end));
         line.integer("age", self.end.since(self.start).as_secs());
-        line.text("state", self.state);
-        line.text("reason", self.reason);
+        line.word("state", self.state);
+        line.word("reason", self.reason);
     }
 
     fn write_own(&self, line: &mut Line<'_>) {
         if let Some(tcp) = &self.tcp {
-            line.text("handshake", tcp.handshake);
+            line.word("handshake", tcp.handshake);
         }
         if let Some(fqdn) = self.fqdn {
             line.object("fqdn", |line| fqdn.write(line));
@@ -121,19 +121,19 @@ impl Flow<'_> {
     }
 }
 
-impl Tcp<'_> {
+impl Tcp {
     fn write(&self, line: &mut Line<'_>) {
         line.hexadecimal("tcp_flags", self.flags_toserver | self.flags_toclient);
         line.hexadecimal("tcp_flags_ts", self.flags_toserver);
         line.hexadecimal("tcp_flags_tc", self.flags_toclient);
-        line.text("state", self.state);
+        line.word("state", self.state);
     }
 }
 
 impl Name<'_> {
     fn write(&self, line: &mut Line<'_>) {
         line.long_text("name", "patchspan.fqdn.name", self.name);
-        line.text("source", self.source);
+        line.word("source", self.source);
         line.boolean("corroborated", self.corroborated);
         if self.inherited {
             line.boolean("inherited", true);

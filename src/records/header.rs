@@ -70,7 +70,7 @@ impl Header<'_> {
             line.integer("flow_id", flow.id);
         }
         self.write_packet(line, style);
-        line.text("event_type", self.kind.as_str());
+        line.word("event_type", self.kind.as_str());
         if let Some(flow) = &self.flow {
             flow.write(line, style);
         }
@@ -133,7 +133,7 @@ impl FlowKeys<'_> {
 }
 
 fn write_tunnel(line: &mut Line<'_>, tunnel: &Tunnel, style: &Style) {
-    line.text("pkt_src", packet_source(tunnel.kind));
+    line.word("pkt_src", packet_source(tunnel.kind));
     line.object("tunnel", |line| {
         write_address(line, "src_ip", tunnel.source, style);
         line.integer("src_port", u64::from(tunnel.source_port));
@@ -180,7 +180,7 @@ pub fn write_address(line: &mut Line<'_>, key: &str, address: IpAddr, style: &St
 
 fn write_protocol(line: &mut Line<'_>, protocol: Protocol) {
     match protocol_name(protocol) {
-        Some(name) => line.text("proto", name),
+        Some(name) => line.word("proto", name),
         None => line.display("proto", format_args!("{:03}", protocol.0)),
     }
 }

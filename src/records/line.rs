@@ -39,6 +39,23 @@ impl Limits {
     }
 }
 
+/// The text of each octet of an IPv4 address with a dot behind it, and the length of both.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut texts = [([0; 4], 0); 256];
+    let (mut rest, mut octet): (&mut [_], u8) = (&mut texts, 0);
+    while let Some((text, others)) = rest.split_first_mut() {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let [hundreds, tens, ones] = [b'0' + digits[0], b'0' + digits[1], b'0' + digits[2]];
+        *text = match octet {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            _ => ([hundreds, tens, ones, b'.'], 4),
+        };
+        (rest, octet) = (others, octet.wrapping_add(1));
+    }
+    texts
+};
+
 /// No limit cuts text of ours below this: it holds every word of a closed list.
 const LEAST_TEXT: usize = 32;
 
@@ -167,18 +184,32 @@ impl Line<'_> {
     }
 
     /// A field with text: ours, or from a config file; escaped as JSON needs, non-ASCII as `\u`.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "as of a key")]
+    #[inline(always)]
     pub fn text(&mut self, key: &str, text: &str) {
-        self.text_limited(key, key, text, self.text_limit());
+        self.key(key);
+        self.text_limited(key, text, self.text_limit());
+    }
+
+    /// A field with a word of a closed list, of which nothing has to be escaped.
+    #[allow(clippy::inline_always, reason = "as of a key")]
+    #[inline(always)]
+    pub fn word(&mut self, key: &str, word: &'static str) {
+        debug_assert!(are_plain(word.as_bytes()), "{word}");
+        self.key(key);
+        self.buffer.reserve(word.len() + 2);
+        self.buffer.push(b'"');
+        self.buffer.extend_from_slice(word.as_bytes());
+        self.buffer.push(b'"');
     }
 
     /// A field with presentation text that may be longer than a value may be; `path` names it when it is cut.
     pub fn long_text(&mut self, key: &str, path: &str, text: &str) {
-        self.text_limited(key, path, text, self.limits.value);
+        self.key(key);
+        self.text_limited(path, text, self.limits.value);
     }
 
-    fn text_limited(&mut self, key: &str, path: &str, text: &str, limit: usize) {
-        self.key(key);
+    fn text_limited(&mut self, path: &str, text: &str, limit: usize) {
         let kept = cut_presentation(text, limit);
         if kept.len() < text.len() {
             self.note_cut(path, kept.len(), text.len());
@@ -205,7 +236,8 @@ impl Line<'_> {
     }
 
     /// A field with an address, in the text of RFC 5952 where it is one of IPv6.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "as of a key")]
+    #[inline(always)]
     pub fn address(&mut self, key: &str, address: IpAddr) {
         self.key(key);
         self.push_address(address);
@@ -225,8 +257,20 @@ impl Line<'_> {
         self.buffer.extend_from_slice(&text);
     }
 
+    /// A field with a number in hexadecimal digits without leading zeros, in quotes.
+    pub fn hexadecimal_number(&mut self, key: &str, value: u32) {
+        self.key(key);
+        self.buffer.push(b'"');
+        let digits = (u32::BITS - value.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            self.buffer.push(hex_digit((value >> (4 * digit)) as u8));
+        }
+        self.buffer.push(b'"');
+    }
+
     /// A field with an integer, at most 2^53 - 1: greater ones are written as that.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "as of a key")]
+    #[inline(always)]
     pub fn integer(&mut self, key: &str, value: u64) {
         self.key(key);
         self.push_integer(value);
@@ -246,7 +290,8 @@ impl Line<'_> {
     }
 
     /// A field that is true or false.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "as of a key")]
+    #[inline(always)]
     pub fn boolean(&mut self, key: &str, value: bool) {
         self.key(key);
         self.buffer
@@ -281,10 +326,13 @@ impl Line<'_> {
         *self.cuts = cuts;
     }
 
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "of a key that is known where this is inlined, the copy is a store or two, and it was left a function of its own"
+    )]
+    #[inline(always)]
     fn key(&mut self, key: &str) {
         self.separate();
-        // Of a key that is known where this is inlined, the copy is a store or two.
         self.buffer.reserve(key.len() + 3);
         self.buffer.push(b'"');
         self.buffer.extend_from_slice(key.as_bytes());
@@ -315,19 +363,12 @@ impl Line<'_> {
 
     fn push_integer(&mut self, value: u64) {
         const LARGEST: u64 = (1 << 53) - 1;
-        let mut digits = [0_u8; 20];
-        let mut rest = value.min(LARGEST);
-        let mut at = digits.len();
-        for slot in digits.iter_mut().rev() {
-            *slot = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            at -= 1;
-            if rest == 0 {
-                break;
-            }
+        if value < 10 {
+            return self.buffer.push(b'0' + value as u8);
         }
-        self.buffer
-            .extend_from_slice(digits.get(at..).unwrap_or_default());
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(value.min(LARGEST));
+        self.buffer.extend_from_slice(digits.as_bytes());
     }
 
     /// An IPv4 address is written here: nearly every line has two.
@@ -335,19 +376,15 @@ impl Line<'_> {
         self.buffer.push(b'"');
         match address {
             IpAddr::V4(address) => {
-                for (index, octet) in address.octets().into_iter().enumerate() {
-                    if index > 0 {
-                        self.buffer.push(b'.');
-                    }
-                    let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10];
-                    if octet >= 100 {
-                        self.buffer.push(b'0' + hundreds);
-                    }
-                    if octet >= 10 {
-                        self.buffer.push(b'0' + tens);
-                    }
-                    self.buffer.push(b'0' + ones);
+                for octet in address.octets() {
+                    let (text, length) =
+                        OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
+                    let end = self.buffer.len() + usize::from(length);
+                    self.buffer.extend_from_slice(&text);
+                    self.buffer.truncate(end);
                 }
+                // The last one's dot.
+                self.buffer.pop();
             }
             IpAddr::V6(address) => {
                 let _ = write!(self.buffer, "{address}");
@@ -358,7 +395,7 @@ impl Line<'_> {
 
     fn quoted(&mut self, text: &str) {
         self.buffer.push(b'"');
-        if are_plain(text.as_bytes()) && !text.contains('"') {
+        if are_plain(text.as_bytes()) {
             self.buffer.extend_from_slice(text.as_bytes());
         } else {
             self.push_escaped(text);
@@ -387,6 +424,11 @@ impl Line<'_> {
     /// Presentation form and JSON escapes in one pass. Returns how many of `bytes` were written.
     fn wire_quoted(&mut self, bytes: &[u8], limit: usize) -> usize {
         self.buffer.push(b'"');
+        if bytes.len() <= limit && are_plain(bytes) {
+            self.buffer.extend_from_slice(bytes);
+            self.buffer.push(b'"');
+            return bytes.len();
+        }
         let mut room = limit;
         let mut written = bytes.len();
         for (index, &byte) in bytes.iter().enumerate() {
@@ -468,10 +510,14 @@ mod tests {
             l.thousandths("u", 159_000);
             l.thousandths("v", 7);
             l.hexadecimal("h", 0x0a);
+            l.hexadecimal_number("i", 0);
+            l.hexadecimal_number("j", 0x0100);
+            l.hexadecimal_number("k", 0xff00_001d);
+            l.word("w", "word");
         });
         assert_eq!(
             text,
-            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0,\"v\":0.007,\"h\":\"0a\"}\n"
+            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0,\"v\":0.007,\"h\":\"0a\",\"i\":\"0\",\"j\":\"100\",\"k\":\"ff00001d\",\"w\":\"word\"}\n"
         );
     }
 

@@ -28,7 +28,7 @@ impl Quic<'_> {
                 version if GOOGLE.contains(&version) => {
                     line.wire("version", "quic.version", &version.to_be_bytes())
                 }
-                version => line.display("version", format_args!("{version:x}")),
+                version => line.hexadecimal_number("version", version),
             }
             if let Some(sni) = self.sni {
                 line.wire("sni", "quic.sni", sni);

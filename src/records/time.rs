@@ -8,41 +8,44 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Debug, Default)]
 pub struct TimeText {
     day: Option<i64>,
-    date: String,
+    date: [u8; DATE],
 }
+
+/// Length of a date: the years of a timestamp, 1677 to 2262, have four digits.
+const DATE: usize = "2026-01-02".len();
 
 impl TimeText {
     /// Appends `moment` with microseconds and offset, quoted.
     pub fn push_quoted(&mut self, buffer: &mut Vec<u8>, moment: Timestamp) {
         let (seconds, nanos) = moment.seconds_and_nanos();
-        let (day, second) = (
-            seconds.div_euclid(SECONDS_PER_DAY),
-            seconds.rem_euclid(SECONDS_PER_DAY),
-        );
+        let day = seconds.div_euclid(SECONDS_PER_DAY);
+        let second = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
+        if self.day != Some(day) {
+            (self.day, self.date) = (Some(day), date(day));
+        }
+        let micros = nanos / 1_000;
+        let [hour, minute, second] = [second / 3_600, second / 60 % 60, second % 60].map(digits);
+        let micros = [micros / 10_000, micros / 100 % 100, micros % 100].map(digits);
         buffer.push(b'"');
-        buffer.extend_from_slice(self.date(day).as_bytes());
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        for (mark, value) in [(b'T', hour), (b':', minute), (b':', second)] {
-            buffer.extend_from_slice(&[mark, b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
-        }
-        buffer.push(b'.');
-        let mut divisor = 100_000_000;
-        for _ in 0..6 {
-            buffer.push(b'0' + (nanos / divisor % 10) as u8);
-            divisor /= 10;
-        }
+        buffer.extend_from_slice(&self.date);
+        buffer.extend_from_slice(&[b'T', hour[0], hour[1], b':', minute[0], minute[1], b':']);
+        buffer.extend_from_slice(&[second[0], second[1], b'.']);
+        buffer.extend_from_slice(micros.as_flattened());
         buffer.extend_from_slice(b"+0000\"");
     }
+}
 
-    fn date(&mut self, day: i64) -> &str {
-        if self.day != Some(day) {
-            self.day = Some(day);
-            self.date = jiff::Timestamp::from_second(day.saturating_mul(SECONDS_PER_DAY))
-                .map(|moment| moment.strftime("%Y-%m-%d").to_string())
-                .unwrap_or_default();
-        }
-        &self.date
-    }
+/// The date of a day, counted from 1970.
+fn date(day: i64) -> [u8; DATE] {
+    let moment = jiff::Timestamp::from_second(day.saturating_mul(SECONDS_PER_DAY));
+    let date = moment.map(|moment| moment.strftime("%Y-%m-%d").to_string());
+    let date = date.ok().and_then(|date| date.into_bytes().try_into().ok());
+    date.unwrap_or(*b"1970-01-01")
+}
+
+/// Both digits of a number below 100.
+const fn digits(value: u32) -> [u8; 2] {
+    [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]
 }
 
 /// `moment` as text, without quotes.

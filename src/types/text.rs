@@ -42,11 +42,33 @@ pub const fn hex_digit(byte: u8) -> u8 {
     }
 }
 
-/// Whether none of `bytes` has to be escaped; in a label a dot has to be.
+/// Whether none of `bytes` has to be escaped, here or in JSON; in a label a dot has to be.
+///
+/// They are looked at in blocks, of which the last one may begin within the one before: what a name or a word takes is two looks.
 pub fn are_plain(bytes: &[u8]) -> bool {
-    let is_plain = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'\\';
-    // To the end, whatever comes: several bytes are looked at together.
-    bytes.iter().fold(true, |all, byte| all & is_plain(*byte))
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    if let Some(last) = bytes.last_chunk::<16>() {
+        return blocks.iter().all(all_plain) && all_plain(last);
+    }
+    match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (Some(first), Some(last)) => all_plain(first) && all_plain(last),
+        _ => match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+            (Some(first), Some(last)) => all_plain(first) && all_plain(last),
+            _ => rest.iter().all(|byte| is_plain(*byte)),
+        },
+    }
+}
+
+/// As [`are_plain`], to the end whatever comes, so that all are looked at together.
+#[inline]
+fn all_plain<const BYTES: usize>(block: &[u8; BYTES]) -> bool {
+    block.map(|byte| u8::from(!is_plain(byte))) == [0; BYTES]
+}
+
+/// As [`are_plain`], of one byte.
+#[inline]
+pub const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b'\\' && byte != b'"'
 }
 
 /// The presentation form of `bytes`.
@@ -96,6 +118,21 @@ mod tests {
             presentation(b"a\0\x1b[31m\\\xe2\x80\xae"),
             "a\\000\\027[31m\\\\\\226\\128\\174"
         );
+    }
+
+    #[test]
+    fn one_odd_byte_is_found_wherever_it_stands() {
+        for length in 0..70 {
+            let mut bytes = vec![b'a'; length];
+            assert!(are_plain(&bytes), "{length}");
+            for place in 0..length {
+                for odd in [0x1f, 0x7f, b'\\', b'"', 0xe6] {
+                    bytes[place] = odd;
+                    assert!(!are_plain(&bytes), "{odd} at {place} of {length}");
+                }
+                bytes[place] = b'~';
+            }
+        }
     }
 
     #[test]

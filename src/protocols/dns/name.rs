@@ -60,7 +60,8 @@ impl<'a> Name<'a> {
     /// Appends what is compared and matched, the presentation form in lower case; `None` for the root and broken ones, and then `text`
     /// stays as it was.
     pub fn push_lowered(&self, text: &mut String, space: &mut Space) -> Option<()> {
-        if let Some(plain) = self.plain(space) {
+        let plain = self.presented(space, u8::make_ascii_lowercase);
+        if let Some(plain) = plain.and_then(|plain| str::from_utf8(plain).ok()) {
             text.push_str(plain);
             return Some(());
         }
@@ -76,11 +77,17 @@ impl<'a> Name<'a> {
         Some(())
     }
 
-    /// The lower-case presentation form of a name without anything to escape, as nearly all are; `None` for others, for broken ones, and for
-    /// the root.
+    /// The presentation form, in the case of the wire, of a name without anything to escape, as nearly all are; `None` for others, for broken
+    /// ones, and for the root.
+    pub fn plain<'s>(&self, space: &'s mut Space) -> Option<&'s [u8]> {
+        self.presented(space, |_| ())
+    }
+
+    /// As [`Self::plain`], of bytes that `change` makes of those on the wire.
     ///
     /// Labels are copied as they lie, up to the next pointer, and dots put where their lengths stand.
-    fn plain<'s>(&self, space: &'s mut Space) -> Option<&'s str> {
+    #[inline]
+    fn presented<'s>(&self, space: &'s mut Space, change: impl Fn(&mut u8)) -> Option<&'s [u8]> {
         let (mut end, mut at) = (Space::BEFORE, self.offset);
         for _ in 0..MAX_HOPS {
             let (run, next) = run(self.message, at)?;
@@ -89,7 +96,7 @@ impl<'a> Name<'a> {
             end += run.len();
             match next {
                 Some(next) => at = next,
-                None => return space.presented(end),
+                None => return space.presented(end, change),
             }
         }
         None
@@ -184,8 +191,9 @@ impl Space {
     /// A block of filling has room behind the longest name.
     const ALL: usize = (Self::END + Self::BLOCK).next_multiple_of(Self::BLOCK);
 
-    /// The labels up to `end` in lower case, with dots between them; `None` where something has to be escaped, or there are none.
-    fn presented(&mut self, end: usize) -> Option<&str> {
+    /// The labels up to `end`, changed, with dots between them; `None` where something has to be escaped, or there are none.
+    #[inline]
+    fn presented(&mut self, end: usize, change: impl Fn(&mut u8)) -> Option<&[u8]> {
         let (mut at, mut count) = (Self::BEFORE, 0);
         while let Some(length) = self.0.get_mut(at).filter(|_| at < end) {
             at += 1 + usize::from(*length);
@@ -199,16 +207,15 @@ impl Space {
         let (mut odd, mut dots) = ([0; Self::BLOCK], [0; Self::BLOCK]);
         for block in self.blocks().iter_mut().take(blocks) {
             for ((byte, odd), dots) in block.iter_mut().zip(&mut odd).zip(&mut dots) {
-                *odd |= u8::from(!text::are_plain(&[*byte]));
+                *odd |= u8::from(!text::is_plain(*byte));
                 *dots += u8::from(*byte == b'.');
-                byte.make_ascii_lowercase();
+                change(byte);
             }
         }
         if odd != [0; Self::BLOCK] || sum(dots) + 1 != count {
             return None;
         }
-        let whole = self.blocks().get(..blocks)?.as_flattened();
-        str::from_utf8(whole).ok()?.get(..length)
+        self.blocks().get(..blocks)?.as_flattened().get(..length)
     }
 
     fn blocks(&mut self) -> &mut [[u8; Self::BLOCK]] {

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use patchspan::decode::{Decoder, FrameInput};
-use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer};
+use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Place};
 use patchspan::source::{CaptureFile, Head};
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
@@ -328,7 +328,7 @@ impl Observer<Pieces> for Connections {
         &mut self,
         flow: &mut Flow<Pieces>,
         side: Side,
-        chunk: Chunk<'_>,
+        (chunk, _): (Chunk<'_>, Place),
         _: Stamp,
     ) -> Interest {
         let direction = flow.direction(side);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use patchspan::decode::Decoder;
-use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer};
+use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Place};
 use patchspan::names::{Names, NamesOptions};
 use patchspan::protocols::dns::{Message, is_plausible};
 use patchspan::protocols::{quic, tls};
@@ -145,7 +145,7 @@ impl Observer<()> for Counting {
 
     fn opened(&mut self, _: &mut Flow<()>, _: &Packet<'_>, _: Option<()>) {}
 
-    fn stream(&mut self, _: &mut Flow<()>, _: Side, _: Chunk<'_>, _: Stamp) -> Interest {
+    fn stream(&mut self, _: &mut Flow<()>, _: Side, _: (Chunk<'_>, Place), _: Stamp) -> Interest {
         Interest::Stop
     }
 

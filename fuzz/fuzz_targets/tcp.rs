@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use patchspan::flows::{
-    Chunk, EndReason, Flow, FlowOptions, FlowTable, Handshake, Interest, Observer,
+    Chunk, EndReason, Flow, FlowOptions, FlowTable, Handshake, Interest, Observer, Place,
 };
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
@@ -58,7 +58,7 @@ impl Observer<Sides> for Checks {
         &mut self,
         flow: &mut Flow<Sides>,
         side: Side,
-        chunk: Chunk<'_>,
+        (chunk, _): (Chunk<'_>, Place),
         _: Stamp,
     ) -> Interest {
         let stream = &mut flow.annotation.0[side.index()];

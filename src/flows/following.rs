@@ -3,7 +3,7 @@
 use super::flow::{ClientEvidence, Flow};
 use super::options::FlowOptions;
 use super::table::FlowCounters;
-use super::tcp::stream::{Chunk, Piece, Streams};
+use super::tcp::stream::{Chunk, Piece, Place, Streams};
 use super::tcp::{Reading, Tcp};
 use super::{Interest, Observer};
 use crate::types::flow_key::Side;
@@ -75,6 +75,7 @@ pub(super) fn follow_segment<A, O: Observer<A>>(
             bytes: segment.payload,
             wire: segment.payload_length.into(),
             is_last,
+            acknowledged: flow.sides.of(side.reversed()).sequence.acknowledged(),
         });
         let piece = piece.filter(|_| brings);
         // What came again is not handed on; what an acknowledgement tells of the other side takes that out of step.
@@ -123,7 +124,15 @@ fn hand_on<A>(
         Reading::Fresh
     };
     for chunk in chunks.into_iter().flatten() {
-        let interest = observer.stream(flow, side, chunk, stamp);
+        let end = match chunk {
+            Chunk::Bytes(bytes) => piece.position + bytes.len() as u64,
+            _ => piece.position + piece.wire,
+        };
+        let place = Place {
+            end,
+            acknowledged: Some(piece.acknowledged),
+        };
+        let interest = observer.stream(flow, side, (chunk, place), stamp);
         reading = match (chunk, interest) {
             (Chunk::End, _) => Reading::Ended,
             (_, Interest::Stop) => Reading::Stopped,
@@ -191,12 +200,12 @@ fn push_on<A>(
     let now = stamp.timestamp;
     streams
         .side(other)
-        .acknowledged(acknowledged, now, &mut |chunk| {
-            observer.stream(flow, other, chunk, stamp) == Interest::Continue
+        .acknowledged(acknowledged, now, &mut |chunk, place| {
+            observer.stream(flow, other, (chunk, place), stamp) == Interest::Continue
         });
     if let Some(piece) = piece {
-        streams.side(side).push(piece, now, &mut |chunk| {
-            observer.stream(flow, side, chunk, stamp) == Interest::Continue
+        streams.side(side).push(piece, now, &mut |chunk, place| {
+            observer.stream(flow, side, (chunk, place), stamp) == Interest::Continue
         });
     }
 }
@@ -209,9 +218,9 @@ fn give_up_streams<A>(
     observer: &mut impl Observer<A>,
 ) {
     for side in [Side::LowToHigh, Side::HighToLow] {
-        streams
-            .side(side)
-            .give_up(&mut |chunk| observer.stream(flow, side, chunk, stamp) == Interest::Continue);
+        streams.side(side).give_up(&mut |chunk, place| {
+            observer.stream(flow, side, (chunk, place), stamp) == Interest::Continue
+        });
     }
 }
 
@@ -250,8 +259,9 @@ pub(super) fn finish_streams<A>(
     let client = flow.client_side();
     for side in [client, client.reversed()] {
         let passed = flow.sides.of(side).sequence.passed();
-        let mut on =
-            |chunk: Chunk<'_>| observer.stream(flow, side, chunk, stamp) == Interest::Continue;
+        let mut on = |chunk: Chunk<'_>, place| {
+            observer.stream(flow, side, (chunk, place), stamp) == Interest::Continue
+        };
         streams.side(side).finish(passed, &mut on);
     }
 }
@@ -278,10 +288,10 @@ mod tests {
     }
 
     impl Log {
-        fn take(&mut self, side: Side, chunk: Chunk<'_>) -> bool {
+        fn take(&mut self, side: Side, chunk: Chunk<'_>, place: Place) -> bool {
             let wanted = &mut self.wanted[side.index()];
             *wanted = wanted.saturating_sub(1);
-            self.chunks.push((side, format!("{chunk:?}")));
+            self.chunks.push((side, format!("{chunk:?} {}", place.end)));
             *wanted > 0
         }
     }
@@ -291,8 +301,14 @@ mod tests {
 
         fn opened(&mut self, _: &mut Flow<()>, _: &Packet<'_>, _: Option<()>) {}
 
-        fn stream(&mut self, _: &mut Flow<()>, side: Side, chunk: Chunk<'_>, _: Stamp) -> Interest {
-            match self.take(side, chunk) {
+        fn stream(
+            &mut self,
+            _: &mut Flow<()>,
+            side: Side,
+            (chunk, place): (Chunk<'_>, Place),
+            _: Stamp,
+        ) -> Interest {
+            match self.take(side, chunk, place) {
                 true => Interest::Continue,
                 false => Interest::Stop,
             }
@@ -374,16 +390,17 @@ mod tests {
             let change = sides.segment(side, &segment);
             let now = Timestamp::from_seconds(number as i64, 0);
             let acknowledged = sides.of(other).sequence.acknowledged();
-            let mut on = |chunk: Chunk<'_>| log.take(other, chunk);
+            let mut on = |chunk: Chunk<'_>, place| log.take(other, chunk, place);
             streams.side(other).acknowledged(acknowledged, now, &mut on);
             let piece = change.position.map(|position| Piece {
                 position,
                 bytes: segment.payload,
                 wire: segment.payload_length.into(),
                 is_last: segment.flags.has(TcpFlags::FIN),
+                acknowledged,
             });
             if let Some(piece) = piece {
-                let mut on = |chunk: Chunk<'_>| log.take(side, chunk);
+                let mut on = |chunk: Chunk<'_>, place| log.take(side, chunk, place);
                 streams.side(side).push(piece, now, &mut on);
             }
         }
@@ -392,7 +409,7 @@ mod tests {
             let passed = sides.of(side).sequence.passed();
             streams
                 .side(side)
-                .finish(passed, &mut |chunk| log.take(side, chunk));
+                .finish(passed, &mut |chunk, place| log.take(side, chunk, place));
         }
         log
     }

@@ -35,7 +35,7 @@ mod victims;
 pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
 pub use options::FlowOptions;
 pub use table::{FlowCounters, FlowTable, Remaining};
-pub use tcp::stream::Chunk;
+pub use tcp::stream::{Chunk, Place};
 
 use crate::types::flow_key::Side;
 use crate::types::packet::UdpDatagram;
@@ -86,12 +86,12 @@ pub trait Observer<A> {
     /// A flow began with `packet`; `earlier` is what was remembered of a flow that this one continues.
     fn opened(&mut self, flow: &mut Flow<A>, packet: &Packet<'_>, earlier: Option<Self::Memory>);
 
-    /// The next piece of a TCP stream, in order.
+    /// The next piece of a TCP stream, in order, and where it stands.
     fn stream(
         &mut self,
         flow: &mut Flow<A>,
         side: Side,
-        chunk: Chunk<'_>,
+        chunk: (Chunk<'_>, Place),
         stamp: Stamp,
     ) -> Interest;
 

@@ -24,7 +24,13 @@ impl Observer<()> for Log {
         ));
     }
 
-    fn stream(&mut self, flow: &mut Flow<()>, side: Side, chunk: Chunk<'_>, _: Stamp) -> Interest {
+    fn stream(
+        &mut self,
+        flow: &mut Flow<()>,
+        side: Side,
+        (chunk, _): (Chunk<'_>, Place),
+        _: Stamp,
+    ) -> Interest {
         let way = if flow.direction(side) == Direction::ToServer {
             '>'
         } else {

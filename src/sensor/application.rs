@@ -2,8 +2,8 @@
 
 use crate::protocols::tls::{Probe, find_client_hello};
 use crate::protocols::{dns, http, quic, tls};
-use crate::types::Direction;
 use crate::types::flow_key::Side;
+use crate::types::{Direction, Timestamp};
 
 /// First bytes of a side that are kept until they tell the protocol.
 const MAX_HEAD: usize = 64;
@@ -54,6 +54,14 @@ impl Application {
     /// Whether something else is looked for what may begin in it.
     pub const fn is_searched(&self) -> bool {
         matches!(self, Self::Searching(_))
+    }
+
+    /// Until when a response waits for its request.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Http(connection) => connection.due(),
+            _ => None,
+        }
     }
 
     /// Bytes that wait for more.

@@ -38,10 +38,17 @@ impl Core {
         let unanswered = self
             .may_stay_unanswered(flow)
             .then(|| self.unanswered_time(flow));
-        let due = [resolving, flow.annotation.tls_due(), burst, unanswered]
-            .into_iter()
-            .flatten()
-            .min();
+        let early = flow.annotation.application.due();
+        let due = [
+            resolving,
+            flow.annotation.tls_due(),
+            early,
+            burst,
+            unanswered,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         flow.set_alarm(due);
     }
 
@@ -68,6 +75,14 @@ impl Core {
         }
         if flow.annotation.tls_due().is_some_and(|due| due <= now) {
             self.tls_overdue(flow);
+        }
+        if flow
+            .annotation
+            .application
+            .due()
+            .is_some_and(|due| due <= now)
+        {
+            self.http_overdue(flow, now);
         }
         self.burst_overdue(flow, now);
         if self.may_stay_unanswered(flow) && self.unanswered_time(flow) <= now {

@@ -6,7 +6,7 @@ use super::application::{
 };
 use super::ending::is_closed;
 use super::worker::{Core, Way};
-use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
+use crate::flows::{Chunk, ClientEvidence, Flow, Interest, Place};
 use crate::protocols::tls::Progress;
 use crate::protocols::tls::hello::version_word;
 use crate::protocols::{http, quic, tls};
@@ -14,11 +14,19 @@ use crate::records::{Kind, tls::Claim, tls::Tls};
 use crate::types::flow_key::Side;
 use crate::types::packet::UdpDatagram;
 use crate::types::text::presentation;
-use crate::types::{Direction, Protocol, Stamp};
+use crate::types::{Direction, Protocol, Stamp, Timestamp};
 use crate::updates::fact::NameSource;
 
 /// A TLS record waits so long for the server's hello.
 const TLS_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Where a chunk stands in its stream, and which packet brought it.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    /// `None`: unknown.
+    pub place: Option<Place>,
+    pub stamp: Stamp,
+}
 
 impl Core {
     /// Prepares a flow for what may go over it.
@@ -55,12 +63,12 @@ impl Core {
         flow: &mut Flow<Annotation>,
         side: Side,
         chunk: Chunk<'_>,
-        stamp: Stamp,
+        at: At,
     ) -> Interest {
         let application = std::mem::take(&mut flow.annotation.application);
         let next = match (application, chunk) {
             (Application::Probing(heads), Chunk::Bytes(bytes)) => {
-                self.probe_stream(flow, heads, side, bytes, stamp)
+                self.probe_stream(flow, heads, side, bytes, at)
             }
             (Application::Probing(mut heads), Chunk::Restart) => {
                 heads.clear(side);
@@ -72,21 +80,22 @@ impl Core {
                 Application::Probing(heads)
             }
             (Application::Searching(searched), Chunk::Bytes(bytes)) => {
-                self.search_stream(flow, searched, side, bytes, stamp)
+                self.search_stream(flow, searched, side, bytes, at)
             }
             (Application::DnsStream(mut framers), chunk) => {
-                self.dns_stream(flow, &mut framers[side.index()], side, chunk, stamp);
+                self.dns_stream(flow, &mut framers[side.index()], side, chunk, at.stamp);
                 Application::DnsStream(framers)
             }
-            (Application::Tls(session), chunk) => {
-                self.tls_stream(flow, session, side, chunk, stamp)
-            }
+            (Application::Tls(session), chunk) => self.tls_stream(flow, session, side, chunk, at),
             (Application::Http(connection), chunk) => {
-                self.http_stream(flow, connection, side, chunk, stamp)
+                self.http_stream(flow, connection, side, chunk, at)
             }
             (application, _) => application,
         };
         flow.annotation.application = next;
+        if flow.annotation.application.due().is_some() {
+            self.plan_alarm(flow);
+        }
         match &flow.annotation.application {
             Application::Done | Application::Unknown => Interest::Stop,
             Application::Tls(session) if session.is_done(flow.direction(side)) => Interest::Stop,
@@ -103,12 +112,12 @@ impl Core {
         mut heads: Heads,
         side: Side,
         bytes: &[u8],
-        stamp: Stamp,
+        at: At,
     ) -> Application {
         let told = probe(&mut heads, side, bytes);
         let (application, direction) = match told {
             Told::Nothing => return Application::Probing(heads),
-            Told::Other => return self.search_stream(flow, [0; 2], side, bytes, stamp),
+            Told::Other => return self.search_stream(flow, [0; 2], side, bytes, at),
             Told::Tls(direction) => (Application::Tls(Box::default()), direction),
             Told::Http(direction) => (Application::Http(Box::default()), direction),
         };
@@ -121,22 +130,11 @@ impl Core {
         // What the other side said first is of the same conversation.
         let (other, own) = (heads.take(side.reversed()), heads.take(side));
         let own = if own.is_empty() { bytes } else { &own };
-        let application = match application {
-            // In a proxy's tunnel.
-            Application::Tls(_) if flow.annotation.protocol.is_some() => {
-                let length = if client == side {
-                    own.len()
-                } else {
-                    other.len()
-                };
-                Application::Tls(session_of_last(flow, length))
-            }
-            application => application,
-        };
         let order = [(side.reversed(), other.as_slice()), (side, own)];
         let order = order.into_iter().filter(|(_, head)| !head.is_empty());
-        order.fold(application, |application, (side, head)| {
-            self.feed(flow, application, side, head, stamp)
+        order.fold(application, |application, (fed, head)| {
+            let place = at.place.filter(|_| fed == side);
+            self.feed(flow, application, fed, head, At { place, ..at })
         })
     }
 
@@ -146,16 +144,16 @@ impl Core {
         application: Application,
         side: Side,
         bytes: &[u8],
-        stamp: Stamp,
+        at: At,
     ) -> Application {
         match application {
             Application::Tls(session) => {
-                self.tls_stream(flow, session, side, Chunk::Bytes(bytes), stamp)
+                self.tls_stream(flow, session, side, Chunk::Bytes(bytes), at)
             }
             Application::Http(connection) => {
-                self.http_stream(flow, connection, side, Chunk::Bytes(bytes), stamp)
+                self.http_stream(flow, connection, side, Chunk::Bytes(bytes), at)
             }
-            Application::Probing(heads) => self.probe_stream(flow, heads, side, bytes, stamp),
+            Application::Probing(heads) => self.probe_stream(flow, heads, side, bytes, at),
             other => other,
         }
     }
@@ -166,7 +164,7 @@ impl Core {
         mut searched: [u32; 2],
         side: Side,
         bytes: &[u8],
-        stamp: Stamp,
+        at: At,
     ) -> Application {
         if searched.get(side.index()) == Some(&0) {
             flow.annotation.tunnel.stream(bytes);
@@ -176,12 +174,11 @@ impl Core {
             flow.set_client(side, ClientEvidence::Protocol);
         }
         match found {
-            Found::Tls(at) => {
-                let hello = bytes.get(at..).unwrap_or_default();
-                let session = session_of_last(flow, hello.len());
-                self.tls_stream(flow, session, side, Chunk::Bytes(hello), stamp)
+            Found::Tls(begin) => {
+                let hello = bytes.get(begin..).unwrap_or_default();
+                self.tls_stream(flow, Box::default(), side, Chunk::Bytes(hello), at)
             }
-            Found::Http => self.http_stream(flow, Box::default(), side, Chunk::Bytes(bytes), stamp),
+            Found::Http => self.http_stream(flow, Box::default(), side, Chunk::Bytes(bytes), at),
             Found::Nothing => {
                 let seen = u32::try_from(bytes.len()).unwrap_or(MAX_SEARCH);
                 let searched_side = &mut searched[side.index()];
@@ -202,8 +199,9 @@ impl Core {
         mut session: Box<tls::Session>,
         side: Side,
         chunk: Chunk<'_>,
-        stamp: Stamp,
+        at: At,
     ) -> Application {
+        let stamp = at.stamp;
         let direction = flow.direction(side);
         let knew_client = session.client_hello().is_some();
         let progress = match chunk {
@@ -228,8 +226,9 @@ impl Core {
             let conversation = flow.annotation.conversation.get_or_insert_default();
             conversation.tls_due = Some(stamp.timestamp.plus(TLS_PATIENCE));
             conversation.tls_stamp = stamp;
-            let hello_end = u32::try_from(session.client_hello_end());
-            flow.annotation.hello_end = hello_end.unwrap_or_default();
+            let behind = session.behind_client_hello();
+            let end = at.place.map_or(0, |place| place.end.saturating_sub(behind));
+            flow.annotation.hello_end = u32::try_from(end).unwrap_or_default();
             self.claim(flow, claimed);
             self.greeted(flow, hello.ja4.as_str());
             self.plan_alarm(flow);
@@ -323,9 +322,15 @@ impl Core {
         mut connection: Box<http::Connection>,
         side: Side,
         chunk: Chunk<'_>,
-        stamp: Stamp,
+        at: At,
     ) -> Application {
         let direction = flow.direction(side);
+        let stamp = at.stamp;
+        let place = at.place.map(|place| http::Place {
+            end: place.end,
+            acknowledged: place.acknowledged,
+        });
+        connection.place(direction, place);
         flow.annotation.protocol = Some(AppProtocol::Http);
         let mut done = Vec::new();
         let mut sink =
@@ -342,19 +347,44 @@ impl Core {
             }
             Chunk::Restart => *connection = http::Connection::new(),
         }
-        self.claim_host(flow, &connection, &done);
-        for (transaction, stamp) in done {
-            self.transaction(flow, transaction, stamp);
-        }
+        self.transactions(flow, &connection, done);
         if connection.is_tunnel() {
             let inside = Application::Probing(Heads::default());
             return if rest.is_empty() {
                 inside
             } else {
-                self.feed(flow, inside, side, rest, stamp)
+                self.feed(flow, inside, side, rest, at)
             };
         }
         Application::Http(connection)
+    }
+
+    /// Transactions are over.
+    fn transactions(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        connection: &http::Connection,
+        done: Vec<(http::Transaction, Stamp)>,
+    ) {
+        self.claim_host(flow, connection, &done);
+        for (transaction, stamp) in done {
+            self.transaction(flow, transaction, stamp);
+        }
+    }
+
+    /// Responses that came before their requests wait for them no longer.
+    pub(super) fn http_overdue(&mut self, flow: &mut Flow<Annotation>, now: Timestamp) {
+        let mut done = Vec::new();
+        let application = std::mem::take(&mut flow.annotation.application);
+        let Application::Http(mut connection) = application else {
+            flow.annotation.application = application;
+            return;
+        };
+        connection.overdue(now, &mut |transaction, stamp| {
+            done.push((transaction, stamp))
+        });
+        self.transactions(flow, &connection, done);
+        flow.annotation.application = Application::Http(connection);
     }
 
     /// The flow is called by the first host that its requests name.
@@ -496,10 +526,4 @@ impl Core {
             },
         );
     }
-}
-
-/// A session that begins with the last `length` bytes that the client sent.
-fn session_of_last(flow: &Flow<Annotation>, length: usize) -> Box<tls::Session> {
-    let sent = flow.delivered(Direction::ToServer).bytes;
-    Box::new(tls::Session::at(sent.saturating_sub(length as u64)))
 }

@@ -198,6 +198,11 @@ impl Core {
         let burst = &mut flow.annotation.burst;
         let bytes = std::mem::take(&mut burst.bytes) + rest;
         let last = burst.last;
+        let claimed = flow.annotation.claimed.as_ref();
+        if request.is_none() && claimed.is_some_and(|claimed| claimed.is_proxied) {
+            // Whose answer a proxy handed on is not known.
+            return;
+        }
         let told = flow.annotation.told();
         if bytes > 0 {
             told.last = last;

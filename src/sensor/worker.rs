@@ -27,9 +27,12 @@ use super::neighbours::{self, Told};
 use super::order::{Key, Lines};
 use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
+use super::streams::At;
 use super::systems::Sightings;
 use crate::counters;
-use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
+use crate::flows::{
+    Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Place, Remaining,
+};
 use crate::names::{Answers, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
@@ -548,7 +551,7 @@ impl Observer<Annotation> for Core {
         &mut self,
         flow: &mut Flow<Annotation>,
         side: Side,
-        chunk: Chunk<'_>,
+        (chunk, place): (Chunk<'_>, Place),
         stamp: Stamp,
     ) -> Interest {
         let last = flow.annotation.conversation.as_ref();
@@ -556,7 +559,11 @@ impl Observer<Annotation> for Core {
         let is_packets = matches!(self.cause, Cause::Packet(_));
         let stamp = last.filter(|_| !is_packets).unwrap_or(stamp);
         let was_searched = flow.annotation.application.is_searched();
-        let interest = self.stream_chunk(flow, side, chunk, stamp);
+        let at = At {
+            place: Some(place),
+            stamp,
+        };
+        let interest = self.stream_chunk(flow, side, chunk, at);
         let annotation = &mut flow.annotation;
         if annotation.application.is_read() {
             annotation.conversation.get_or_insert_default().last = stamp;

@@ -36,6 +36,15 @@ pub enum Chunk<'a> {
     End,
 }
 
+/// Where the bytes behind a chunk stand, by the numbers that both sides count by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Position behind the chunk in its own side's stream.
+    pub end: u64,
+    /// How far the other side's stream was acknowledged when the segment came that brought it; `None` where no segment did.
+    pub acknowledged: Option<u64>,
+}
+
 /// Both directions of a connection.
 #[derive(Debug, Default)]
 pub struct Streams {
@@ -74,6 +83,8 @@ struct Waiting {
     bytes: Vec<u8>,
     /// Its length on the wire, where a snap length cut it.
     wire: u64,
+    /// See [`Piece::acknowledged`].
+    acknowledged: u64,
 }
 
 /// A segment's payload in its stream.
@@ -87,6 +98,8 @@ pub struct Piece<'a> {
     pub wire: u64,
     /// Whether a FIN follows it.
     pub is_last: bool,
+    /// How far the other side's stream was acknowledged when it came.
+    pub acknowledged: u64,
 }
 
 /// The first bytes of a stream, as long as they are few: a hash of them all, which can be taken in parts. Of two that differ it does not
@@ -222,7 +235,7 @@ impl Stream {
         &mut self,
         piece: Piece<'_>,
         now: Timestamp,
-        on: &mut impl FnMut(Chunk<'_>) -> bool,
+        on: &mut impl FnMut(Chunk<'_>, Place) -> bool,
     ) {
         if self.stopped || self.ended {
             return;
@@ -233,7 +246,7 @@ impl Stream {
         if piece.wire > 0 {
             self.restart_where_rewritten(&piece, on);
             if piece.position <= self.next {
-                self.hand_on(piece.position, piece.bytes, piece.wire, on);
+                self.hand_on(piece, on);
                 self.hand_on_waiting(on);
             } else {
                 self.wait(&piece, now);
@@ -265,7 +278,7 @@ impl Stream {
     }
 
     /// Too much waits elsewhere: what waits here is handed on, behind its gaps.
-    pub fn give_up(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+    pub fn give_up(&mut self, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
         while !self.stopped && self.early.is_some() {
             self.give_up_hole(on);
         }
@@ -277,7 +290,7 @@ impl Stream {
         &mut self,
         acknowledged: u64,
         now: Timestamp,
-        on: &mut impl FnMut(Chunk<'_>) -> bool,
+        on: &mut impl FnMut(Chunk<'_>, Place) -> bool,
     ) {
         let Some(early) = &self.early else {
             return;
@@ -294,56 +307,52 @@ impl Stream {
     }
 
     /// The flow ends: everything that waits is handed on, behind its gaps. All below `passed` went over, seen or not.
-    pub fn finish(&mut self, passed: u64, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+    pub fn finish(&mut self, passed: u64, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
         while !self.stopped && self.early.is_some() {
             self.give_up_hole(on);
         }
         if !self.ended && passed > self.next {
             let lost = passed - self.next;
             self.next = passed;
-            self.tell(Chunk::Gap(lost), on);
+            self.tell(Chunk::Gap(lost), self.place(), on);
         }
         if !self.stopped && !self.ended {
             self.ended = true;
-            on(Chunk::End);
+            on(Chunk::End, self.place());
         }
     }
 
-    fn end_if_reached(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+    fn end_if_reached(&mut self, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
         if !self.ended && !self.stopped && self.end.is_some_and(|end| self.next >= end) {
             self.ended = true;
             // What came for behind the end was never part of the stream.
             self.early = None;
-            on(Chunk::End);
+            on(Chunk::End, self.place());
         }
     }
 
     /// Hands on what of a segment is new; it begins at or before the next byte.
-    fn hand_on(
-        &mut self,
-        position: u64,
-        bytes: &[u8],
-        wire: u64,
-        on: &mut impl FnMut(Chunk<'_>) -> bool,
-    ) {
-        let end = position + wire;
+    fn hand_on(&mut self, piece: Piece<'_>, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
+        let end = piece.position + piece.wire;
         if end <= self.next || self.stopped {
             return;
         }
-        let known = usize::try_from(self.next - position).unwrap_or(usize::MAX);
-        let new = bytes.get(known..).unwrap_or_default();
+        let known = usize::try_from(self.next - piece.position).unwrap_or(usize::MAX);
+        let new = piece.bytes.get(known..).unwrap_or_default();
         let lost = end - self.next - new.len() as u64;
         self.head = self.head.with(new, lost, end);
         self.next = end;
+        let acknowledged = Some(piece.acknowledged);
         if !new.is_empty() {
-            self.tell(Chunk::Bytes(new), on);
+            let end = end - lost;
+            self.tell(Chunk::Bytes(new), Place { end, acknowledged }, on);
         }
         if lost > 0 {
-            self.tell(Chunk::Gap(lost), on);
+            self.tell(Chunk::Gap(lost), Place { end, acknowledged }, on);
         }
     }
 
-    fn hand_on_waiting(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+    fn hand_on_waiting(&mut self, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
         while !self.stopped
             && let Some(early) = &mut self.early
         {
@@ -359,7 +368,14 @@ impl Stream {
             if early.segments.is_empty() {
                 self.early = None;
             }
-            self.hand_on(first.position, &first.bytes, first.wire, on);
+            let first = Piece {
+                position: first.position,
+                bytes: &first.bytes,
+                wire: first.wire,
+                is_last: false,
+                acknowledged: first.acknowledged,
+            };
+            self.hand_on(first, on);
         }
     }
 
@@ -382,12 +398,13 @@ impl Stream {
                     position: piece.position,
                     bytes: piece.bytes.to_vec(),
                     wire: piece.wire,
+                    acknowledged: piece.acknowledged,
                 },
             );
         }
     }
 
-    fn give_up_hole(&mut self, on: &mut impl FnMut(Chunk<'_>) -> bool) {
+    fn give_up_hole(&mut self, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
         let Some(early) = &mut self.early else {
             return;
         };
@@ -397,7 +414,7 @@ impl Stream {
         let lost = first.saturating_sub(self.next);
         self.next = self.next.max(first);
         if lost > 0 {
-            self.tell(Chunk::Gap(lost), on);
+            self.tell(Chunk::Gap(lost), self.place(), on);
         }
         self.hand_on_waiting(on);
     }
@@ -405,7 +422,7 @@ impl Stream {
     fn restart_where_rewritten(
         &mut self,
         piece: &Piece<'_>,
-        on: &mut impl FnMut(Chunk<'_>) -> bool,
+        on: &mut impl FnMut(Chunk<'_>, Place) -> bool,
     ) {
         let is_restartable =
             piece.position == 0 && self.next > 0 && self.next <= RESTARTABLE as u64;
@@ -418,12 +435,25 @@ impl Stream {
         if !is_same {
             self.next = 0;
             self.head = Head::default();
-            self.tell(Chunk::Restart, on);
+            self.tell(Chunk::Restart, self.place(), on);
         }
     }
 
-    fn tell(&mut self, chunk: Chunk<'_>, on: &mut impl FnMut(Chunk<'_>) -> bool) {
-        if !self.stopped && !on(chunk) {
+    /// Where it stands, of what no segment brought.
+    const fn place(&self) -> Place {
+        Place {
+            end: self.next,
+            acknowledged: None,
+        }
+    }
+
+    fn tell(
+        &mut self,
+        chunk: Chunk<'_>,
+        place: Place,
+        on: &mut impl FnMut(Chunk<'_>, Place) -> bool,
+    ) {
+        if !self.stopped && !on(chunk, place) {
             self.stopped = true;
             self.early = None;
         }
@@ -447,10 +477,11 @@ mod tests {
                 bytes,
                 wire: bytes.len() as u64,
                 is_last,
+                acknowledged: 0,
             };
             let seen = &mut self.seen;
             self.stream
-                .push(piece, Timestamp::EPOCH, &mut |chunk| tell(seen, chunk));
+                .push(piece, Timestamp::EPOCH, &mut |chunk, _| tell(seen, chunk));
         }
 
         fn acknowledged(&mut self, position: u64, seconds: i64) {
@@ -458,13 +489,13 @@ mod tests {
             self.stream.acknowledged(
                 position,
                 Timestamp::from_seconds(seconds, 0),
-                &mut |chunk| tell(seen, chunk),
+                &mut |chunk, _| tell(seen, chunk),
             );
         }
 
         fn finish(&mut self) -> String {
             let seen = &mut self.seen;
-            self.stream.finish(0, &mut |chunk| tell(seen, chunk));
+            self.stream.finish(0, &mut |chunk, _| tell(seen, chunk));
             self.seen.join(" ")
         }
     }
@@ -513,7 +544,7 @@ mod tests {
         let mut reader = Reader::default();
         reader.push(0, b"ab", false);
         let seen = &mut reader.seen;
-        reader.stream.finish(7, &mut |chunk| tell(seen, chunk));
+        reader.stream.finish(7, &mut |chunk, _| tell(seen, chunk));
         assert_eq!(reader.seen, ["ab", "[5]", "<end>"]);
     }
 
@@ -534,11 +565,12 @@ mod tests {
             bytes: b"ab",
             wire: 10,
             is_last: false,
+            acknowledged: 0,
         };
         let seen = &mut reader.seen;
         reader
             .stream
-            .push(piece, Timestamp::EPOCH, &mut |chunk| tell(seen, chunk));
+            .push(piece, Timestamp::EPOCH, &mut |chunk, _| tell(seen, chunk));
         assert_eq!(reader.finish(), "ab [8] <end>");
     }
 
@@ -583,8 +615,9 @@ mod tests {
                 bytes: &[0; 1_000],
                 wire: 1_000,
                 is_last: false,
+                acknowledged: 0,
             };
-            stream.push(piece, Timestamp::EPOCH, &mut |_| true);
+            stream.push(piece, Timestamp::EPOCH, &mut |_, _| true);
             let waiting = stream.early.as_ref().map_or(0, |early| early.bytes);
             assert!(waiting <= MAX_WAITING + 1_000);
         }
@@ -599,8 +632,8 @@ mod tests {
             for index in order.into_iter().chain(0..20) {
                 let (start, end) = (index * 5, (index * 5 + 7).min(100));
                 let bytes = &whole[start..end];
-                let piece = Piece { position: start as u64, bytes, wire: bytes.len() as u64, is_last: false };
-                stream.push(piece, Timestamp::EPOCH, &mut |chunk| {
+                let piece = Piece { position: start as u64, bytes, wire: bytes.len() as u64, is_last: false, acknowledged: 0 };
+                stream.push(piece, Timestamp::EPOCH, &mut |chunk, _| {
                     if let Chunk::Bytes(bytes) = chunk { got.extend_from_slice(bytes); }
                     true
                 });

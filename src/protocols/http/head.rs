@@ -47,6 +47,9 @@ pub struct Request {
     pub is_forwarded: bool,
     /// The packet that completed the head.
     pub stamp: Stamp,
+    /// Where the head stands, where that is known.
+    #[serde(skip)]
+    pub extent: Option<Extent>,
 }
 
 /// A response's head, and what was seen of its body.
@@ -71,6 +74,9 @@ pub struct Response {
     pub small_body: Option<Vec<u8>>,
     /// The packet that completed the head.
     pub stamp: Stamp,
+    /// Where the head stands, where that is known.
+    #[serde(skip)]
+    pub extent: Option<Extent>,
     /// Time of the body's last bytes.
     pub last_body: Timestamp,
     /// Body bytes seen, chunk framing left out.
@@ -94,6 +100,53 @@ pub struct ContentRange {
     pub range: Option<(u64, u64)>,
     /// Size of the whole.
     pub size: Option<u64>,
+}
+
+/// Where a head stands in its stream, and how far the other one was acknowledged then: positions, from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Its first byte.
+    pub start: u64,
+    /// Behind it.
+    pub end: u64,
+    /// How far its sender had received the other direction.
+    pub acknowledged: u64,
+    /// Of a request: nothing else was under way when it was seen.
+    pub is_alone: bool,
+}
+
+impl Response {
+    /// Whether it may answer `request`: whoever answers has received what he answers, and who asks has not received the answer. Where it is
+    /// not known, it may.
+    pub(super) fn may_answer(&self, request: &Request) -> bool {
+        match (self.extent, request.extent) {
+            (Some(answer), Some(question)) => {
+                answer.acknowledged >= question.end && answer.start >= question.acknowledged
+            }
+            _ => true,
+        }
+    }
+}
+
+impl Response {
+    /// Whether it acknowledges more of the client's direction than up to `asked`, of which nothing was seen where that is `None`.
+    pub(super) fn acknowledges_beyond(&self, asked: Option<u64>) -> bool {
+        self.extent
+            .is_some_and(|extent| extent.acknowledged > asked.unwrap_or_default())
+    }
+
+    /// Whether the answer to `first` began before this response, and was not seen: when `second` was asked some of it had been received, and
+    /// nothing else was to come when `first` was asked.
+    pub(super) fn is_behind_answer_to(&self, first: &Request, second: &Request) -> bool {
+        match (self.extent, first.extent, second.extent) {
+            (Some(answer), Some(first), Some(second)) => {
+                first.is_alone
+                    && second.acknowledged > first.acknowledged
+                    && answer.start >= second.acknowledged
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Whether the first bytes are a start line.

@@ -7,8 +7,12 @@
 //! * [`body`]: how long a body is
 //! * [`claim`]: which host a request speaks of
 //!
+//! Which response answers which request is told by their order and, where [`Connection::place`] says where bytes stand, by sequence numbers:
+//! whoever answers has received the request, and who asks has not received the answer. So a lost message, or one that the mirror shows
+//! late, moves no other.
+//!
 //! Blind spots: what follows a gap within a head or a chunked body is lost up to the next start line; it is counted as missing
-//! from the body that was coming. Where a gap holds more than one pipelined response, the next ones meet earlier requests.
+//! from the body that was coming. Where a gap holds more than one of the responses to requests that were sent at once, the next ones meet earlier requests.
 #![warn(clippy::indexing_slicing)]
 
 pub mod body;
@@ -20,8 +24,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Direction, Stamp};
+use crate::types::{Direction, Stamp, Timestamp};
 use body::Body;
+use head::Extent;
 pub use head::{ContentRange, Request, Response};
 
 use super::tls::Probe;
@@ -33,8 +38,18 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// Most requests that wait for their responses; beyond, the oldest is told without one.
 pub const MAX_PIPELINE: usize = 64;
 
-/// How much later than the head of its response a request may come.
+/// How much later than the head of its response a request may come, where sequence numbers do not tell whether it is its; and how long a
+/// whole response waits for its request.
 const LATENESS: Duration = Duration::from_secs(1);
+
+/// Where the next bytes of a direction end, by the numbers that both directions count by.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Position behind them in their direction.
+    pub end: u64,
+    /// How far their sender had acknowledged the other one, where that is known.
+    pub acknowledged: Option<u64>,
+}
 
 /// A request and its response. One of them may be missing: the mirror may show one side only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +82,26 @@ pub struct Connection {
     waiting_bytes: usize,
     /// The response whose body is coming.
     current: Option<Transaction>,
+    /// Whole responses that acknowledged requests which the mirror has not shown yet, each with the packet that completed it.
+    #[serde(skip)]
+    early: VecDeque<(Transaction, Stamp)>,
     tunnel: bool,
+    /// How far the client's direction was handed over; `None`: nothing was.
+    #[serde(skip)]
+    asked: Option<u64>,
+}
+
+impl Place {
+    /// That of a head of `length` bytes with so many behind it.
+    fn extent(self, behind: u64, length: usize) -> Option<Extent> {
+        let end = self.end.saturating_sub(behind);
+        Some(Extent {
+            start: end.saturating_sub(length as u64),
+            end,
+            acknowledged: self.acknowledged?,
+            is_alone: false,
+        })
+    }
 }
 
 /// One direction.
@@ -75,6 +109,9 @@ pub struct Connection {
 struct Side {
     state: State,
     head: Vec<u8>,
+    /// Of the next bytes.
+    #[serde(skip)]
+    place: Option<Place>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -125,6 +162,7 @@ impl Connection {
         let responses = response.into_iter();
         responses.flat_map(Response::texts_mut).for_each(reword);
         self.waiting_bytes = self.waiting.iter().map(Request::memory).sum();
+        self.early.clear();
         self
     }
 
@@ -139,6 +177,11 @@ impl Connection {
         self
     }
 
+    /// Says where the bytes of the next call end; without, responses meet requests in their order alone.
+    pub const fn place(&mut self, direction: Direction, place: Option<Place>) {
+        self.side(direction).place = place;
+    }
+
     /// Takes in the next bytes of a direction; gives how many were HTTP's. Fewer than all: a tunnel begins behind them.
     pub fn data(
         &mut self,
@@ -148,6 +191,7 @@ impl Connection {
         out: &mut TransactionSink<'_>,
     ) -> usize {
         let mut rest = bytes;
+        let place = self.side(direction).place.take();
         while !rest.is_empty() && !self.tunnel {
             let is_kept = direction == Direction::ToClient && self.keeps_body();
             rest = match &mut self.side(direction).state {
@@ -159,7 +203,7 @@ impl Connection {
                     }
                     rest
                 }
-                State::Head => self.head(direction, rest, stamp, out),
+                State::Head => self.head(direction, rest, place, stamp, out),
                 State::Body(body) => {
                     let mut kept = Vec::new();
                     let (seen, after) = body.take(rest, &mut |payload| {
@@ -176,6 +220,7 @@ impl Connection {
                 }
             };
         }
+        self.passed(direction, place, out);
         bytes.len() - rest.len()
     }
 
@@ -187,8 +232,20 @@ impl Connection {
         stamp: Stamp,
         out: &mut TransactionSink<'_>,
     ) {
+        let place = self.side(direction).place.take();
+        self.lose(direction, (length, place), stamp, out);
+        self.passed(direction, place, out);
+    }
+
+    fn lose(
+        &mut self,
+        direction: Direction,
+        (length, place): (u64, Option<Place>),
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) {
         if matches!(self.side(direction).state, State::Head) {
-            self.cut_head(direction, stamp, out);
+            self.cut_head(direction, (length, place), stamp, out);
             return self.miss(direction, length, stamp);
         }
         let side = self.side(direction);
@@ -198,7 +255,7 @@ impl Connection {
             // The end of the body is in the gap, and the beginning of what follows.
             self.miss(direction, left, stamp);
             self.end_body(direction, true, stamp, out);
-            return self.gap(direction, length - left, stamp, out);
+            return self.lose(direction, (length - left, place), stamp, out);
         }
         let survived = match &mut side.state {
             State::Body(body) => body.miss(length),
@@ -236,6 +293,7 @@ impl Connection {
     /// The flow ended: what is open is told as it stands. `is_closed`: the server closed its direction.
     pub fn finish(&mut self, is_closed: bool, stamp: Stamp, out: &mut TransactionSink<'_>) {
         self.close(Direction::ToClient, is_closed, stamp, out);
+        self.tell_early(|_, _| true, out);
         if let Some(transaction) = self.current.take() {
             out(transaction, stamp);
         }
@@ -255,7 +313,48 @@ impl Connection {
     pub fn memory(&self) -> usize {
         let current = self.current.as_ref().map_or(0, Transaction::memory);
         let heads = self.client.head.capacity() + self.server.head.capacity();
-        heads + self.waiting_bytes + current
+        let early = self.early.iter().map(|(early, _)| early.memory());
+        heads + self.waiting_bytes + current + early.sum::<usize>()
+    }
+
+    /// Bytes of a direction were handed over: responses that came early to requests before that will not meet them any more.
+    fn passed(
+        &mut self,
+        direction: Direction,
+        place: Option<Place>,
+        out: &mut TransactionSink<'_>,
+    ) {
+        if let Some(place) = place.filter(|_| direction == Direction::ToServer) {
+            self.asked = Some(place.end);
+            let asked = self.asked;
+            self.tell_early(|response, _| !response.acknowledges_beyond(asked), out);
+        }
+    }
+
+    /// Until when a whole response waits for its request.
+    pub fn due(&self) -> Option<Timestamp> {
+        let (_, since) = self.early.front()?;
+        Some(since.timestamp.plus(LATENESS))
+    }
+
+    /// Tells the responses that waited long enough.
+    pub fn overdue(&mut self, now: Timestamp, out: &mut TransactionSink<'_>) {
+        self.tell_early(|_, since| since.timestamp.plus(LATENESS) <= now, out);
+    }
+
+    /// Tells those of the responses that came early for which `is_left` holds, from the first to one for which it does not.
+    fn tell_early(
+        &mut self,
+        is_left: impl Fn(&Response, Stamp) -> bool,
+        out: &mut TransactionSink<'_>,
+    ) {
+        while let Some((transaction, stamp)) = self.early.pop_front() {
+            let response = transaction.response.as_ref();
+            if response.is_some_and(|response| !is_left(response, stamp)) {
+                return self.early.push_front((transaction, stamp));
+            }
+            out(transaction, stamp);
+        }
     }
 
     fn first_of_waiting(&mut self) -> Option<Request> {
@@ -296,6 +395,7 @@ impl Connection {
         &mut self,
         direction: Direction,
         bytes: &'b [u8],
+        place: Option<Place>,
         stamp: Stamp,
         out: &mut TransactionSink<'_>,
     ) -> &'b [u8] {
@@ -316,7 +416,9 @@ impl Connection {
         };
         let mut gathered = std::mem::take(&mut side.head);
         gathered.truncate(end);
-        let after = self.understand(direction, &gathered, stamp, out);
+        let rest = bytes.get(end - before..).unwrap_or_default();
+        let extent = place.and_then(|place| place.extent(rest.len() as u64, end));
+        let after = self.understand(direction, (&gathered, extent), stamp, out);
         self.side(direction).state = match after {
             Some(AfterHead::Body(body)) => State::Body(body),
             _ => State::Stopped,
@@ -329,15 +431,22 @@ impl Connection {
             gathered.clear();
             self.side(direction).head = gathered;
         }
-        bytes.get(end - before..).unwrap_or_default()
+        rest
     }
 
     /// Bytes were lost between messages or within a head: what came of a head counts, up to its last whole line. A snap
     /// length cuts most heads.
-    fn cut_head(&mut self, direction: Direction, stamp: Stamp, out: &mut TransactionSink<'_>) {
+    fn cut_head(
+        &mut self,
+        direction: Direction,
+        (length, place): (u64, Option<Place>),
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) {
         let mut head = std::mem::take(&mut self.side(direction).head);
+        let extent = place.and_then(|place| place.extent(length, head.len()));
         head.truncate(memchr::memrchr(b'\n', &head).map_or(0, |last| last + 1));
-        let after = self.understand(direction, &head, stamp, out);
+        let after = self.understand(direction, (&head, extent), stamp, out);
         if direction == Direction::ToClient && after.is_none() && self.current.is_none() {
             // The response that was due is in the gap: what comes next answers another request.
             self.current = self.first_of_waiting().map(|request| Transaction {
@@ -372,16 +481,27 @@ impl Connection {
     fn understand(
         &mut self,
         direction: Direction,
-        head: &[u8],
+        (head, extent): (&[u8], Option<Extent>),
         stamp: Stamp,
         out: &mut TransactionSink<'_>,
     ) -> Option<AfterHead> {
         match direction {
             Direction::ToServer => {
-                let request = Request::parse(head, stamp)?;
+                let request = Request {
+                    extent,
+                    ..Request::parse(head, stamp)?
+                };
                 let body = Body::of_request(&request);
                 if self.is_late(&request) {
                     self.adopt(request, stamp, out);
+                    return Some(AfterHead::Body(body));
+                }
+                if let Some(response) = self.answered_early(&request, out) {
+                    let transaction = Transaction {
+                        request: Some(request),
+                        response: Some(response),
+                    };
+                    out(transaction, stamp);
                     return Some(AfterHead::Body(body));
                 }
                 if self.waiting.len() >= MAX_PIPELINE
@@ -395,12 +515,58 @@ impl Connection {
                         stamp,
                     );
                 }
+                let is_alone = self.waiting.is_empty() && self.current.is_none();
+                let extent = request.extent.map(|extent| Extent { is_alone, ..extent });
                 self.waiting_bytes += request.memory();
-                self.waiting.push_back(request);
+                self.waiting.push_back(Request { extent, ..request });
                 Some(AfterHead::Body(body))
             }
-            Direction::ToClient => self.response(Response::parse(head, stamp)?, stamp, out),
+            Direction::ToClient => {
+                let response = Response {
+                    extent,
+                    ..Response::parse(head, stamp)?
+                };
+                self.response(response, stamp, out)
+            }
         }
+    }
+
+    /// The answer to a request that the mirror shows only now. Those before it are told: their requests would have come first.
+    fn answered_early(
+        &mut self,
+        request: &Request,
+        out: &mut TransactionSink<'_>,
+    ) -> Option<Response> {
+        let is_it = |(early, _): &(Transaction, Stamp)| {
+            let response = early.response.as_ref();
+            response.is_some_and(|response| response.may_answer(request))
+        };
+        let at = self.early.iter().position(is_it)?;
+        for (transaction, stamp) in self.early.drain(..at) {
+            out(transaction, stamp);
+        }
+        self.early.pop_front()?.0.response
+    }
+
+    /// The request that a response answers: the oldest that waits, unless sequence numbers say that it is another, or that the mirror has not
+    /// shown it.
+    fn answered_by(
+        &mut self,
+        response: &Response,
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> Option<Request> {
+        while let [first, second, ..] = self.waiting.make_contiguous()
+            && response.is_behind_answer_to(first, second)
+        {
+            let request = self.first_of_waiting();
+            let response = None;
+            out(Transaction { request, response }, stamp);
+        }
+        let first = self.waiting.front()?;
+        response
+            .may_answer(first)
+            .then(|| self.first_of_waiting())?
     }
 
     /// Whether the response to this request is coming already: the mirror showed them in the wrong order.
@@ -410,7 +576,9 @@ impl Connection {
             response.filter(|_| current.request.is_none())
         });
         answered.is_some_and(|response| {
-            request.stamp.timestamp.since(response.stamp.timestamp) <= LATENESS
+            let is_known = response.extent.is_some() && request.extent.is_some();
+            let lateness = request.stamp.timestamp.since(response.stamp.timestamp);
+            response.may_answer(request) && (is_known || lateness <= LATENESS)
         }) && request.method != b"CONNECT"
     }
 
@@ -439,7 +607,7 @@ impl Connection {
         if (100..200).contains(&response.status) && response.status != SWITCHING_PROTOCOLS {
             return Some(AfterHead::Body(Body::none()));
         }
-        let request = self.first_of_waiting();
+        let request = self.answered_by(&response, stamp, out);
         let body = Body::of_response(request.as_ref(), &response);
         let is_tunnel = request
             .as_ref()
@@ -451,6 +619,7 @@ impl Connection {
         });
         if is_tunnel {
             self.tunnel = true;
+            self.tell_early(|_, _| true, out);
             self.end_body(Direction::ToClient, true, stamp, out);
             return Some(AfterHead::Stop);
         }
@@ -500,8 +669,20 @@ impl Connection {
             if let Some(response) = &mut transaction.response {
                 response.is_complete = is_whole;
             }
-            out(transaction, stamp);
+            if self.is_early(&transaction) {
+                self.early.push_back((transaction, stamp));
+            } else {
+                out(transaction, stamp);
+            }
         }
+    }
+
+    /// Whether the request of a response may still come: it was acknowledged, and the mirror has not shown it.
+    fn is_early(&self, transaction: &Transaction) -> bool {
+        let response = transaction.response.as_ref();
+        transaction.request.is_none()
+            && self.early.len() < MAX_PIPELINE
+            && response.is_some_and(|response| response.acknowledges_beyond(self.asked))
     }
 
     /// Looks whether `bytes` begin with a start line again. What was open before the gap is told as it stands.

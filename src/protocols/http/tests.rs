@@ -520,3 +520,99 @@ fn a_small_text_is_kept_without_its_framing_however_it_is_cut() {
         assert_eq!(bodies, [b"<updates/>"], "{size}");
     }
 }
+
+/// One after the other, request `/n` and a response of `n` bytes: what each side sends, and how far the other is acknowledged then.
+fn one_after_the_other(count: u64) -> [Vec<(Vec<u8>, Place)>; 2] {
+    let (mut asked, mut answered) = (0, 0);
+    let [mut up, mut down] = [Vec::new(), Vec::new()];
+    for number in 0..count {
+        let request = format!("GET /{number} HTTP/1.1\r\n\r\n").into_bytes();
+        asked += request.len() as u64;
+        let place = |end, acknowledged| Place {
+            end,
+            acknowledged: Some(acknowledged),
+        };
+        up.push((request, place(asked, answered)));
+        let body = "x".repeat(number as usize);
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {number}\r\n\r\n{body}");
+        answered += response.len() as u64;
+        down.push((response.into_bytes(), place(answered, asked)));
+    }
+    [up, down]
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_comes_first_a_response_meets_its_own_request(
+        order in proptest::collection::vec(proptest::bool::ANY, 40),
+        lost in proptest::collection::vec(proptest::bool::weighted(0.1), 20),
+    ) {
+        let [up, down] = one_after_the_other(20);
+        let (mut connection, mut seen) = (Connection::new(), Vec::new());
+        let mut sink = |transaction: Transaction, _| seen.push(transaction);
+        let (mut up, mut down) = (up.into_iter().zip(&lost), down.into_iter());
+        for is_up in order.into_iter().chain([true; 20]).chain([false; 20]) {
+            if is_up {
+                let Some(((bytes, place), is_lost)) = up.next() else { continue };
+                connection.place(UP, Some(place));
+                if *is_lost {
+                    connection.gap(UP, bytes.len() as u64, Stamp::default(), &mut sink);
+                } else {
+                    connection.data(UP, &bytes, Stamp::default(), &mut sink);
+                }
+            } else if let Some((bytes, place)) = down.next() {
+                connection.place(DOWN, Some(place));
+                connection.data(DOWN, &bytes, Stamp::default(), &mut sink);
+            }
+        }
+        connection.finish(true, Stamp::default(), &mut sink);
+        let mut seen = summary(&seen);
+        seen.sort_by_key(|(_, _, length, _)| *length);
+        let expected: Vec<_> = (0..20)
+            .zip(lost)
+            .map(|(number, is_lost)| {
+                let target = if is_lost { String::new() } else { format!("/{number}") };
+                (200, target, number, true)
+            })
+            .collect();
+        proptest::prop_assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn a_response_whose_request_is_not_shown_waits_a_second_for_it() {
+    let (mut connection, mut seen) = (Connection::new(), Vec::new());
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    let [_, down] = one_after_the_other(2);
+    for (bytes, place) in down {
+        connection.place(DOWN, Some(place));
+        connection.data(DOWN, &bytes, Stamp::default(), &mut sink);
+    }
+    let due = connection.due();
+    assert_eq!(due, Some(Timestamp::EPOCH.plus(LATENESS)));
+    connection.overdue(Timestamp::EPOCH, &mut sink);
+    assert_eq!(connection.due(), due);
+    connection.overdue(due.unwrap_or_default(), &mut sink);
+    assert_eq!(connection.due(), None);
+    let alone = |length| (200, String::new(), length, true);
+    assert_eq!(summary(&seen), [alone(0), alone(1)]);
+}
+
+#[test]
+fn an_answer_that_was_missed_is_not_the_next_one() {
+    let (mut connection, mut seen) = (Connection::new(), Vec::new());
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    let [up, down] = one_after_the_other(2);
+    for (bytes, place) in &up {
+        connection.place(UP, Some(*place));
+        connection.data(UP, bytes, Stamp::default(), &mut sink);
+    }
+    let (bytes, place) = &down[1];
+    connection.place(DOWN, Some(*place));
+    connection.data(DOWN, bytes, Stamp::default(), &mut sink);
+    let expected = [
+        (0, "/0".to_owned(), 0, false),
+        (200, "/1".to_owned(), 1, true),
+    ];
+    assert_eq!(summary(&seen), expected);
+}

@@ -95,9 +95,9 @@ pub struct Session {
     client: Handshakes,
     server: Handshakes,
     client_hello: Option<Box<ClientHello>>,
-    /// Where in the client's stream the session begins.
-    start: u64,
-    /// Bytes of the ClientHello, in one record.
+    /// Bytes that the client sent.
+    client_bytes: u64,
+    /// Those of the ClientHello, in one record.
     client_hello_bytes: u64,
     server_hello: Option<ServerHello>,
     server_encrypted: bool,
@@ -109,20 +109,9 @@ impl Session {
         Self::default()
     }
 
-    /// One that begins behind so many bytes of the client's.
-    pub fn at(start: u64) -> Self {
-        Self {
-            start,
-            ..Self::default()
-        }
-    }
-
-    /// Where in the client's stream the first ClientHello ends; 0 before it is whole.
-    pub const fn client_hello_end(&self) -> u64 {
-        match self.client_hello_bytes {
-            0 => 0,
-            bytes => self.start + bytes,
-        }
+    /// Bytes of the client's that came behind its first ClientHello.
+    pub const fn behind_client_hello(&self) -> u64 {
+        self.client_bytes.saturating_sub(self.client_hello_bytes)
     }
 
     /// Bytes that wait for more of a handshake, and of the hello that is whole.
@@ -183,6 +172,7 @@ impl Session {
     fn push_client(&mut self, bytes: &[u8]) -> Progress {
         /// Heads of a record and of a message.
         const HEADS: u64 = 5 + 4;
+        self.client_bytes += bytes.len() as u64;
         let (client_hello, length) = (&mut self.client_hello, &mut self.client_hello_bytes);
         self.client.push(bytes, |step| {
             if let Step::Message(CLIENT_HELLO, body) = step {

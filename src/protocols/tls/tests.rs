@@ -143,11 +143,15 @@ fn encrypted_data_of_the_server_completes_what_the_client_said() {
 fn a_hello_ends_where_it_does_whatever_comes_with_it() {
     let hello = record(22, &handshake(1, &client_hello_body(b"a.example")));
     let early_data = record(23, &[9; 60]);
-    for (behind, start) in [(&[][..], 0), (&early_data, 0), (&early_data, 200)] {
-        let mut session = Session::at(start);
-        assert_eq!(session.client_hello_end(), 0);
-        session.push(Direction::ToServer, &[&hello, behind].concat());
-        assert_eq!(session.client_hello_end(), start + hello.len() as u64);
+    for behind in [&[][..], &early_data] {
+        for first in [0, 1, hello.len() - 1] {
+            let mut session = Session::new();
+            let (first, rest) = hello.split_at(first);
+            session.push(Direction::ToServer, first);
+            session.push(Direction::ToServer, &[rest, behind].concat());
+            assert!(session.client_hello().is_some());
+            assert_eq!(session.behind_client_hello(), behind.len() as u64);
+        }
     }
 }
 

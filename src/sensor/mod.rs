@@ -24,6 +24,7 @@ mod collector;
 pub mod cores;
 mod delays;
 pub mod doctor;
+mod early;
 mod ending;
 mod feed;
 mod frames;

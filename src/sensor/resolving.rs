@@ -83,7 +83,7 @@ impl Core {
         let mut resolution = self.resolution.take().unwrap_or_default();
         if message.is_response() {
             self.counters.dns_responses += 1;
-            self.dns_response(flow, &message, &mut resolution, stamp);
+            self.dns_response(flow, (bytes, &message), &mut resolution, stamp);
         } else {
             self.counters.dns_queries += 1;
             self.dns_query(flow, &message, &mut resolution, stamp);
@@ -112,12 +112,19 @@ impl Core {
         {
             self.tell(flow, Fact::Asked(question));
         }
+        let Some(response) = self.early.take(flow.id(), &query, stamp.timestamp) else {
+            return;
+        };
+        if let Ok(message) = Message::parse(&response) {
+            self.dns_response(flow, (&response, &message), resolution, stamp);
+        }
+        self.early.give_back(response);
     }
 
     fn dns_response(
         &mut self,
         flow: &mut Flow<Annotation>,
-        message: &Message<'_>,
+        (bytes, message): (&[u8], &Message<'_>),
         resolution: &mut Resolution,
         stamp: Stamp,
     ) {
@@ -127,7 +134,9 @@ impl Core {
         let resolver = flow.server().address;
         if !self.was_asked(flow, &answered, message.is_truncated()) {
             if !self.settings.resolvers.contains(&resolver) {
-                self.counters.dns_unasked += 1;
+                let now = stamp.timestamp;
+                let driven_out = self.early.keep(flow.id(), answered, bytes, now);
+                self.counters.dns_unasked += driven_out;
                 return;
             }
             self.counters.dns_unasked_believed += 1;

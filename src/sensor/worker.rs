@@ -21,6 +21,7 @@ use foldhash::quality::FixedState;
 use super::annotation::{Annotation, Queries};
 use super::application::Application;
 use super::doctor::FlowWatch;
+use super::early::Early;
 use super::kept::Earlier;
 use super::mirror::MirrorCounters;
 use super::neighbours::{self, Told};
@@ -170,6 +171,8 @@ pub(super) struct Core {
     /// Empty, for flows that ask next.
     #[allow(clippy::vec_box)] // Flows hold the box.
     pub spare_queries: Vec<Box<Queries>>,
+    /// Responses whose queries may come yet.
+    pub early: Early,
     /// Answers that are not in the names table yet.
     pub answers: Answers,
     /// QUIC datagrams opened in this tick.
@@ -219,6 +222,7 @@ impl Worker {
             message: Vec::new(),
             resolution: None,
             spare_queries: Vec::new(),
+            early: Early::default(),
             answers: Answers::of_worker(),
             quic_opened: 0,
             told: Told::default(),
@@ -247,6 +251,7 @@ impl Worker {
     /// A tick begins: what is due by its start runs.
     pub fn begin_tick(&mut self, tick: Tick) {
         self.core.note_answers();
+        self.core.counters.dns_unasked += self.core.early.expire(tick.start());
         self.end_minutes(tick.start());
         self.core.set_cause(Cause::Boundary(tick.start()));
         self.flows.advance(tick.start(), &mut self.core);
@@ -309,6 +314,7 @@ impl Worker {
     /// The end of input.
     pub fn finish(&mut self, now: Timestamp) {
         self.core.note_answers();
+        self.core.counters.dns_unasked += self.core.early.clear();
         self.core.set_cause(Cause::Boundary(now));
         self.flows.finish(now, &mut self.core);
         self.tell_presence(now);
@@ -316,6 +322,7 @@ impl Worker {
 
     /// The end of input in parts: ends at most `most` of the flows that [`Self::remaining`] gave; whether some remain still.
     pub fn finish_part(&mut self, remaining: &mut Remaining, most: usize, now: Timestamp) -> bool {
+        self.core.counters.dns_unasked += self.core.early.clear();
         self.core.set_cause(Cause::Boundary(now));
         self.flows.finish_part(remaining, most, now, &mut self.core)
     }

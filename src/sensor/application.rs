@@ -213,6 +213,10 @@ mod tests {
         );
         assert_eq!(told(b"220 mail.example ESMTP\r\n"), Told::Other);
         assert_eq!(told(b"G"), Told::Nothing);
+        assert_eq!(
+            told(b"\r\nGET / HTTP/1.1\r\n"),
+            Told::Http(Direction::ToServer)
+        );
         let mut heads = Heads::default();
         let mut more = |side, bytes: &[u8]| probe(&mut heads, side, bytes);
         assert_eq!(more(Side::LowToHigh, b"GE"), Told::Nothing);

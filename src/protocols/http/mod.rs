@@ -133,9 +133,9 @@ enum AfterHead {
     Stop,
 }
 
-/// Whether the first bytes of a direction are a start line.
+/// Whether the first bytes of a direction are a start line, which empty lines may precede (RFC 9112 section 2.2).
 pub fn probe(bytes: &[u8]) -> Probe {
-    head::probe(bytes)
+    head::probe(head::without_leading_lines(bytes))
 }
 
 impl Connection {

@@ -6,8 +6,8 @@
 //! lab-b,Laboratory B,2001:db8:b::/48,,prof@example.ac.jp,a@example.ac.jp;b@example.ac.jp,,
 //! ```
 //!
-//! A CSV file (RFC 4180) in UTF-8 with a header line; the columns may come in any order, and all but `id` may be left out. A row needs
-//! an address (or prefix) or a MAC address. `valid_until` is the first moment that is not meant any more. A time is one of RFC 3339
+//! A CSV file (RFC 4180) in UTF-8 with a header line; the columns may come in any order, and all but `id` and one of
+//! `address` and `mac` may be left out. A row needs an address (or prefix) or a MAC address, and no field holds a line end. `valid_until` is the first moment that is not meant any more. A time is one of RFC 3339
 //! (`2026-04-01T09:00:00+09:00`), or a date, which begins at midnight UTC, or at that of its offset (`2026-04-01+09:00`): the
 //! machine's own zone would make one list mean different things on different machines. An address may stand in several rows, one
 //! after the other in time.
@@ -107,6 +107,8 @@ impl HostList {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
+            // How many fields there are, `Columns::host` looks: a quotation mark that is not closed has to be told first.
+            .flexible(true)
             .from_reader(text.as_bytes());
         let mut list = Self::default();
         match reader.headers().map_err(error_of).and_then(Columns::read) {
@@ -320,7 +322,11 @@ const COLUMNS: [&str; 8] = [
 ];
 
 /// Where each of [`COLUMNS`] stands in a row.
-struct Columns([Option<usize>; COLUMNS.len()]);
+struct Columns {
+    places: [Option<usize>; COLUMNS.len()],
+    /// Fields of the first line.
+    count: usize,
+}
 
 impl Columns {
     fn read(header: &StringRecord) -> Result<Self, HostError> {
@@ -328,8 +334,10 @@ impl Columns {
         let mut places = [None; COLUMNS.len()];
         for (at, name) in header.iter().enumerate() {
             let Some(place) = COLUMNS.iter().position(|column| *column == name) else {
-                let hint = nearest(name, COLUMNS.into_iter())
-                    .map_or_else(String::new, |column| format!("; did you mean {column}?"));
+                let hint = nearest(name, COLUMNS.into_iter()).map_or_else(
+                    || ".".to_owned(),
+                    |column| format!("; did you mean {column}?"),
+                );
                 let columns = COLUMNS.join(", ");
                 let name = shown(name);
                 return fail(format!(
@@ -343,7 +351,10 @@ impl Columns {
                 *slot = Some(at);
             }
         }
-        let columns = Self(places);
+        let columns = Self {
+            places,
+            count: header.len(),
+        };
         if columns.place("id").is_none() {
             return fail("there is no column id".to_owned());
         }
@@ -355,7 +366,7 @@ impl Columns {
 
     fn place(&self, column: &str) -> Option<usize> {
         let index = COLUMNS.iter().position(|name| *name == column)?;
-        self.0.get(index).copied().flatten()
+        self.places.get(index).copied().flatten()
     }
 
     fn field<'r>(&self, row: &'r StringRecord, column: &str) -> &'r str {
@@ -366,17 +377,13 @@ impl Columns {
     fn host(&self, row: &StringRecord) -> Result<Host, HostError> {
         let line = line_of(row);
         let fail = |what| HostError { line, what };
-        if let Some(long) = row.iter().find(|field| field.len() > MAX_FIELD) {
-            let long = shown(long);
-            return Err(fail(format!("{long} is longer than {MAX_FIELD} bytes")));
-        }
+        self.whole(row).map_err(fail)?;
         let host = Host {
             id: self.field(row, "id").to_owned(),
             label: self.field(row, "label").to_owned(),
             prefix: self
-                .parsed(row, "address", "an address or a prefix", |text| {
-                    prefix(text).map(|prefix| prefix.trunc())
-                })
+                .parsed(row, "address", "an address or a prefix", prefix)
+                .and_then(|prefix| prefix.map(network).transpose())
                 .map_err(fail)?,
             mac: self
                 .parsed(row, "mac", "a MAC address like 02:00:5e:00:53:01", mac)
@@ -389,8 +396,7 @@ impl Columns {
         if host.id.is_empty() {
             return Err(fail("there is no id".to_owned()));
         }
-        let is_printed = |id: &str| harmless(id) == id && !id.contains('\n');
-        if !is_printed(&host.id) {
+        if harmless(&host.id) != host.id {
             return Err(fail(
                 "the id holds a character that a terminal or a page would obey".to_owned(),
             ));
@@ -402,6 +408,27 @@ impl Columns {
             return Err(fail("there is neither an address nor a mac".to_owned()));
         }
         Ok(host)
+    }
+
+    /// Whether the row has its fields, and each is what one line can hold. A quotation mark that nobody closed takes all the lines behind
+    /// it into one field, so a field with a line end is no field.
+    fn whole(&self, row: &StringRecord) -> Result<(), String> {
+        if let Some(field) = row.iter().find(|field| field.contains(['\n', '\r'])) {
+            return Err(format!(
+                "the field `{}` goes on in the next line: close its quotation mark, or take the line end out",
+                shown(field)
+            ));
+        }
+        if row.len() != self.count {
+            let (len, expected) = (row.len(), self.count);
+            return Err(format!(
+                "there are {len} fields, the first line has {expected}"
+            ));
+        }
+        match row.iter().find(|field| field.len() > MAX_FIELD) {
+            Some(long) => Err(format!("{} is longer than {MAX_FIELD} bytes", shown(long))),
+            None => Ok(()),
+        }
     }
 
     fn time(&self, row: &StringRecord, column: &str) -> Result<Option<Timestamp>, String> {
@@ -425,6 +452,29 @@ impl Columns {
         let refused = || format!("{column} `{}` is not {accepted}", shown(field));
         read(field).map(Some).ok_or_else(refused)
     }
+}
+
+/// The prefix that a row means; IPv4 that is written as IPv6 (RFC 4291, section 2.5.5.2) is IPv4, as it is in packets.
+fn network(written: IpNet) -> Result<IpNet, String> {
+    let prefix = as_ipv4(written).unwrap_or(written);
+    if prefix.trunc() == prefix {
+        return Ok(prefix);
+    }
+    Err(format!(
+        "address `{written}` has bits behind its prefix: write {} for the one host, {} for the whole network",
+        prefix.addr(),
+        prefix.trunc()
+    ))
+}
+
+/// The IPv4 prefix in one of `::ffff:0:0/96`.
+fn as_ipv4(prefix: IpNet) -> Option<IpNet> {
+    const MAPPED: u8 = 96;
+    let IpNet::V6(prefix) = prefix else {
+        return None;
+    };
+    let address = prefix.addr().to_ipv4_mapped()?;
+    IpNet::new(address.into(), prefix.prefix_len().checked_sub(MAPPED)?).ok()
 }
 
 fn line_of(row: &StringRecord) -> u64 {
@@ -470,14 +520,7 @@ fn people(text: &str) -> Vec<String> {
 fn error_of(error: csv::Error) -> HostError {
     HostError {
         line: error.position().map_or(0, csv::Position::line),
-        what: match error.kind() {
-            csv::ErrorKind::UnequalLengths {
-                expected_len, len, ..
-            } => {
-                format!("there are {len} fields, the first line has {expected_len}")
-            }
-            _ => error.to_string(),
-        },
+        what: error.to_string(),
     }
 }
 
@@ -568,7 +611,7 @@ lab6,,2001:db8:b::/48,,,,,
 
     #[test]
     fn an_id_that_a_terminal_would_obey_is_refused() {
-        for id in ["pc\u{1b}[31m", "pc\u{202e}1", "\"pc\n2\"", "pc\0"] {
+        for id in ["pc\u{1b}[31m", "pc\u{202e}1", "pc\0"] {
             let said = parse(&format!("id,address\n{id},192.0.2.1\n"));
             assert!(
                 said.unwrap_err().to_string().contains("the id holds"),
@@ -576,6 +619,46 @@ lab6,,2001:db8:b::/48,,,,,
             );
         }
         assert!(parse("id,address\n研究室 2-1,192.0.2.1\n").is_ok());
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_is_told_with_its_line() {
+        let rows = [
+            "a,192.0.2.1,\"boss",
+            "\"a,192.0.2.1,boss",
+            "a,\"192.0.2.1,boss",
+        ];
+        for row in rows {
+            let said = parse(&format!(
+                "id,address,manager\n{row}\nb,192.0.2.2,x\nc,192.0.2.3,y\n"
+            ));
+            let said = said.unwrap_err().to_string();
+            assert!(
+                said.starts_with("hosts.csv:2: the field `"),
+                "{row}: {said}"
+            );
+        }
+        let closed = parse("id,address,label\nb,192.0.2.2,x\na,192.0.2.1,\"two\rlines\"\n");
+        assert!(closed.unwrap_err().to_string().starts_with("hosts.csv:3:"));
+    }
+
+    #[test]
+    fn an_address_with_a_length_is_one_of_a_network_or_refused() {
+        let said = parse("id,address\na,192.0.2.1/24\nb,2001:db8::1/64\n").unwrap_err();
+        let expected = "hosts.csv:2: address `192.0.2.1/24` has bits behind its prefix: \
+            write 192.0.2.1 for the one host, 192.0.2.0/24 for the whole network\n\
+            hosts.csv:3: address `2001:db8::1/64` has bits behind its prefix: \
+            write 2001:db8::1 for the one host, 2001:db8::/64 for the whole network";
+        assert_eq!(said.to_string(), expected);
+    }
+
+    #[test]
+    fn ipv4_that_is_written_as_ipv6_is_ipv4() {
+        let list = parse("id,address\na,::ffff:198.51.100.7\nb,::ffff:192.0.2.0/120\n").unwrap();
+        let found = |address| find(&list, address, None, "2026-05-01");
+        assert_eq!(found("198.51.100.7").as_deref(), Some("a"));
+        assert_eq!(found("192.0.2.9").as_deref(), Some("b"));
+        assert!(parse("id,address\na,::ffff:192.0.2.1/120\n").is_err());
     }
 
     #[test]
@@ -636,7 +719,7 @@ lab6,,2001:db8:b::/48,,,,,
     fn a_wrong_header_is_told() {
         let error = |text| parse(text).unwrap_err().to_string();
         assert!(error("id,adress\n").contains("did you mean address?"));
-        assert!(error("a,192.0.2.1\n").starts_with("hosts.csv:1: there is no column `a`"));
+        assert!(error("a,192.0.2.1\n").starts_with("hosts.csv:1: there is no column `a`. The"));
         assert!(error("id,label\n").contains("neither a column address"));
         assert!(error("label,mac\n").contains("no column id"));
         assert!(error("id,id,mac\n").contains("twice"));

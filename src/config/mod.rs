@@ -246,12 +246,19 @@ fn read_secret(path: &Path, limit: u64) -> io::Result<(String, u32)> {
 }
 
 fn read_open(file: File, limit: u64) -> io::Result<String> {
-    let mut text = String::new();
-    let read = file.take(limit + 1).read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    let read = file.take(limit + 1).read_to_end(&mut bytes)?;
     if read as u64 > limit {
         return Err(io::Error::other(format!("is longer than {limit} bytes")));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| {
+        let right = error.utf8_error().valid_up_to();
+        let lines = error.as_bytes().iter().take(right);
+        let line = 1 + lines.filter(|byte| **byte == b'\n').count();
+        io::Error::other(format!(
+            "line {line} is no UTF-8: save the file in that encoding"
+        ))
+    })
 }
 
 impl Default for Config {
@@ -524,9 +531,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_or_huge_is_told() {
+    fn a_file_that_is_missing_or_huge_or_no_text_is_told() {
         let error = Config::load(Path::new("/nonexistent/sensor.toml")).unwrap_err();
         assert!(error.to_string().contains("cannot be read: No such file"));
+        let latin = std::env::temp_dir().join(format!("patchspan-latin-{}", std::process::id()));
+        std::fs::write(&latin, b"# a\n# \xe9t\xe9\n").unwrap();
+        let error = Config::load(&latin).unwrap_err().to_string();
+        std::fs::remove_file(&latin).unwrap();
+        assert!(
+            error.ends_with("line 2 is no UTF-8: save the file in that encoding"),
+            "{error}"
+        );
         let error = read_text(Path::new("/dev/zero"), 100).unwrap_err();
         assert!(error.to_string().contains("longer than 100 bytes"));
     }

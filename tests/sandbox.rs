@@ -23,7 +23,7 @@ use std::process::{Child, Command, Stdio};
 
 use patchspan::config::Config;
 use patchspan::config::hosts::HostList;
-use patchspan::config::job::RunJob;
+use patchspan::config::job::{ALIVE_EVERY, RunJob};
 use patchspan::sensor::sandbox;
 use wire::{Lane, Sender, cable, frame, in_namespace, run, until};
 
@@ -329,6 +329,7 @@ fn enter(place: &Path, text: &str) {
         config: Config::parse(&text, &path).unwrap(),
         hosts: HostList::default(),
         files: vec![path],
+        alive_every: ALIVE_EVERY,
     };
     let report = sandbox::enter(&job).unwrap();
     assert!(report.parts().iter().all(|part| part.holds), "{report:?}");

@@ -8,7 +8,7 @@ use super::diff::print;
 use super::{Exit, tell_errors};
 use crate::config::Config;
 use crate::config::hosts::{HostList, ListFigures};
-use crate::config::job::RunJob;
+use crate::config::job::{ALIVE_EVERY, RunJob};
 use crate::config::memory::Shares;
 use crate::sensor::setup::{self, SetupError};
 use crate::sensor::{cores, sandbox};
@@ -74,6 +74,7 @@ pub(super) fn run(flags: &Flags) -> Exit {
                     .chain(&flags.hosts)
                     .cloned()
                     .collect(),
+                alive_every: ALIVE_EVERY,
             })
         }
         _ => {

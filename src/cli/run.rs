@@ -2,12 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use sd_notify::NotifyState;
 
 use super::{Exit, complain, crash, inputs, tell_errors, values};
-use crate::config::job::RunJob;
+use crate::config::job::{ALIVE_EVERY, RunJob};
 use crate::sensor::live::{self, Event};
 use crate::source::live::interfaces;
 
@@ -67,6 +68,7 @@ impl Flags {
             config,
             hosts,
             files: self.config.iter().chain(&self.hosts).cloned().collect(),
+            alive_every: alive_every(sd_notify::watchdog_enabled()),
         })
     }
 }
@@ -104,9 +106,27 @@ fn engine(job: &RunJob, flags: &Flags) -> Exit {
     }
 }
 
+/// Twice within the time after which systemd takes the sensor for dead, which sd_watchdog_enabled(3) asks for.
+fn alive_every(watchdog: Option<Duration>) -> Duration {
+    watchdog.map_or(ALIVE_EVERY, |limit| ALIVE_EVERY.min(limit / 2))
+}
+
 /// Tells systemd, where it started this program and waits for word.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         complain(format_args!("systemd cannot be told: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_hears_twice_within_its_limit() {
+        let of = |seconds| alive_every(Some(Duration::from_secs(seconds)));
+        assert_eq!(alive_every(None), ALIVE_EVERY);
+        assert_eq!(of(30), ALIVE_EVERY);
+        assert_eq!(of(4), Duration::from_secs(2));
     }
 }

@@ -13,6 +13,8 @@ use super::hosts::HostList;
 use crate::records::Kinds;
 use crate::source::Order;
 
+/// How often a live run tells that every worker turns, where nobody asks for more.
+pub const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Most workers.
 pub const MAX_WORKERS: usize = 64;
 
@@ -50,6 +52,8 @@ pub struct RunJob {
     pub hosts: HostList,
     /// The files that both came from, where there are any.
     pub files: Vec<PathBuf>,
+    /// How often it is told that every worker turns.
+    pub alive_every: Duration,
 }
 
 /// A look at a mirror, to judge it.

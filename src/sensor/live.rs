@@ -131,6 +131,7 @@ struct Parts<'p> {
     outputs: &'p Outputs,
     fixed: Fixed,
     began: Timestamp,
+    alive_every: Duration,
     shared: Shared,
     /// Where the state of each second goes, where somebody may ask for it.
     mailbox: Option<Mailbox>,
@@ -178,6 +179,7 @@ pub fn run(
         names,
         outputs: &outputs,
         began,
+        alive_every: job.alive_every,
         shared: Shared::new(sources.len(), fixed.renewal(job, Arc::new(catalogue))),
         fixed,
         mailbox,

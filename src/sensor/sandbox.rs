@@ -183,6 +183,7 @@ mod tests {
             config,
             hosts: crate::config::hosts::HostList::default(),
             files: vec!["/etc/patchspan/sensor.toml".into(), "hosts.csv".into()],
+            alive_every: crate::config::job::ALIVE_EVERY,
         })
     }
 

@@ -80,6 +80,7 @@ pub(super) fn rewritten(job: &RunJob, pseudonyms: Option<&Pseudonyms>) -> RunJob
         config,
         hosts,
         files: job.files.clone(),
+        alive_every: job.alive_every,
     }
 }
 

@@ -16,8 +16,6 @@ use crate::source::live::{Change, LinkEvent};
 
 /// How often it looks at signals and at threads.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often it is told that every worker turns.
-const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Endpoints of all catalogues together that were in force since the start.
 const MAX_ENDPOINTS: usize = 1 << 20;
 
@@ -120,7 +118,9 @@ impl<'w, 'scope> Watch<'w, 'scope> {
 
     /// Tells that every worker has turned: the first time at once, then now and then.
     fn look_at_turns(&mut self, on_event: &mut dyn FnMut(Event)) {
-        let is_due = self.told.is_none_or(|told| told.elapsed() >= ALIVE_EVERY);
+        let is_due = self
+            .told
+            .is_none_or(|told| told.elapsed() >= self.parts.alive_every);
         let turns = self.parts.shared.turns.iter();
         let turns: Vec<u64> = turns.map(|turns| turns.load(Ordering::Relaxed)).collect();
         let have_turned = turns

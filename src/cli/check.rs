@@ -10,8 +10,9 @@ use crate::config::Config;
 use crate::config::hosts::{HostList, ListFigures};
 use crate::config::job::{ALIVE_EVERY, RunJob};
 use crate::config::memory::Shares;
+use crate::config::metrics::Listen;
 use crate::sensor::setup::{self, SetupError};
-use crate::sensor::{cores, sandbox};
+use crate::sensor::{cores, memory, outputs, sandbox};
 use crate::source::clock::wall_time;
 use crate::source::live::check_filter;
 
@@ -54,10 +55,12 @@ pub(super) fn run(flags: &Flags) -> Exit {
                 .map(|error| error.to_string()),
         );
     }
-    if let Ok(config) = &config
-        && let Err(error) = cores::check(&config.capture.cores, config.capture.workers)
-    {
-        said.push(format!("{}: {error}", flags.config.display()));
+    if let Ok(config) = &config {
+        said.extend(
+            of_the_machine(config)
+                .iter()
+                .map(|error| format!("{}: {error}", flags.config.display())),
+        );
     }
     match (config, hosts.transpose()) {
         (Ok(config), Ok(hosts)) if said.is_empty() => {
@@ -82,6 +85,20 @@ pub(super) fn run(flags: &Flags) -> Exit {
             Exit::Config
         }
     }
+}
+
+/// What the configuration asks of this machine, and it does not have.
+fn of_the_machine(config: &Config) -> Vec<SetupError> {
+    let cores = cores::check(&config.capture.cores, config.capture.workers);
+    let memory = memory::check(config.memory);
+    let outputs = outputs::check(&config.outputs).into_iter();
+    let cores = cores.err().map(SetupError::Cores);
+    let memory = memory.err().map(SetupError::Memory);
+    cores
+        .into_iter()
+        .chain(memory)
+        .chain(outputs.map(SetupError::Outputs))
+        .collect()
 }
 
 /// Does what a run does, and tells what became of it.
@@ -150,6 +167,24 @@ fn text(path: &Path, config: &Config, hosts: Option<&HostList>) -> String {
     text += "`patchspan run` writes to:\n";
     for output in &config.outputs {
         text += &format!("  {}\n", output.line());
+    }
+    if let Some(Listen::Unix(path)) = &config.metrics {
+        text += &asked_at(path);
+    }
+    text
+}
+
+/// Where metrics are asked for. A directory that is not there now is no error: systemd makes one for as long as the sensor runs.
+fn asked_at(path: &Path) -> String {
+    let mut text = format!("metrics are told at unix:{}\n", path.display());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        text += &format!(
+            "  there is no directory {} now: `patchspan run` needs it, and systemd makes it by `RuntimeDirectory=`\n",
+            folder.display()
+        );
     }
     text
 }

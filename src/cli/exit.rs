@@ -125,6 +125,7 @@ impl From<SetupError> for Exit {
             | SetupError::Catalogue(_)
             | SetupError::Key(_)
             | SetupError::Cores(_)
+            | SetupError::Memory(_)
             | SetupError::Sandbox(_)
             | SetupError::Capture(LiveError::Filter { .. })
             | SetupError::Metrics(_) => Self::Config,

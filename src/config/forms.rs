@@ -38,6 +38,9 @@ pub(super) struct Form<T> {
     read: Box<Read<T>>,
 }
 
+/// Longest path of a Unix socket: `sun_path` of unix(7), less its end.
+const LONGEST_SOCKET: usize = 107;
+
 type Read<T> = dyn Fn(&DeValue<'_>) -> Option<T>;
 
 impl<T> Form<T> {
@@ -139,13 +142,11 @@ pub(super) fn percent() -> Form<u32> {
 
 /// Where metrics are asked for: on this machine only, because nobody has to say who he is.
 pub(super) fn listen() -> Form<Option<Listen>> {
-    /// `sun_path` of unix(7), less its end.
-    const LONGEST: usize = 107;
     let accepted = "a Unix socket (\"unix:/run/patchspan/metrics.sock\", at most 107 bytes of path) or a loopback address with its \
                     port (\"127.0.0.1:9477\", \"[::1]:9477\")";
     Form::text(accepted, |text| {
         if let Some(path) = text.strip_prefix("unix:") {
-            let is_path = (1..=LONGEST).contains(&path.len()) && !path.contains('\0');
+            let is_path = (1..=LONGEST_SOCKET).contains(&path.len()) && !path.contains('\0');
             return is_path.then(|| Some(Listen::Unix(path.into())));
         }
         let address: SocketAddr = text.parse().ok()?;
@@ -343,6 +344,15 @@ pub(super) fn label() -> Form<Option<String>> {
 pub(super) fn path() -> Form<Option<PathBuf>> {
     Form::text("a path", |text| {
         (!text.is_empty()).then(|| Some(PathBuf::from(text)))
+    })
+}
+
+/// The path of a Unix socket.
+pub(super) fn socket_path() -> Form<Option<PathBuf>> {
+    let accepted = format!("the path of a socket, 1 to {LONGEST_SOCKET} bytes");
+    Form::text(accepted, |text| {
+        let is_path = (1..=LONGEST_SOCKET).contains(&text.len()) && !text.contains('\0');
+        is_path.then(|| Some(PathBuf::from(text)))
     })
 }
 

@@ -5,6 +5,14 @@
 
 use super::forms::size_in_words;
 
+/// What `memory` is where nobody set it.
+pub const DEFAULT: u64 = 1 << 30;
+
+/// Bytes for a person: whole mebibytes.
+pub fn in_words(bytes: u64) -> String {
+    size_in_words(bytes >> 20 << 20)
+}
+
 /// Bytes for each consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
@@ -51,7 +59,7 @@ impl Shares {
             ("state", self.state),
         ];
         let line = |(name, bytes): (&str, u64)| {
-            let bytes = size_in_words(bytes >> 20 << 20);
+            let bytes = in_words(bytes);
             format!("{name:8} {bytes:>8}")
         };
         shares.into_iter().map(line)

@@ -264,7 +264,7 @@ fn read_open(file: File, limit: u64) -> io::Result<String> {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            memory: 1 << 30,
+            memory: memory::DEFAULT,
             local: Networks::default(),
             capture: CaptureConfig::default(),
             dns: DnsConfig::default(),

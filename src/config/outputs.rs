@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::document::{Document, Section};
 use super::forms::{
-    age, certified_name, choice, duration, path, record_kind, sentence, server_and_port, size,
-    size_in_words, word_of_letters, yes_or_no,
+    Form, age, certified_name, choice, duration, path, record_kind, sentence, server_and_port,
+    size, size_in_words, socket_path, word_of_letters, yes_or_no,
 };
 use crate::records::{Kind, Kinds};
 
@@ -250,7 +250,7 @@ fn output<'i>(document: &mut Document<'i>, section: &mut Section<'i>) -> Option<
     output.target = match word? {
         Word::Standard => Target::Standard,
         Word::File => Target::File(file(document, section)?),
-        Word::Unix => Target::Unix(path_of(document, section)?),
+        Word::Unix => Target::Unix(path_of(document, section, &socket_path())?),
         Word::Tcp => Target::Tcp(tcp(document, section)?),
     };
     Some(output)
@@ -302,10 +302,14 @@ fn misplaced<'i>(document: &mut Document<'i>, section: &mut Section<'i>, word: O
     }
 }
 
-fn path_of<'i>(document: &mut Document<'i>, section: &mut Section<'i>) -> Option<PathBuf> {
+fn path_of<'i>(
+    document: &mut Document<'i>,
+    section: &mut Section<'i>,
+    form: &Form<Option<PathBuf>>,
+) -> Option<PathBuf> {
     let is_there = section.has("path");
     let mut target = None;
-    document.set(section, "path", &path(), &mut target);
+    document.set(section, "path", form, &mut target);
     if !is_there {
         document.miss(section, "path", "say where, as path = \"...\"");
     }
@@ -313,7 +317,7 @@ fn path_of<'i>(document: &mut Document<'i>, section: &mut Section<'i>) -> Option
 }
 
 fn file<'i>(document: &mut Document<'i>, section: &mut Section<'i>) -> Option<FileTarget> {
-    let path = path_of(document, section);
+    let path = path_of(document, section, &path());
     let mut file = FileTarget::new(path.clone().unwrap_or_default());
     document.set(
         section,
@@ -493,6 +497,24 @@ mod tests {
         for (said, start) in said.iter().zip(starts) {
             assert!(said.starts_with(start), "{said}\n{start}");
         }
+    }
+
+    #[test]
+    fn a_socket_path_is_no_longer_than_the_kernel_takes() {
+        let text = |length| {
+            format!(
+                "[[output]]\nkind = \"unix\"\npath = \"/{}\"\n",
+                "a".repeat(length)
+            )
+        };
+        assert_eq!(parse(&text(106)).len(), 1);
+        let said = messages(&text(107));
+        assert!(
+            said[0].ends_with("accepted is the path of a socket, 1 to 107 bytes"),
+            "{said:?}"
+        );
+        let file = text(107).replace("unix", "file");
+        assert_eq!(parse(&file).len(), 1);
     }
 
     #[test]

@@ -62,14 +62,7 @@ pub(super) fn read<'i>(document: &mut Document<'i>) -> Config {
 fn capture<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> CaptureConfig {
     let mut section = document.section(root, "capture");
     let mut capture = CaptureConfig::default();
-    let interfaces = &mut capture.interfaces;
-    document.set_list(
-        &mut section,
-        "interfaces",
-        MAX_INTERFACES,
-        &interface(),
-        interfaces,
-    );
+    interfaces(document, &mut section, &mut capture.interfaces);
     document.set(
         &mut section,
         "workers",
@@ -89,6 +82,29 @@ fn capture<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> CaptureCo
     document.set(&mut section, "filter", &filter(), &mut capture.filter);
     document.end(section);
     capture
+}
+
+/// One socket an interface: named twice, every packet would count twice.
+fn interfaces<'i>(
+    document: &mut Document<'i>,
+    section: &mut Section<'i>,
+    interfaces: &mut Vec<String>,
+) {
+    let at = section.place_of("interfaces");
+    document.set_list(
+        section,
+        "interfaces",
+        MAX_INTERFACES,
+        &interface(),
+        interfaces,
+    );
+    for (index, name) in interfaces.iter().enumerate() {
+        let earlier = interfaces.iter().take(index);
+        if let Some(other) = earlier.into_iter().position(|earlier| earlier == name) {
+            let key = |index| section.path(&format!("interfaces[{index}]"));
+            document.repeat(at, key(index), key(other));
+        }
+    }
 }
 
 fn stats<'i>(document: &mut Document<'i>, root: &mut Section<'i>, config: &mut Config) {
@@ -116,6 +132,7 @@ fn state<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> StateConfig
 fn sandbox<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> SandboxConfig {
     let mut section = document.section(root, "sandbox");
     let mut sandbox = SandboxConfig::default();
+    let at = section.place_of("required");
     for (key, setting) in [
         ("enabled", &mut sandbox.enabled),
         ("required", &mut sandbox.required),
@@ -123,6 +140,10 @@ fn sandbox<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> SandboxCo
         document.set(&mut section, key, &yes_or_no(), setting);
     }
     document.set(&mut section, "user", &word_of_letters(), &mut sandbox.user);
+    if sandbox.required && !sandbox.enabled {
+        let what = "true does not go with sandbox.enabled = false, which leaves out what is required: set one of them the other way";
+        document.clash(at, section.path("required"), what.to_owned());
+    }
     document.end(section);
     sandbox
 }

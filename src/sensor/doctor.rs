@@ -24,6 +24,7 @@ pub use findings::percent;
 pub(super) use flows::FlowWatch;
 
 use super::clients::ClientNetworks;
+use super::memory;
 use super::setup::{Origins, SetupError, catalogue, settings, style};
 use super::worker::Worker;
 use crate::config::Config;
@@ -70,6 +71,7 @@ pub struct Diagnosis {
 
 /// Looks and judges; `on_event` is called in this thread.
 pub fn run(job: DoctorJob, on_event: &mut dyn FnMut(Event<'_>)) -> Result<Diagnosis, SetupError> {
+    memory::check(job.config.memory)?;
     match job.source {
         DoctorSource::Files(files) => of_files(&job.config, job.hosts, files, on_event),
         DoctorSource::Interfaces(duration) => {

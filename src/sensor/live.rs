@@ -39,6 +39,7 @@ use super::cores;
 use super::doctor::FlowWatch;
 use super::hosts::KnownHosts;
 use super::kept::KeptFlow;
+use super::memory;
 use super::metrics::{Mailbox, Server};
 use super::outputs::{OutputCounters, Outputs};
 use super::printer::Printer;
@@ -148,6 +149,7 @@ pub fn run(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<RunOutcome, SetupError> {
     cores::check(&job.config.capture.cores, job.config.capture.workers)?;
+    memory::check(job.config.memory)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(SetupError::Thread)?;
     // The key is read with the rights of the start, and never again.
     let pseudonyms = pseudonyms(&job.config)?;

@@ -32,6 +32,7 @@ mod gate;
 mod hosts;
 mod kept;
 pub mod live;
+pub mod memory;
 pub mod metrics;
 mod mirror;
 mod naming;

@@ -20,7 +20,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -30,7 +30,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 pub use feeder::Feeder;
 pub use shared::OutputCounters;
 
-use crate::config::outputs::{FULL_LOGS, FileTarget, OutputConfig, Target, TlsTarget};
+use crate::config::outputs::{FULL_LOGS, FileTarget, OutputConfig, Target, TcpTarget, TlsTarget};
 use crate::records::{Kind, Kinds, Style};
 use crate::sinks::{Aside, Outlet, RotatingFile, Standard, Stream, Tls};
 use crate::types::Timestamp;
@@ -263,6 +263,46 @@ impl Outputs {
             keeper.stop(deadline + GRACE);
         }
         untold
+    }
+}
+
+/// What would keep [`Outputs::start`] from opening outputs, as far as can be told without opening any: certificates that are not there,
+/// and one file by two names. Directories are not looked for: a service manager may make them.
+pub fn check(configs: &[OutputConfig]) -> Vec<OutputError> {
+    let mut errors = Vec::new();
+    let mut files: Vec<(PathBuf, &str)> = Vec::new();
+    for config in configs {
+        match &config.target {
+            Target::Tcp(TcpTarget { tls: Some(tls), .. }) => {
+                errors.extend(open_tls(&config.name, tls).err());
+            }
+            Target::File(file) => {
+                let place = real(&file.path);
+                if let Some((_, other)) = files.iter().find(|(known, _)| *known == place) {
+                    errors.push(OutputError {
+                        output: config.name.clone(),
+                        place: file.path.clone(),
+                        error: io::Error::other(format!("is the file of output `{other}` too")),
+                        remedy: "each needs its own: name another in `path`".to_owned(),
+                    });
+                }
+                files.push((place, &config.name));
+            }
+            Target::Standard | Target::Unix(_) | Target::Tcp(_) => {}
+        }
+    }
+    errors
+}
+
+/// A file's path without links and detours; as it is where its directory is not there.
+fn real(path: &Path) -> PathBuf {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
     }
 }
 

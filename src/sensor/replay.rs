@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::collector::{Collector, Form, Written};
 use super::hosts::KnownHosts;
+use super::memory;
 use super::pool;
 use super::printer::Printer;
 use super::reading::Reader;
@@ -99,6 +100,7 @@ fn run_into(
     sink: Sink,
     on_event: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<ReplayOutcome, SetupError> {
+    memory::check(job.config.memory)?;
     let pseudonyms = pseudonyms(&job.config)?;
     let (config, hosts) = under(pseudonyms.as_deref(), &job.config, &job.hosts);
     let job = ReplayJob {

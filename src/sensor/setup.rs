@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cores::CoreError;
+use super::memory::MemoryError;
 use super::metrics::MetricsError;
 use super::outputs::OutputError;
 use super::presence::PresenceSettings;
@@ -50,6 +51,9 @@ pub enum SetupError {
     /// Workers cannot be bound to the cores that the configuration names.
     #[error(transparent)]
     Cores(#[from] CoreError),
+    /// This machine has not the memory that the configuration asks for.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// No capture can begin.
     #[error(transparent)]
     Capture(LiveError),

@@ -91,3 +91,20 @@ fn standard_input_can_be_one_run_only() {
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("one of the two"), "{err}");
 }
+
+#[test]
+fn compressed_runs_are_read_also_from_standard_input() {
+    let scratch = Scratch::new("diff-packed");
+    let packed = zstd::encode_all(BEFORE.as_bytes(), 1).unwrap();
+    let a = scratch.file("a.jsonl.zst", &packed);
+    let (code, out, err) = program::patchspan(&["diff", &a, "-"], &packed);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.ends_with("\nno difference\n"), "{out}");
+}
+
+#[test]
+fn two_files_without_a_record_are_no_equal_runs() {
+    let (code, out, err) = diff(&["/dev/null", "-"], "");
+    assert_eq!((code, out.as_str()), (4, ""));
+    assert!(err.contains("neither run has a record"), "{err}");
+}

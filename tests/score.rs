@@ -110,6 +110,18 @@ fn compressed_files_are_read_and_broken_lines_are_4() {
     assert_eq!(code, 4);
     assert!(err.contains("truth.jsonl:3: EOF while parsing"), "{err}");
     assert!(out.contains("debian, http, download"), "{out}");
+    let standard = zstd::encode_all(records.as_bytes(), 1).unwrap();
+    assert_eq!(
+        patchspan(&["score", &truth, "-"], &standard),
+        (code, out, err)
+    );
+    let (code, _, err) = patchspan(&["score", "--min-recall", "99", "/dev/null", "-"], b"");
+    assert!(code == 4 && err.contains("nothing was measured"), "{err}");
+    let (code, _, err) = patchspan(&["score", "-", "/dev/null"], b"3\n");
+    assert!(
+        code == 4 && err.contains("expected an object with client, product"),
+        "{err}"
+    );
     let (code, _, err) = patchspan(&["score", &truth, "/nonexistent"], b"");
     assert!(
         code == 4 && err.contains("/nonexistent cannot be read"),

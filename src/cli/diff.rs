@@ -1,12 +1,11 @@
 //! `patchspan diff`: what changed between two runs.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, complain, tell_errors};
+use super::{Exit, complain, inputs, tell_errors};
 use crate::offline::diff::Diff;
 use crate::offline::diff::input::Run;
 use crate::sinks::Sink;
@@ -21,7 +20,7 @@ use crate::sinks::Sink;
     after_long_help = "Exit codes: 0 no difference, 7 the runs differ, 4 a file or a line of it cannot be read; see patchspan --help."
 )]
 pub struct Flags {
-    /// Records of the first run (JSON lines); `-` is standard input.
+    /// Records of the first run (JSON lines), compressed or not; `-` is standard input.
     #[arg(value_name = "A")]
     first: PathBuf,
     /// Records of the second run; `-` is standard input, for one of the two.
@@ -31,13 +30,17 @@ pub struct Flags {
 
 /// Runs the command.
 pub(super) fn run(flags: &Flags) -> Exit {
-    if is_standard_input(&flags.first) && is_standard_input(&flags.second) {
+    if inputs::is_standard(&flags.first) && inputs::is_standard(&flags.second) {
         complain("standard input can be one of the two runs only");
         return Exit::Usage;
     }
     let (Some(first), Some(second)) = (read(&flags.first), read(&flags.second)) else {
         return Exit::Input;
     };
+    if first.entries.is_empty() && second.entries.is_empty() {
+        complain("neither run has a record: there is nothing to compare");
+        return Exit::Input;
+    }
     let diff = Diff::between(&first, &second);
     let names = [&flags.first, &flags.second].map(|path| path.display().to_string());
     let is_whole = first.is_whole() && second.is_whole();
@@ -55,17 +58,9 @@ pub(super) fn run(flags: &Flags) -> Exit {
     }
 }
 
-fn is_standard_input(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 /// A run; what is wrong with it is told at once, `None` where nothing could be read.
 fn read(path: &Path) -> Option<Run> {
-    let run = if is_standard_input(path) {
-        Run::read(io::stdin().lock())
-    } else {
-        File::open(path).and_then(|file| Run::read(BufReader::new(file)))
-    };
+    let run = inputs::lines(path).and_then(|input| Run::read(BufReader::new(input)));
     let run = run
         .map_err(|error| complain(format_args!("{} cannot be read: {error}", path.display())))
         .ok()?;

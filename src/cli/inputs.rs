@@ -1,9 +1,13 @@
 //! Files that commands read before they begin.
 
+use std::io;
 use std::path::Path;
 
 use crate::config::Config;
 use crate::config::hosts::HostList;
+use crate::offline::lines::open;
+use crate::source::capture::Input;
+use crate::source::compression::decompressed;
 
 /// The configuration and the list of hosts, where they are named; or every error of both.
 pub(super) fn load(
@@ -19,5 +23,19 @@ pub(super) fn load(
             let hosts = hosts.err().map(|error| error.to_string());
             Err(config.into_iter().chain(hosts).collect())
         }
+    }
+}
+
+/// Whether a file is standard input.
+pub(super) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The plain bytes of a file of lines, or of standard input, whatever compressed it.
+pub(super) fn lines(path: &Path) -> io::Result<Input> {
+    if is_standard(path) {
+        decompressed(Input::new(io::stdin()))
+    } else {
+        open(path)
     }
 }

@@ -1,6 +1,5 @@
 //! `patchspan learn`: which update servers the catalogue lacks.
 
-use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -18,13 +17,11 @@ use crate::offline::learn::against::{Change, Earlier};
 use crate::offline::learn::lesson::Lesson;
 use crate::offline::learn::observed::{Kind, Pc};
 use crate::offline::learn::{Learner, Options, THRESHOLD, fragment, holds_lines, table};
-use crate::offline::lines::open;
 use crate::records::Kinds;
 use crate::sensor::replay::{self, Event};
 use crate::sensor::setup;
 use crate::sinks::Sink;
 use crate::source::Order;
-use crate::source::capture::Input;
 use crate::updates::Catalogue;
 
 /// Kinds of record that tell something here.
@@ -197,11 +194,11 @@ impl Flags {
     fn sorted_files(&self) -> Result<(Vec<PathBuf>, Vec<PathBuf>, bool), Exit> {
         let (mut captures, mut lines, mut is_readable) = (Vec::new(), Vec::new(), true);
         for path in &self.files {
-            if is_standard_input(path) && lines.contains(path) {
+            if inputs::is_standard(path) && lines.contains(path) {
                 complain("standard input can be one of the files once only");
                 return Err(Exit::Usage);
             }
-            let holds_lines = if is_standard_input(path) {
+            let holds_lines = if inputs::is_standard(path) {
                 Ok(true)
             } else {
                 holds_lines(path)
@@ -309,7 +306,11 @@ impl Flags {
             FormatFlag::Json => format!("{}\n", lesson.json(changes)),
             FormatFlag::Table => harmless(&table::text(lesson, changes)),
         };
-        let Some(path) = &self.output else {
+        let Some(path) = self
+            .output
+            .as_ref()
+            .filter(|path| !inputs::is_standard(path))
+        else {
             return print(&text);
         };
         let written = Sink::create(path).and_then(|mut sink| {
@@ -323,18 +324,9 @@ impl Flags {
     }
 }
 
-fn is_standard_input(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 /// Reads a file of lines, and tells what is wrong with it.
 fn read_lines(path: &Path, learner: &mut Learner) -> Exit {
-    let input = if is_standard_input(path) {
-        Ok(Input::new(io::stdin()))
-    } else {
-        open(path)
-    };
-    match input.and_then(|input| learner.read(input)) {
+    match inputs::lines(path).and_then(|input| learner.read(input)) {
         Ok(reading) => {
             super::score::tell(path, &reading);
             if reading.is_whole() {

@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use super::diff::print;
 use super::score::tell;
 use super::{Exit, complain, inputs, tell_errors, values};
-use crate::offline::lines::open;
 use crate::offline::report::asked::Unknown;
 use crate::offline::report::reading::Records;
 use crate::offline::report::rules::Rules;
@@ -35,7 +34,7 @@ const LOOK: u64 = 16;
     after_long_help = "Exit codes: 0 reported, 3 a configuration, a list of hosts or a catalogue is wrong, 4 a file or a line of it cannot be read, or no host is called as asked for; see patchspan --help."
 )]
 pub struct Flags {
-    /// Records (JSON lines); `-` is standard input, once.
+    /// Records (JSON lines), compressed or not; `-` is standard input, once.
     #[arg(value_name = "FILE", required_unless_present = "schema")]
     files: Vec<PathBuf>,
 
@@ -114,7 +113,7 @@ fn report(flags: &Flags) -> Result<Exit, Exit> {
     if flags
         .files
         .iter()
-        .filter(|path| is_standard_input(path))
+        .filter(|path| inputs::is_standard(path))
         .count()
         > 1
     {
@@ -199,9 +198,10 @@ impl Flags {
             Lang::Ja => Language::Japanese,
         };
         match self.format {
-            // None where standard output is no terminal: then nothing is broken.
+            // None where standard output is no terminal: then nothing is broken, whatever the other streams are.
             Format::Table => {
-                let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+                let size = terminal_size::terminal_size_of(io::stdout());
+                let width = size.map(|(width, _)| usize::from(width.0));
                 table::text(report, language, width)
             }
             Format::Json => data::json(report, language),
@@ -277,19 +277,11 @@ impl fmt::Display for Unreadable {
     }
 }
 
-fn is_standard_input(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 fn input(path: &Path) -> Result<Input, Unreadable> {
-    let input = if is_standard_input(path) {
-        Input::new(io::stdin())
-    } else if path.is_dir() {
+    if path.is_dir() && !inputs::is_standard(path) {
         return Err(Unreadable::Directory);
-    } else {
-        open(path).map_err(Unreadable::Io)?
-    };
-    no_capture(input)
+    }
+    no_capture(inputs::lines(path).map_err(Unreadable::Io)?)
         .map_err(Unreadable::Io)?
         .ok_or(Unreadable::Capture)
 }

@@ -1,7 +1,6 @@
 //! `patchspan score`: how right records are.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,13 +8,11 @@ use clap::{Args, ValueEnum};
 
 use super::diff::print;
 use super::values::seconds;
-use super::{Exit, complain, tell_errors};
+use super::{Exit, complain, inputs, tell_errors};
 use crate::offline::lines::Reading;
-use crate::offline::lines::open;
 use crate::offline::score::report::Demand;
 use crate::offline::score::truth::{ROLES, TRANSPORTS};
 use crate::offline::score::{Options, Score};
-use crate::source::capture::Input;
 
 /// Measure records against what clients really did.
 ///
@@ -76,7 +73,7 @@ enum Format {
 
 /// Runs the command.
 pub(super) fn run(flags: &Flags) -> Exit {
-    let standard = flags.files.iter().filter(|path| is_standard_input(path));
+    let standard = flags.files.iter().filter(|path| inputs::is_standard(path));
     if standard.count() > 1 {
         complain("standard input can be one of the files only");
         return Exit::Usage;
@@ -88,7 +85,7 @@ pub(super) fn run(flags: &Flags) -> Exit {
             complain("every file of truth needs one of records");
             return Exit::Usage;
         };
-        match score.take_in(at + 1, || input(truth), || input(records)) {
+        match score.take_in(at + 1, || inputs::lines(truth), || inputs::lines(records)) {
             Ok(readings) => {
                 for (path, reading) in [truth, records].into_iter().zip(&readings) {
                     tell(path, reading);
@@ -101,6 +98,10 @@ pub(super) fn run(flags: &Flags) -> Exit {
                 return Exit::Input;
             }
         }
+    }
+    if score.is_empty() {
+        complain("the files tell of no access that is judged: nothing was measured");
+        is_whole = false;
     }
     flags.end(&score, is_whole)
 }
@@ -138,18 +139,6 @@ impl Flags {
             (true, false) => Exit::Short,
             (true, true) => Exit::Done,
         }
-    }
-}
-
-fn is_standard_input(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-fn input(path: &Path) -> io::Result<Input> {
-    if is_standard_input(path) {
-        Ok(Input::new(io::stdin()))
-    } else {
-        open(path)
     }
 }
 

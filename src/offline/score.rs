@@ -133,6 +133,11 @@ impl Score {
         }
     }
 
+    /// Whether nothing was judged: neither an access nor a record.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.unfounded.is_empty()
+    }
+
     /// Judges the records of one run; how both files were read. An error is one of reading.
     pub fn take_in(
         &mut self,

@@ -115,6 +115,13 @@ fn check(flags: &CheckFlags) -> Result<(), Exit> {
                 complain(format_args!("{}: cannot be read: {error}", path.display()));
                 Exit::Config
             })?;
+            if files.is_empty() {
+                complain(format_args!(
+                    "{}: holds no catalogue file: their names end in .toml",
+                    path.display()
+                ));
+                return Err(Exit::Config);
+            }
             let audit = if flags.alone { audit } else { audit_local };
             (path.display().to_string(), audit(&files))
         }

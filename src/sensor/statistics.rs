@@ -117,7 +117,7 @@ impl Counts {
         (late > 0).then(|| {
             format!(
                 "{late} of {} frames lie more than a second behind one that was read before them, and count at its time; \
-                 read files in the order of their packets, or without --in-order",
+                 of several files, leave out --in-order; within one file, sort its packets by time (reordercap)",
                 self.of("decoder.frames")
             )
         })

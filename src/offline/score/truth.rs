@@ -93,6 +93,7 @@ pub struct Truths {
 
 /// A line as it is written. Keys that are not known are left alone.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with client, product, role, verdict and start")]
 struct Form {
     scenario: Option<String>,
     family: Option<String>,
@@ -111,20 +112,24 @@ struct Form {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a verdict is a word or a list of words")]
 enum Words {
     One(String),
     Several(Vec<String>),
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "start is a number of seconds since 1970, or a time of RFC 3339"
+)]
 enum Moment {
     Seconds(f64),
     Text(String),
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with kind and value")]
 struct Payload {
     kind: String,
     value: String,

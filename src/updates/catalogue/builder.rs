@@ -99,7 +99,10 @@ impl<'f> Builder<'f> {
                 Ok(vendor) => vendors.push((index, vendor)),
                 Err(error) => {
                     let start = error.span().map_or(0, |span| span.start);
-                    let what = error.message().to_owned();
+                    // The parser speaks of its own types.
+                    let what = error
+                        .message()
+                        .replace("expected u64", "expected a whole number");
                     builder.errors.push(error_at(file, start, what));
                 }
             }

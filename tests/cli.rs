@@ -164,16 +164,14 @@ fn what_is_demanded_and_cannot_be_given_up_is_an_error_and_it_is_3() {
         "sensor.toml",
         "sandbox = { enabled = false, required = true }",
     );
-    let (code, _, said) = patchspan(&["check", "--sandbox", &config]);
-    assert_eq!(code, 3, "{said}");
-    assert!(
-        said.contains(
-            "`sandbox.required = true`, but this machine lacks: calls: no filter of ours; files: "
-        ),
-        "{said}"
-    );
-    let (code, ..) = patchspan(&["check", &config]);
-    assert_eq!(code, 0);
+    for arguments in [&["check", &config][..], &["check", "--sandbox", &config]] {
+        let (code, out, said) = patchspan(arguments);
+        assert_eq!((code, out.as_str()), (3, ""), "{said}");
+        assert!(
+            said.contains("sandbox.required: true does not go with sandbox.enabled = false"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -307,4 +305,110 @@ fn an_input_is_never_overwritten_by_the_output() {
         assert!(err.contains("is an input"), "{err}");
         assert_eq!(std::fs::read(&file).unwrap(), capture());
     }
+}
+
+#[test]
+fn an_output_keeps_what_it_holds_where_no_input_can_be_read() {
+    let scratch = Scratch::new("cli-kept");
+    let output = scratch.file("out.jsonl", "old\n");
+    let text = scratch.file("text.pcap", "no capture");
+    let config = scratch.file("sensor.toml", "catalogue.directory = \"/nonexistent\"\n");
+    let good = scratch.file("a.pcap", capture());
+    for (arguments, expected) in [
+        (&["/nonexistent.pcap"][..], 4),
+        (&[&text], 4),
+        (&["--config", &config, &good], 3),
+    ] {
+        let all = [&["replay", "--output", &output], arguments].concat();
+        let (code, out, _) = patchspan(&all);
+        assert_eq!((code, out.as_str()), (expected, ""), "{arguments:?}");
+        assert_eq!(std::fs::read(&output).unwrap(), b"old\n", "{arguments:?}");
+    }
+    let (code, ..) = patchspan(&["replay", "--output", &output, "/nonexistent.pcap", &good]);
+    assert_eq!(code, 4);
+    let written = std::fs::read_to_string(&output).unwrap();
+    assert!(written.starts_with("{\"timestamp\""), "{written}");
+}
+
+#[test]
+fn an_output_of_a_dash_is_standard_output() {
+    let scratch = Scratch::new("cli-dash");
+    let file = scratch.file("a.pcap", capture());
+    let (code, out, err) = patchspan(&["replay", "--output", "-", &file]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, patchspan(&["replay", &file]).1);
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
+fn what_the_machine_cannot_give_is_refused_before_anything_is_read() {
+    let scratch = Scratch::new("cli-memory");
+    let config = scratch.file("sensor.toml", "memory = \"1TiB\"\n");
+    let file = scratch.file("a.pcap", capture());
+    for arguments in [
+        &["check", &config][..],
+        &["replay", "--config", &config, &file],
+        &["doctor", "--config", &config, "--pcap", &file],
+        &["run", "--config", &config, "--interface", "lo"],
+    ] {
+        let (code, out, err) = patchspan(arguments);
+        assert_eq!((code, out.as_str()), (3, ""), "{err}");
+        assert!(err.contains("memory = \"1TiB\": this machine has"), "{err}");
+    }
+}
+
+#[test]
+fn a_configuration_that_a_run_would_refuse_is_refused_by_the_check() {
+    let scratch = Scratch::new("cli-check");
+    let none = scratch.file("none.pem", "no certificate\n");
+    let folder = scratch.0.file_name().unwrap().to_str().unwrap();
+    let (one, same) = (
+        scratch.0.join("a.json"),
+        scratch.0.join(format!("../{folder}/a.json")),
+    );
+    let tls = |file: &str| {
+        format!("[[output]]\nkind = \"tcp\"\naddress = \"a:1\"\ntls = true\nca_file = {file:?}\n")
+    };
+    let cases = [
+        (
+            "capture.interfaces = [\"tap0\", \"tap0\"]\n".to_owned(),
+            "capture.interfaces[1]: has the value of capture.interfaces[0]",
+        ),
+        (
+            tls(&none),
+            "none.pem: holds no certificate: name a readable file",
+        ),
+        (tls("/nonexistent.pem"), "/nonexistent.pem: "),
+        (
+            format!(
+                "[[output]]\nkind = \"file\"\nname = \"a\"\npath = {one:?}\n\
+                 [[output]]\nkind = \"file\"\nname = \"b\"\npath = {same:?}\n"
+            ),
+            "a.json: is the file of output `a` too: each needs its own",
+        ),
+    ];
+    for (text, expected) in cases {
+        let config = scratch.file("sensor.toml", &text);
+        let (code, out, err) = patchspan(&["check", &config]);
+        assert_eq!((code, out.as_str()), (3, ""), "{text}");
+        assert!(err.contains(expected), "{err}");
+    }
+    let config = scratch.file(
+        "sensor.toml",
+        "metrics.listen = \"unix:/nonexistent/metrics.sock\"\n",
+    );
+    let (code, out, _) = patchspan(&["check", &config]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("there is no directory /nonexistent now"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_catalogue_directory_without_a_file_is_told_and_it_is_3() {
+    let scratch = Scratch::new("cli-no-catalogue");
+    let (code, out, err) = patchspan(&["catalogue", "check", scratch.0.to_str().unwrap()]);
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(err.contains("holds no catalogue file"), "{err}");
 }

@@ -28,6 +28,7 @@ use wire::{Lane, Sender, cable, frame, in_namespace, run, until};
 
 const GOOD: i32 = 0;
 const UNREADABLE: i32 = 4;
+const CUT: i32 = 5;
 const DEGRADED: i32 = 8;
 const BLIND: i32 = 9;
 
@@ -236,6 +237,12 @@ fn an_empty_or_missing_file_and_wrong_flags_are_told_by_their_codes() {
     std::fs::write(&empty, header).unwrap();
     let told = Told::of_file(&empty);
     assert_eq!(told.complaint("empty", BLIND, &["traffic"]), None);
+    let cut = folder.join("doctor-cut.pcap");
+    let whole = std::fs::read(pcaps().join("curl-http.pcap")).unwrap();
+    std::fs::write(&cut, &whole[..3_000]).unwrap();
+    let told = doctor(&["--pcap", cut.to_str().unwrap()]);
+    assert_eq!(told.status.code(), Some(CUT));
+    assert!(!told.stdout.is_empty(), "the verdict on what is whole");
     let missing = doctor(&["--pcap", "/nonexistent.pcap"]);
     assert_eq!(missing.status.code(), Some(UNREADABLE));
     assert!(missing.stdout.is_empty(), "no verdict without a frame");

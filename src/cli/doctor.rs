@@ -110,6 +110,9 @@ fn look(job: DoctorJob, is_json: bool) -> Exit {
     if diagnosis.unreadable > 0 {
         return Exit::Input;
     }
+    if diagnosis.cut > 0 {
+        return Exit::Cut;
+    }
     match diagnosis.findings.last().map(|overall| overall.state) {
         Some(State::Blind) => Exit::Blind,
         Some(State::Degraded) => Exit::Degraded,

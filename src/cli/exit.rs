@@ -83,7 +83,7 @@ impl Exit {
         for exit in Self::ALL {
             let _ = writeln!(table, "{:>3}  {}", exit.code(), exit.meaning());
         }
-        table.push_str("Where several apply: 6 before 4 before 5, 7, 8, 9 or 10.");
+        table.push_str("Where several apply: 6 before 4 before 5 before 7, 8, 9 or 10.");
         table
     }
 }

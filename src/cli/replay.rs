@@ -49,7 +49,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::workers)]
     workers: NonZeroUsize,
 
-    /// File to write instead of standard output.
+    /// File to write instead of standard output, which `-` is too. A file that is there keeps what it holds where no input can be read.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -97,8 +97,8 @@ impl From<FormatFlag> for Format {
 
 /// Runs the command.
 pub(super) fn run(flags: Flags) -> Exit {
-    let is_standard = |file: &&PathBuf| file.as_os_str() == "-";
-    if flags.files.iter().filter(is_standard).count() > 1 {
+    let standard = flags.files.iter().filter(|file| inputs::is_standard(file));
+    if standard.count() > 1 {
         complain("`-`, standard input, can be one of the files once only");
         return Exit::Usage;
     }
@@ -136,7 +136,7 @@ impl Flags {
             kinds: self.events.unwrap_or(Kinds::ALL),
             format: self.format.into(),
             workers: self.workers,
-            output: self.output,
+            output: self.output.filter(|path| !inputs::is_standard(path)),
             timezone: self.timezone,
             host_labels: self.host_label.into_iter().collect(),
             hosts,

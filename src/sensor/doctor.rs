@@ -67,6 +67,8 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// Files that could not be read, or not to their end for another reason than being cut.
     pub unreadable: u64,
+    /// Files that were cut in their last record.
+    pub cut: u64,
 }
 
 /// Looks and judges; `on_event` is called in this thread.
@@ -89,7 +91,7 @@ fn of_files(
     let names = files.iter().map(|file| file.display().to_string());
     let mut look = Look::new(config, hosts, Origins::Files(names.collect()))?;
     let mut timeline = Timeline::new(Replay::new(files, Order::ByTime));
-    let mut unreadable = 0;
+    let (mut unreadable, mut cut) = (0, 0);
     while let Some(next) = timeline.next() {
         match next {
             Ok(frame) => look.frame(FrameInput {
@@ -99,7 +101,12 @@ fn of_files(
                 data: frame.data,
             }),
             Err(failure) => {
-                unreadable += u64::from(!failure.is_cut());
+                let failed = if failure.is_cut() {
+                    &mut cut
+                } else {
+                    &mut unreadable
+                };
+                *failed += 1;
                 on_event(Event::File(&failure));
             }
         }
@@ -115,6 +122,7 @@ fn of_files(
     Ok(Diagnosis {
         findings,
         unreadable,
+        cut,
     })
 }
 
@@ -152,6 +160,7 @@ fn of_interfaces(
     Ok(Diagnosis {
         findings,
         unreadable: 0,
+        cut: 0,
     })
 }
 
@@ -169,6 +178,7 @@ fn down(interface: String) -> Diagnosis {
     Diagnosis {
         findings: findings::judge(&figures),
         unreadable: 0,
+        cut: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `patchspan replay`: capture files through every stage to records.
 
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,6 +22,7 @@ use crate::records::Kinds;
 use crate::records::Style;
 use crate::records::people::{self, People};
 use crate::sinks::{Sink, SinkError};
+use crate::source::capture::CaptureFile;
 use crate::source::{FileError, Replay};
 use crate::updates::{Catalogue, Engine};
 
@@ -46,12 +47,16 @@ pub fn run(
     job: ReplayJob,
     on_event: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<ReplayOutcome, SetupError> {
-    let sink = match &job.output {
-        Some(path) if is_input(path, &job.files) => {
-            return Err(SetupError::OutputIsInput(path.clone()));
-        }
-        Some(path) => Sink::create(path).map_err(SetupError::Output)?,
-        None => Sink::standard(),
+    let output = job.output.clone();
+    if let Some(path) = output.as_ref().filter(|path| is_input(path, &job.files)) {
+        return Err(SetupError::OutputIsInput(path.clone()));
+    }
+    let has_input = output.is_none() || job.files.iter().any(|file| may_be_read(file));
+    let sink = || match &output {
+        Some(path) if has_input => Sink::create(path).map_err(SetupError::Output),
+        // No record comes, and the file keeps what it held.
+        Some(_) => Ok(Sink::to_reader(io::sink())),
+        None => Ok(Sink::standard()),
     };
     run_into(job, sink, on_event)
 }
@@ -65,8 +70,10 @@ pub fn run_within(
 ) -> Result<ReplayOutcome, SetupError> {
     let (sender, pieces) = crossbeam_channel::bounded(PIECES);
     std::thread::scope(|scope| {
-        let sink = Sink::to_reader(Pieces(sender));
-        let replay = scope.spawn(move || run_into(job, sink, on_event));
+        let replay = scope.spawn(move || {
+            let sink = || Ok(Sink::to_reader(Pieces(sender)));
+            run_into(job, sink, on_event)
+        });
         for piece in pieces {
             on_bytes(&piece);
         }
@@ -95,9 +102,10 @@ impl Write for Pieces {
     }
 }
 
+/// `sink` is opened once nothing else can keep the replay from beginning: a file that is there is emptied by it.
 fn run_into(
     job: ReplayJob,
-    sink: Sink,
+    sink: impl FnOnce() -> Result<Sink, SetupError>,
     on_event: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<ReplayOutcome, SetupError> {
     memory::check(job.config.memory)?;
@@ -115,7 +123,7 @@ fn run_into(
     let mut engine = Engine::new(Arc::clone(&catalogue), job.config.update_options());
     engine.list(listed(&job.config, &job.hosts));
     let form = form(&job, &settings.style, &catalogue);
-    let collector = Collector::new(engine, form, sink, Arc::clone(&is_over));
+    let collector = Collector::new(engine, form, sink()?, Arc::clone(&is_over));
     let (key_vlan, workers) = (job.config.flows.key_vlan, job.workers.get());
     let road = |index| {
         let (settings, names) = (Arc::clone(&settings), Arc::clone(&names));
@@ -149,6 +157,15 @@ fn is_input(path: &Path, files: &[PathBuf]) -> bool {
         metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
     };
     place(path).is_some_and(|output| files.iter().any(|file| place(file) == Some(output)))
+}
+
+/// Whether a file is a capture; a pipe, which can be looked at once only, may be one.
+fn may_be_read(file: &Path) -> bool {
+    if file.as_os_str() == "-" {
+        return true;
+    }
+    let kind = std::fs::metadata(file).map(|data| data.file_type());
+    kind.is_ok_and(|kind| kind.is_fifo() || CaptureFile::open(file).is_ok())
 }
 
 fn replay_settings(job: &ReplayJob, pseudonyms: Option<Arc<Pseudonyms>>) -> Settings {

@@ -117,9 +117,11 @@ impl From<SetupError> for Exit {
             SetupError::Output(_)
             | SetupError::Outputs(_)
             | SetupError::State { .. }
-            | SetupError::Sandbox(SandboxError::Unwritable { .. } | SandboxError::NoState { .. }) => {
-                Self::Lost
-            }
+            | SetupError::Sandbox(
+                SandboxError::Unwritable { .. }
+                | SandboxError::NoFile { .. }
+                | SandboxError::NoState { .. },
+            ) => Self::Lost,
             SetupError::OutputIsInput(_) => Self::Usage,
             SetupError::Directory { .. }
             | SetupError::Catalogue(_)

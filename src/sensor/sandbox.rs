@@ -64,6 +64,16 @@ pub enum SandboxError {
         /// What mends it.
         remedy: String,
     },
+    /// Where an output leads is no file that can be rotated.
+    #[error("output `{output}`: {}: is {what}: name another file in `path`", place.display())]
+    NoFile {
+        /// The output.
+        output: String,
+        /// What is there.
+        place: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// The user that the sensor runs as cannot keep its state.
     #[error("state.directory: {}: the user {user} cannot write it: {remedy}", place.display())]
     NoState {

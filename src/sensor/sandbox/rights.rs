@@ -3,6 +3,7 @@
 //! The ambient and the inheritable set are emptied too: they matter to programs that are started, and none is.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use nix::unistd::{Gid, Group, User, geteuid, getgid, getuid, setgroups, setresgid, setresuid};
@@ -51,6 +52,13 @@ pub(super) fn check_outputs(outputs: &[OutputConfig]) -> Result<(), SandboxError
         let Target::File(file) = &output.target else {
             continue;
         };
+        if let Some(what) = what_else(&file.path) {
+            return Err(SandboxError::NoFile {
+                output: output.name.clone(),
+                place: file.path.clone(),
+                what,
+            });
+        }
         let folder = directory(&file.path);
         let place = if !may(folder, Access::WRITE_OK | Access::EXEC_OK) {
             folder
@@ -78,10 +86,16 @@ pub(super) fn check_state(directory: Option<&Path>) -> Result<(), SandboxError> 
     };
     let (user, shown) = (who().user, place.display());
     Err(SandboxError::NoState {
-        remedy: if place.exists() {
-            format!("`chown {user} {shown}` gives it to that user, if nobody else needs it")
-        } else {
+        remedy: if !place.exists() {
             format!("`install -d -o {user} -m 700 {shown}` makes it")
+        } else if !place.is_dir() {
+            "it is no directory: name another".to_owned()
+        } else if is_shared(place) {
+            format!(
+                "name a directory of its own (`install -d -o {user} -m 700 /var/lib/patchspan`)"
+            )
+        } else {
+            format!("`chown {user} {shown}` gives it to that user, if nobody else needs it")
         },
         place: place.to_owned(),
         user,
@@ -115,7 +129,47 @@ fn remedy(place: &Path, user: &str) -> String {
         let group = if group.is_empty() { "" } else { " -g adm" };
         return format!("`install -d -o {user}{group} -m 750 {shown}` makes it");
     }
+    if is_shared(place) {
+        let group = if group.is_empty() { "" } else { " -g adm" };
+        return format!(
+            "name a file in a directory of its own (`install -d -o {user}{group} -m 750 /var/log/patchspan`)"
+        );
+    }
     format!("`chown {user}:{group} {shown}` gives it to that user, if nobody else needs it")
+}
+
+/// What lies at `path`, where that is no file of its own; a link may lead to anybody's.
+fn what_else(path: &Path) -> Option<&'static str> {
+    let kind = path.symlink_metadata().ok()?.file_type();
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a directory"),
+        _ if kind.is_symlink() => Some("a symbolic link, which may lead to a file of others"),
+        _ if kind.is_fifo() => Some("a named pipe, which cannot be rotated"),
+        _ if kind.is_socket() => Some("a socket (kind = \"unix\" writes to one)"),
+        _ => Some("a device, which cannot be rotated"),
+    }
+}
+
+/// Whether a place belongs to the system, or a link leads there: nobody is told to give it away.
+fn is_shared(place: &Path) -> bool {
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|data| data.is_symlink());
+    let Ok(real) = place.canonicalize() else {
+        return true;
+    };
+    let mut names = real.iter().skip(1).map(|name| name.to_string_lossy());
+    let (first, depth) = (names.next(), names.count());
+    let is_of_the_system = match first.as_deref() {
+        None => true,
+        Some(
+            "bin" | "boot" | "dev" | "etc" | "lib" | "lib32" | "lib64" | "proc" | "root" | "sbin"
+            | "sys" | "usr",
+        ) => true,
+        // `/var/log` is everybody's, `/var/log/patchspan` is not.
+        Some("var" | "run" | "home") => depth < 2,
+        Some(_) => depth == 0,
+    };
+    is_link(place) || is_of_the_system
 }
 
 /// The user that root becomes.
@@ -178,8 +232,6 @@ fn keep_only_the_needed() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::outputs::FileTarget;
 
@@ -205,20 +257,65 @@ mod tests {
         );
     }
 
+    fn output(path: impl Into<std::path::PathBuf>) -> OutputConfig {
+        OutputConfig {
+            target: Target::File(FileTarget::new(path.into())),
+            ..OutputConfig::default()
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_for_what_it_is() {
+        let folder = std::env::temp_dir().join(format!("patchspan-kinds-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let link = folder.join("link.json");
+        std::os::unix::fs::symlink("/etc/hostname", &link).unwrap();
+        for (path, what) in [
+            (folder.clone(), "is a directory:"),
+            (
+                link,
+                "is a symbolic link, which may lead to a file of others:",
+            ),
+            ("/dev/null".into(), "is a device, which cannot be rotated:"),
+        ] {
+            let said = check_outputs(&[output(&path)]).unwrap_err().to_string();
+            assert!(said.contains(what), "{said}");
+            assert!(!said.contains("chown"), "{said}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn nobody_is_told_to_give_away_what_is_the_systems() {
+        for place in [
+            "/",
+            "/dev",
+            "/etc",
+            "/proc/self",
+            "/usr/lib",
+            "/var/log",
+            "/tmp",
+        ] {
+            let said = remedy(Path::new(place), "patchspan");
+            assert!(is_shared(Path::new(place)), "{place}");
+            assert!(
+                !said.contains("chown") && said.contains("of its own"),
+                "{said}"
+            );
+        }
+        let folder = std::env::temp_dir().join(format!("patchspan-own-{}", std::process::id()));
+        let link = folder.with_extension("link");
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(remedy(&folder, "patchspan").starts_with("`chown patchspan:"));
+        assert!(is_shared(&link));
+        std::fs::remove_file(&link).unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+    }
+
     #[test]
     fn a_directory_that_is_not_there_is_told_with_the_command_that_makes_it() {
-        let file = FileTarget {
-            path: "/nonexistent/logs/a.json".into(),
-            rotate_size: 1,
-            rotate_every: Duration::from_secs(1),
-            compress: false,
-            keep_for: Duration::from_secs(1),
-            keep_size: 1,
-        };
-        let output = OutputConfig {
-            target: Target::File(file),
-            ..OutputConfig::default()
-        };
+        let output = output("/nonexistent/logs/a.json");
         let said = check_outputs(&[output]).unwrap_err().to_string();
         let user = who().user;
         assert!(said.contains(&format!(

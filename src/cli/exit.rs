@@ -69,7 +69,7 @@ impl Exit {
                 "some input is missing, no capture (for diff, score, report, erase: no JSON lines), broken or of an unknown link type; report: no host has the name asked for; run, doctor: an interface cannot be opened; erase: a file is in use"
             }
             Self::Cut => "some file is cut in its last record; all whole records were read",
-            Self::Lost => "some output could not be written",
+            Self::Lost => "some output could not be written, or not all of it",
             Self::Differ => "diff: the runs differ; learn: something changed",
             Self::Degraded => "doctor: degraded; some of the traffic is missing, or less is in it",
             Self::Blind => "doctor: blind; nothing can be told from what comes",
@@ -105,7 +105,7 @@ impl From<ReplayOutcome> for Exit {
 impl From<RunOutcome> for Exit {
     fn from(outcome: RunOutcome) -> Self {
         match outcome {
-            RunOutcome { lost: 1.. } => Self::Lost,
+            RunOutcome { lost: 1.., .. } | RunOutcome { told: 1.., .. } => Self::Lost,
             RunOutcome { .. } => Self::Done,
         }
     }

@@ -81,6 +81,8 @@ pub enum DoctorSource {
 pub struct RunOutcome {
     /// Lines that outputs had not written when they had to end.
     pub lost: u64,
+    /// Lines that were lost before, of which `loss` records tell.
+    pub told: u64,
 }
 
 /// Form of the output.

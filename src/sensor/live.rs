@@ -205,6 +205,16 @@ fn serve(listen: &Listen) -> Result<(Mailbox, Server), SetupError> {
 /// Outputs write what they still hold; tells what they could not.
 fn conclude(outputs: Outputs, on_event: &mut dyn FnMut(Event)) -> RunOutcome {
     let mut outcome = RunOutcome::default();
+    for output in outputs.counters() {
+        let told = output.dropped.iter().sum::<u64>() + output.unread;
+        outcome.told += told;
+        if told > 0 {
+            on_event(Event::Notice(format!(
+                "output {}: {told} lines were lost since the start, as its `loss` records tell",
+                output.name
+            )));
+        }
+    }
     for untold in outputs.stop(FLUSH) {
         outcome.lost += untold.lines;
         on_event(Event::Notice(format!(

@@ -217,6 +217,11 @@ impl Outputs {
         }
     }
 
+    /// Whether nobody will ever read any of them again.
+    pub fn have_ended(&self) -> bool {
+        self.running.iter().all(|output| output.shared.has_ended())
+    }
+
     /// What each output has counted, in the order of the configuration.
     pub fn counters(&self) -> Vec<OutputCounters> {
         self.running

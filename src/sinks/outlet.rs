@@ -28,6 +28,11 @@ pub trait Outlet: Send + fmt::Debug {
     /// Whether it is open, or connected.
     fn is_open(&self) -> bool;
 
+    /// Whether its reader is gone, and no other can ever come.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     /// What a reader had not read when it went away, as far as the kernel tells; since the last call.
     fn take_unread(&mut self) -> Option<Unread> {
         None

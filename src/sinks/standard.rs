@@ -3,14 +3,18 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FsWord, fstatfs};
 
 use super::outlet::{Outlet, STALL, Taken};
 use crate::types::Timestamp;
 
 /// A pipe that poll calls writable has room for so much: its page size.
 const PIPE_ROOM: usize = 4_096;
+/// The file system of pipes without a name: `PIPEFS_MAGIC` of statfs(2).
+const PIPE_FILES: FsWord = 0x5049_5045;
 
 /// Standard output, or another open file.
 #[derive(Debug)]
@@ -18,6 +22,10 @@ pub struct Standard {
     file: File,
     /// A write to a regular file never waits for a reader.
     is_regular: bool,
+    /// Who reads it is not replaced: a pipe without a name, or a socket.
+    is_tied: bool,
+    /// Its reader is gone.
+    has_ended: bool,
     /// Bytes of an unfinished line that were written before a failure: the line goes on behind them.
     begun: usize,
     is_open: bool,
@@ -31,11 +39,15 @@ impl Standard {
         Self::to(File::from(descriptor))
     }
 
-    fn to(file: File) -> io::Result<Self> {
-        let is_regular = file.metadata()?.is_file();
+    /// An open file.
+    pub fn to(file: File) -> io::Result<Self> {
+        let kind = file.metadata()?.file_type();
+        let is_nameless = || fstatfs(&file).is_ok_and(|data| data.f_type == PIPE_FILES);
         Ok(Self {
+            is_regular: kind.is_file(),
+            is_tied: kind.is_socket() || (kind.is_fifo() && is_nameless()),
+            has_ended: false,
             file,
-            is_regular,
             begun: 0,
             is_open: true,
         })
@@ -71,6 +83,7 @@ impl Outlet for Standard {
                     let written = lines.get(..done).unwrap_or_default();
                     self.begun = done - super::outlet::whole_lines(written);
                     self.is_open = false;
+                    self.has_ended |= self.is_tied && error.kind() == io::ErrorKind::BrokenPipe;
                     return Taken::failed(done - self.begun, error);
                 }
             }
@@ -85,6 +98,10 @@ impl Outlet for Standard {
 
     fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended
     }
 }
 
@@ -126,6 +143,26 @@ mod tests {
             taken.bytes == 0 && matches!(taken.fault, Some(Fault::Failed(_))),
             "{taken:?}"
         );
-        assert!(!standard.is_open());
+        assert!(!standard.is_open() && standard.has_ended());
+    }
+
+    #[test]
+    fn a_named_pipe_may_find_another_reader() {
+        let path = std::env::temp_dir().join(format!("patchspan-pipe-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let open = || {
+            let mut options = File::options();
+            options.read(true).write(true).open(&path).unwrap()
+        };
+        let reader = open();
+        let writer = File::options().write(true).open(&path).unwrap();
+        let mut standard = Standard::to(writer).unwrap();
+        drop(reader);
+        let taken = standard.write(b"{}\n", at(0));
+        assert!(matches!(taken.fault, Some(Fault::Failed(_))) && !standard.has_ended());
+        let _reader = open();
+        assert!(standard.write(b"{}\n", at(1)).fault.is_none() && standard.is_open());
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Watch<'w, 'scope> {
     turns: Vec<u64>,
     /// When that was.
     told: Option<Instant>,
+    /// No output has a reader any more.
+    is_unread: bool,
 }
 
 impl<'w, 'scope> Watch<'w, 'scope> {
@@ -43,6 +45,7 @@ impl<'w, 'scope> Watch<'w, 'scope> {
             threads,
             turns: vec![0; parts.fixed.workers],
             told: None,
+            is_unread: false,
         }
     }
 
@@ -71,6 +74,13 @@ impl<'w, 'scope> Watch<'w, 'scope> {
                     on_event(Event::Stopping);
                     self.stop();
                 }
+            }
+            // Without it `run | head` would go on for nobody. The threads take their time to end: it is told once.
+            if self.parts.outputs.have_ended() && !std::mem::replace(&mut self.is_unread, true) {
+                let what = "no output has a reader any more, and none can come: the run ends";
+                on_event(Event::Notice(what.to_owned()));
+                on_event(Event::Stopping);
+                self.stop();
             }
             // A thread that ends by itself has panicked: the run ends, and its join tells.
             if self.threads.iter().any(ScopedJoinHandle::is_finished) {

@@ -66,6 +66,8 @@ pub(super) struct Shared {
     /// Lines whose loss is known and could not be written.
     untold: AtomicU64,
     is_open: AtomicBool,
+    /// Nobody will ever read it again. Written by the output's thread.
+    has_ended: AtomicBool,
     /// From the deciding moment to the write, by lane. Written by the output's thread.
     delays: [SharedDelays; LANES],
 }
@@ -128,6 +130,7 @@ impl Shared {
             unread: AtomicU64::default(),
             untold: AtomicU64::default(),
             is_open: AtomicBool::default(),
+            has_ended: AtomicBool::default(),
             delays: Default::default(),
         }
     }
@@ -231,6 +234,14 @@ impl Shared {
 
     pub(super) fn set_open(&self, is_open: bool) {
         self.is_open.store(is_open, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
     }
 
     /// Lines that were neither written nor told as lost.

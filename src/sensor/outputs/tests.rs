@@ -541,3 +541,40 @@ impl Drop for Unmount {
 fn run(command: &mut Command) {
     assert!(command.status().unwrap().success(), "{command:?}");
 }
+
+#[test]
+fn an_output_whose_reader_is_gone_for_good_takes_nothing_and_tells_it() {
+    let shared = Arc::new(Shared::new(256 << 10));
+    let (blocks, first) = bounded(8);
+    let (_logs, second) = bounded::<Block>(8);
+    let (control, requests) = bounded(8);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let outlet = Standard::to(fs::File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
+    let (said, notices) = bounded(8);
+    let mut writer = Writer::new(
+        "stdout",
+        Box::new(outlet),
+        [first, second],
+        requests,
+        Arc::clone(&shared),
+        clock(),
+        Style::default(),
+    );
+    writer.said = Some(said);
+    let thread = thread::spawn(move || writer.run());
+    let text = line(Kind::Update, 1);
+    let block = Block {
+        bytes: text.as_bytes().into(),
+        lines: 1,
+        timed: None,
+    };
+    assert!(shared.admit(0, &block));
+    blocks.send(block).unwrap();
+    until("ended", || shared.has_ended());
+    let notice = notices.recv().unwrap();
+    assert!(notice.contains("its reader is gone for good"), "{notice}");
+    control.send(Control::Stop(Instant::now() + WAIT)).unwrap();
+    thread.join().unwrap();
+    assert_eq!(shared.untold(), 1);
+}

@@ -246,6 +246,10 @@ impl Writer {
             self.shared.add_unread(unread.lines);
             self.lose("lines", unread.lines, unread.since, (self.clock)());
         }
+        let has_ended = self.outlet.has_ended();
+        if has_ended {
+            self.shared.end();
+        }
         let now = Instant::now();
         let is_new = self.pause.is_zero();
         self.pause = (self.pause * 2).clamp(PAUSES.0, PAUSES.1);
@@ -255,9 +259,12 @@ impl Writer {
             .is_some_and(|at| now.duration_since(at) < SAY_EVERY);
         if is_new && !was_said {
             self.complained = Some(now);
-            self.say(&format!(
-                "{error}; what it should get waits, and is dropped when its queue is full"
-            ));
+            let then = if has_ended {
+                "its reader is gone for good, and what it should get is lost"
+            } else {
+                "what it should get waits, and is dropped when its queue is full"
+            };
+            self.say(&format!("{error}; {then}"));
         }
     }
 
@@ -293,7 +300,7 @@ impl Writer {
         }
     }
 
-    /// Whether the deadline has passed; obeys what is asked.
+    /// Whether the deadline has passed, or nobody will read any more; obeys what is asked.
     fn is_over(&mut self) -> bool {
         loop {
             match self.control.try_recv() {
@@ -305,7 +312,8 @@ impl Writer {
                 }
             }
         }
-        self.stop.is_some_and(|deadline| Instant::now() >= deadline)
+        let is_late = self.stop.is_some_and(|deadline| Instant::now() >= deadline);
+        is_late || self.outlet.has_ended()
     }
 
     fn lose(&mut self, what: &'static str, count: u64, start: Timestamp, end: Timestamp) {

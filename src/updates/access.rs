@@ -318,6 +318,11 @@ impl OpenAccess {
         !std::mem::replace(&mut self.reported_ongoing, true)
     }
 
+    /// Whether a record of it was written.
+    pub const fn was_told(&self) -> bool {
+        self.reported_ongoing
+    }
+
     /// Adds a piece of evidence.
     pub fn note(&mut self, evidence: Evidence) {
         if !self.evidence.contains(&evidence) {

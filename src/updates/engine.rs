@@ -1,6 +1,7 @@
 //! The engine: facts in time order to accesses and sessions.
 //!
-//! * this file: activities to accesses, accesses to sessions
+//! * this file: activities to accesses
+//! * `sessions`: accesses to sessions
 //! * `windows`: names that were asked, contacts that failed
 //! * `products`: what a client did for a product elsewhere
 //! * `files`: which parts of a file a client has
@@ -15,6 +16,7 @@ mod files;
 mod hosts;
 pub mod kept;
 mod products;
+mod sessions;
 mod timers;
 mod whose;
 mod windows;
@@ -34,14 +36,14 @@ use super::fact::{Activity, Contact, Ended, Exchange, Fact};
 use super::hosts::{HostKey, Hosts, Listed};
 use super::options::UpdateOptions;
 use super::os::{Guesses, OsCounters, Rules};
-use super::output::{Access, Output};
-use super::session::OpenSession;
+use super::output::Output;
 use super::verdict::{Evidence, Verdict};
 use crate::counters;
 use crate::types::Timestamp;
 use files::is_small_file;
 use products::{Products, UsualCheck};
-use timers::{Closing, TimerKey};
+use sessions::Sessions;
+use timers::TimerKey;
 use windows::{PendingFailure, Window};
 
 counters! {
@@ -82,7 +84,7 @@ pub struct Engine {
     failures: BTreeMap<(HostKey, EndpointId), PendingFailure>,
     /// When an entry was last contacted by a client that had not asked for its name.
     unasked: HashMap<EndpointId, Timestamp>,
-    sessions: BTreeMap<(HostKey, ProductId), OpenSession>,
+    sessions: Sessions,
     files: HashMap<u64, KnownFile>,
     file_order: VecDeque<(Timestamp, u64)>,
     products: Products,
@@ -123,7 +125,7 @@ impl Engine {
             windows: BTreeMap::new(),
             failures: BTreeMap::new(),
             unasked: HashMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             files: HashMap::new(),
             file_order: VecDeque::new(),
             hosts: Hosts::new(options.max_bytes / 2),
@@ -271,9 +273,7 @@ impl Engine {
                 open.take_in_file(part, &exchange.path, exchange.body_missing > 0);
             }
         }
-        if key.role.opens_session() && !key.is_guess {
-            self.touch_session(key, activity.end);
-        }
+        self.touch_session(key, activity.end);
         self.rearm_access(key);
     }
 
@@ -452,60 +452,6 @@ impl Engine {
         self.rearm_access(key);
     }
 
-    fn join_session(
-        &mut self,
-        key: AccessKey,
-        endpoint: EndpointId,
-        start: Timestamp,
-    ) -> Option<u64> {
-        let (host, client) = (key.host, key.client);
-        let product = self.product(endpoint)?;
-        let product_name = self
-            .catalogue
-            .product(product)
-            .map(|product| (product.vendor.as_str(), product.id.as_str()));
-        let id = hash(&(client, product_name, start, "session"));
-        let was_asked = self.was_download_asked(host, product, start);
-        let now = self.now;
-        let session = self.sessions.entry((host, product)).or_insert_with(|| {
-            let mut session = OpenSession::new(id, (host, client), endpoint, start);
-            session.armed = session.due().max(now);
-            let memory = session.memory() + ENTRY_BYTES;
-            reweigh(&mut self.bytes, &mut session.weight, memory);
-            session
-        });
-        session.open_accesses += 1;
-        if was_asked {
-            // The question is told at once, what the client did before it at a pause.
-            session.download_asked();
-        }
-        self.timers
-            .insert((session.armed, TimerKey::Session(host, product)));
-        Some(session.id)
-    }
-
-    fn touch_session(&mut self, key: AccessKey, end: Timestamp) {
-        let decided = self.accesses.get(&key).and_then(|open| open.decided);
-        let own = self.catalogue.endpoint(key.endpoint);
-        // Where one name gives checks and files, a small transfer proves nothing of a large one.
-        let is_own = own.is_some_and(|own| !own.shared_host && !own.by_volume);
-        let is_own_check = key.role == Role::Check && is_own;
-        if let Some(session) = self
-            .product(decided.unwrap_or(key.endpoint))
-            .and_then(|product| self.sessions.get_mut(&(key.host, product)))
-        {
-            session.end = session.end.max(end);
-            session.has_own_check |= is_own_check;
-        }
-    }
-
-    /// Whether the client contacted, in this session, a check server of the product that serves nothing else.
-    fn is_supported(&self, key: &AccessKey, decided: Option<EndpointId>) -> bool {
-        let product = self.product(decided.unwrap_or(key.endpoint));
-        let session = product.and_then(|product| self.sessions.get(&(key.host, product)));
-        session.is_some_and(|session| session.has_own_check)
-    }
-
     /// Counts what an access takes now.
     fn weigh_access(&mut self, key: &AccessKey) {
         if let Some(open) = self.accesses.get_mut(key) {
@@ -545,43 +491,6 @@ impl Engine {
         self.timers.remove(&(open.armed, TimerKey::Access(key)));
         let access = open.close(key.role, &self.catalogue, at);
         self.give(cause, access, out);
-    }
-
-    fn give(&mut self, cause: Cause, access: Access, out: &mut OutputSink<'_>) {
-        self.counters.accesses += 1;
-        if access.session.is_some()
-            && let Some(session) = self
-                .product(access.product_endpoint())
-                .and_then(|product| self.sessions.get_mut(&(access.host, product)))
-            && access.session == Some(session.id)
-        {
-            session.open_accesses = session.open_accesses.saturating_sub(1);
-            session.take_in(&access);
-            let memory = session.memory() + ENTRY_BYTES;
-            reweigh(&mut self.bytes, &mut session.weight, memory);
-        }
-        out(cause, Output::Access(Box::new(access)));
-    }
-
-    fn close_session(
-        &mut self,
-        host: HostKey,
-        product: ProductId,
-        closing: Closing,
-        out: &mut OutputSink<'_>,
-    ) {
-        let Some(session) = self.sessions.remove(&(host, product)) else {
-            return;
-        };
-        self.bytes -= session.weight;
-        self.counters.sessions += 1;
-        let usual = self.usual_check(host, product);
-        if let Some(size) = session.plain_check() {
-            self.note_check((host, session.client), product, size, session.end);
-        }
-        let mut session = session.close(closing.at, usual);
-        session.os = self.whose().system_of(host, session.client, closing.at);
-        out(closing.cause, Output::Session(Box::new(session)));
     }
 }
 

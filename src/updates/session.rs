@@ -44,7 +44,7 @@ pub struct OpenSession {
     pub host: HostKey,
     pub(super) client: IpAddr,
     pub(super) endpoint: EndpointId,
-    start: Timestamp,
+    pub(super) start: Timestamp,
     #[serde(deserialize_with = "figure")]
     checks: u64,
     #[serde(deserialize_with = "figure")]
@@ -191,6 +191,19 @@ impl OpenSession {
                 self.flow_ids.push(*flow);
             }
         }
+    }
+
+    /// Another one, of which no access is closed, turned out to be the same.
+    pub fn merge(&mut self, other: &Self) {
+        if other.start < self.start {
+            self.start = other.start;
+            self.client = other.client;
+            self.endpoint = other.endpoint;
+        }
+        self.end = self.end.max(other.end);
+        self.open_accesses += other.open_accesses;
+        self.has_own_check |= other.has_own_check;
+        self.download_touched = self.download_touched.or(other.download_touched);
     }
 
     /// Whether it has nothing but one access that goes on, in the session `own`.

@@ -7,7 +7,6 @@ use super::super::fact::Contact;
 use super::super::hosts::kept::KeptHost;
 use super::super::hosts::{HostKey, Neighbour};
 use super::super::output::{Binding, Output};
-use super::super::session::OpenSession;
 use super::kept::Resumption;
 use super::timers::TimerKey;
 use super::windows::{PendingFailure, Window};
@@ -77,9 +76,27 @@ impl Engine {
 
     /// What is open of `from` is another host's, as it turned out: by the client whose doing it is.
     fn rehost(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
+        let moved = self.move_accesses(from, &to);
+        self.move_sessions(from, &to);
+        self.move_questions(from, &to);
+        moved.into_iter().for_each(|key| self.part_session(key));
+        for key in keys_from(&self.usual, from) {
+            let client = self.usual.get(&key).map(|usual| usual.client);
+            let new = client.map(|client| (to(client), key.1));
+            if let Some((new, usual)) =
+                new.and_then(|new| Some((new, take(&mut self.usual, key, new)?)))
+            {
+                self.put_usual(new, usual);
+            }
+        }
+    }
+
+    /// Gives what their keys are now.
+    fn move_accesses(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) -> Vec<AccessKey> {
         let accesses = self.accesses.range(AccessKey::first_of(from)..);
         let accesses = accesses.map(|(key, _)| *key);
         let accesses = accesses.take_while(|key| key.host == from);
+        let mut moved = Vec::new();
         for key in accesses.collect::<Vec<_>>() {
             let host = to(key.client);
             let new = AccessKey { host, ..key };
@@ -87,8 +104,13 @@ impl Engine {
                 open.host = host;
                 self.rename_timer(open.armed, TimerKey::Access(key), TimerKey::Access(new));
                 self.accesses.insert(new, open);
+                moved.push(new);
             }
         }
+        moved
+    }
+
+    fn move_questions(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
         for key in keys_from(&self.windows, from) {
             let host = |window: &Window| to(window.question.client.address);
             if let Some((new, window)) = move_to(&mut self.windows, key, host) {
@@ -103,22 +125,6 @@ impl Engine {
                 self.rename_timer(due, from, to);
             }
         }
-        for key in keys_from(&self.sessions, from) {
-            let host = |session: &OpenSession| to(session.client);
-            if let Some((new, armed)) = move_to(&mut self.sessions, key, host) {
-                let [from, to] = [key, new].map(|(host, id)| TimerKey::Session(host, id));
-                self.rename_timer(armed, from, to);
-            }
-        }
-        for key in keys_from(&self.usual, from) {
-            let client = self.usual.get(&key).map(|usual| usual.client);
-            let new = client.map(|client| (to(client), key.1));
-            if let Some((new, usual)) =
-                new.and_then(|new| Some((new, take(&mut self.usual, key, new)?)))
-            {
-                self.put_usual(new, usual);
-            }
-        }
     }
 
     fn rename_timer(&mut self, at: Timestamp, from: TimerKey, to: TimerKey) {
@@ -129,7 +135,7 @@ impl Engine {
 }
 
 /// The keys of one host, which stand side by side.
-fn keys_from<T: Copy + Ord + Default, V>(
+pub(super) fn keys_from<T: Copy + Ord + Default, V>(
     table: &BTreeMap<(HostKey, T), V>,
     host: HostKey,
 ) -> Vec<(HostKey, T)> {
@@ -147,9 +153,6 @@ fn take<K: Ord, V>(table: &mut BTreeMap<K, V>, from: K, to: K) -> Option<V> {
 
 /// What may change hosts.
 trait Movable {
-    /// It belongs to this host now.
-    fn belongs_to(&mut self, _: HostKey) {}
-
     /// When its timer comes up.
     fn armed(&self) -> Timestamp;
 }
@@ -166,16 +169,6 @@ impl Movable for PendingFailure {
     }
 }
 
-impl Movable for OpenSession {
-    fn belongs_to(&mut self, host: HostKey) {
-        self.host = host;
-    }
-
-    fn armed(&self) -> Timestamp {
-        self.armed
-    }
-}
-
 /// Moves what stands at `key` to the host that it belongs to, where nothing stands yet; gives where, and when its timer comes up.
 fn move_to<T: Copy + Ord, V: Movable>(
     table: &mut BTreeMap<(HostKey, T), V>,
@@ -183,8 +176,7 @@ fn move_to<T: Copy + Ord, V: Movable>(
     host: impl Fn(&V) -> HostKey,
 ) -> Option<((HostKey, T), Timestamp)> {
     let new = (host(table.get(&key)?), key.1);
-    let mut value = take(table, key, new)?;
-    value.belongs_to(new.0);
+    let value = take(table, key, new)?;
     let armed = value.armed();
     table.insert(new, value);
     Some((new, armed))

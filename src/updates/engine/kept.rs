@@ -23,7 +23,7 @@ use super::files::FILE_BYTES;
 use super::products::UsualCheck;
 use super::timers::TimerKey;
 use super::windows::{PendingFailure, Window};
-use super::{ENTRY_BYTES, Engine, reweigh};
+use super::{Engine, reweigh};
 use crate::types::Timestamp;
 
 /// Revisions of one access that a run may tell: while it goes on, and at its end.
@@ -348,12 +348,15 @@ impl Engine {
             open.resumed = Some(when.resumed);
         }
         open.told_before = when.told_before(open.told_before);
-        if let Some(id) = open.session
-            && let Some(product) = self.product(open.decided.unwrap_or(key.endpoint))
-            && let Some(session) = self.sessions.get_mut(&(key.host, product))
-            && session.id == id
-        {
-            session.open_accesses += 1;
+        if let Some(id) = open.session {
+            match self.sessions.get_mut(id) {
+                Some(session) => session.open_accesses += 1,
+                // What its record names has to count it.
+                None => {
+                    let endpoint = open.decided.unwrap_or(key.endpoint);
+                    open.session = self.join_session(key, endpoint, open.start);
+                }
+            }
         }
         open.armed = open.due(key.role, &self.options).max(when.resumed);
         self.timers.insert((open.armed, TimerKey::Access(key)));
@@ -366,18 +369,13 @@ impl Engine {
         let Some(product) = self.product(session.endpoint) else {
             return false;
         };
-        let key = (session.host, product);
-        let is_local = self.is_local(session.client);
-        if session.end > when.seen || self.sessions.contains_key(&key) || !is_local {
+        let is_known = self.sessions.get(session.id).is_some();
+        if session.end > when.seen || is_known || !self.is_local(session.client) {
             return false;
         }
         session.told_before = when.told_before(session.told_before);
-        session.armed = session.due().max(when.resumed);
-        let memory = session.memory() + ENTRY_BYTES;
-        reweigh(&mut self.bytes, &mut session.weight, memory);
-        self.timers
-            .insert((session.armed, TimerKey::Session(key.0, key.1)));
-        self.sessions.insert(key, session);
+        let due = session.due().max(when.resumed);
+        self.put_session(product, session, due);
         true
     }
 

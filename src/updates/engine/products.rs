@@ -10,7 +10,6 @@ use super::super::access::{AccessKey, OpenAccess};
 use super::super::catalogue::{Catalogue, Endpoint, EndpointId, ProductId, Role};
 use super::super::hosts::HostKey;
 use super::Engine;
-use super::timers::TimerKey;
 use crate::types::Timestamp;
 
 /// Checks of a client that make its usual one.
@@ -233,7 +232,7 @@ impl Engine {
         let own = self.product(endpoint);
         let shared = self.products.sharing(endpoint).iter().copied();
         for product in own.into_iter().chain(shared) {
-            if let Some(session) = self.sessions.get_mut(&(host, product)) {
+            for session in self.sessions.of_mut(host, product) {
                 session.download_asked();
             }
         }
@@ -255,8 +254,8 @@ impl Engine {
     /// An endpoint of `product`, if the client of `key` has to do with it: a session goes on, or one of its names was asked. A question for
     /// the shared name itself says nothing.
     fn met(&self, key: &AccessKey, product: ProductId, own: Option<u64>) -> Option<EndpointId> {
-        let session = self.sessions.get(&(key.host, product));
-        let is_met = session.is_some_and(|session| !session.is_only_of(own));
+        let mut sessions = self.sessions.of(key.host, product);
+        let is_met = sessions.any(|session| !session.is_only_of(own));
         let endpoints = self.products.endpoints(product);
         let mut others = endpoints.iter().filter(|id| **id != key.endpoint);
         let asked = others.find(|id| self.windows.contains_key(&(key.host, **id)));
@@ -275,27 +274,11 @@ impl Engine {
         };
         open.decided = Some(decided);
         let (was, is) = (self.product(key.endpoint), self.product(decided));
-        if was == is || open.session.is_none() {
-            return;
-        }
-        if let Some(was) = was {
-            self.leave_session(key.host, was);
-        }
-        open.session = self.join_session(key, decided, open.start);
-    }
-
-    /// An access turned out to be none of a session's; one that has no other is not told.
-    fn leave_session(&mut self, host: HostKey, product: ProductId) {
-        let Some(session) = self.sessions.get_mut(&(host, product)) else {
+        let Some(session) = open.session.filter(|_| was != is) else {
             return;
         };
-        session.open_accesses = session.open_accesses.saturating_sub(1);
-        if session.open_accesses == 0 && session.is_empty() {
-            self.bytes -= session.weight;
-            let timer = TimerKey::Session(host, product);
-            self.timers.remove(&(session.armed, timer));
-            self.sessions.remove(&(host, product));
-        }
+        self.leave_session(session);
+        open.session = self.join_session(key, decided, open.start);
     }
 }
 

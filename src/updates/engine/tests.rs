@@ -4,10 +4,13 @@ mod hosts;
 mod offers;
 mod trust;
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::types::{Endpoint, Protocol};
 use crate::updates::catalogue::sources::InternalSource;
 use crate::updates::fact::{Answer, Exchange, Failure, NameSource, Question};
+use crate::updates::output::Access;
 use crate::updates::verdict::{Offered, Outcome};
 
 fn at(second: f64) -> Timestamp {
@@ -22,7 +25,10 @@ fn endpoint(address: &str, port: u16) -> Endpoint {
 }
 
 fn catalogue() -> Arc<Catalogue> {
-    Arc::new(Catalogue::embedded().unwrap())
+    static READ: LazyLock<Arc<Catalogue>> =
+        LazyLock::new(|| Arc::new(Catalogue::embedded().unwrap()));
+
+    Arc::clone(&READ)
 }
 
 fn contact(name: &str, flow_id: u64, start: f64) -> Arc<Contact> {

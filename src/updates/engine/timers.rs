@@ -12,7 +12,7 @@ pub(super) enum TimerKey {
     Access(AccessKey),
     Failure(HostKey, EndpointId),
     Window(HostKey, EndpointId),
-    Session(HostKey, ProductId),
+    Session(HostKey, ProductId, u64),
 }
 
 /// What closes something, and when.
@@ -50,8 +50,16 @@ impl Engine {
     /// Too much is open: what would end first ends now.
     pub(super) fn evict(&mut self, now: Timestamp, out: &mut OutputSink<'_>) {
         while self.is_full()
-            && let Some((_, key)) = self.timers.pop_first()
+            && let Some((due, key)) = self.timers.pop_first()
         {
+            if self.has_open_accesses(key)
+                && let Some(real) = self.real_due(key, due)
+            {
+                // A session ends after its accesses: its record counts them.
+                self.rearm(key, real);
+                self.set_timer(key, real);
+                continue;
+            }
             self.counters.evicted += 1;
             let cause = Cause::Fact;
             self.close(
@@ -64,6 +72,14 @@ impl Engine {
                 out,
             );
         }
+    }
+
+    fn has_open_accesses(&self, key: TimerKey) -> bool {
+        let session = match key {
+            TimerKey::Session(.., id) => self.sessions.get(id),
+            _ => None,
+        };
+        session.is_some_and(|session| session.open_accesses > 0)
     }
 
     /// Everything that takes memory has a timer: what ends first makes room.
@@ -135,8 +151,8 @@ impl Engine {
                 let window = self.windows.get(&(host, endpoint))?;
                 (window.armed, window.last.plus(self.options.window))
             }
-            TimerKey::Session(host, product) => {
-                let session = self.sessions.get(&(host, product))?;
+            TimerKey::Session(.., id) => {
+                let session = self.sessions.get(id)?;
                 let real = if session.open_accesses > 0 {
                     session.due().max(due.plus(self.options.gap))
                 } else {
@@ -156,10 +172,10 @@ impl Engine {
                 .windows
                 .get_mut(&(host, endpoint))
                 .map(|window| &mut window.armed),
-            TimerKey::Session(host, product) => self
-                .sessions
-                .get_mut(&(host, product))
-                .map(|session| &mut session.armed),
+            TimerKey::Session(.., id) => {
+                let session = self.sessions.get_mut(id);
+                session.map(|session| &mut session.armed)
+            }
         };
         if let Some(armed) = armed {
             *armed = at;
@@ -171,7 +187,7 @@ impl Engine {
             TimerKey::Access(key) => self.close_access(key, closing.cause, closing.at, out),
             TimerKey::Failure(host, endpoint) => self.close_failure(host, endpoint, closing, out),
             TimerKey::Window(host, endpoint) => self.close_window(host, endpoint, closing, out),
-            TimerKey::Session(host, product) => self.close_session(host, product, closing, out),
+            TimerKey::Session(.., id) => self.close_session(id, closing, out),
         }
     }
 }

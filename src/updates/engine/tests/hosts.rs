@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{
-    Access, CAB, CHECK, DOWNLOAD, at, burst, catalogue, endpoint, exchange, question, range, run,
-};
-use crate::updates::Fact;
-use crate::updates::fact::{Contact, Exchange};
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
+use proptest::sample::select;
+
+use super::{CAB, CHECK, DOWNLOAD, at, burst, catalogue, endpoint, exchange, question, range, run};
+use crate::updates::engine::{Cause, Engine};
+use crate::updates::fact::{Activity, Contact, Exchange};
 use crate::updates::hosts::{Evidence, Hops, HostKey, Mac, Neighbour};
+use crate::updates::output::{Access, Output, Session};
+use crate::updates::{Fact, UpdateOptions};
 
 const ONE: Mac = [2, 0, 0, 0, 0, 1];
 const OTHER: Mac = [2, 0, 0, 0, 0, 2];
@@ -179,4 +183,180 @@ fn what_is_open_goes_over_when_a_host_says_who_it_is() {
     assert_eq!(sessions.len(), 1);
     assert_eq!(sessions[0].host, HostKey::Mac(ONE));
     assert!(catalogue().find(DOWNLOAD).is_some());
+}
+
+/// What a worker tells of a large transfer before it is over.
+fn grows(flow: u64, start: f64, now: f64) -> Fact {
+    let Fact::Activity(large) = burst(DOWNLOAD, flow, start, now, 400_000) else {
+        unreachable!()
+    };
+    Fact::Activity(Activity {
+        is_ongoing: true,
+        time: at(now),
+        ..large
+    })
+}
+
+#[test]
+fn sessions_of_two_addresses_become_one_and_keep_the_id_that_was_told() {
+    let facts = [
+        sighted(0.0, V4, ONE),
+        sighted(0.0, V6, ONE),
+        burst(CHECK, 1, 1.0, 2.0, 9_000),
+        from(V6, grows(2, 8.0, 9.0)),
+        says(10.0, V4, ONE, Evidence::Arp),
+        says(10.0, V6, ONE, Evidence::Ndp),
+        from(V6, burst(DOWNLOAD, 2, 8.0, 12.0, 900_000)),
+    ];
+    let (accesses, sessions) = run(&facts);
+    let named: Vec<_> = accesses.iter().map(|access| access.session).collect();
+    assert_eq!(named, [Some(sessions[0].id); 3]);
+    assert_eq!(sessions.len(), 1);
+    assert_eq!((sessions[0].checks, sessions[0].downloads), (1, 1));
+    assert_eq!(sessions[0].outcome.as_str(), "downloaded");
+    assert_eq!(sessions[0].start, at(1.0));
+    assert_eq!(sessions[0].client, V4.parse::<std::net::IpAddr>().unwrap());
+    assert_eq!(sessions[0].reported, at(612.0));
+}
+
+#[test]
+fn sessions_that_were_both_told_stay_two() {
+    let facts = [
+        sighted(0.0, V4, ONE),
+        sighted(0.0, V6, ONE),
+        grows(1, 1.0, 2.0),
+        from(V6, grows(2, 1.5, 2.0)),
+        says(10.0, V4, ONE, Evidence::Arp),
+        says(10.0, V6, ONE, Evidence::Ndp),
+        burst(DOWNLOAD, 1, 1.0, 12.0, 900_000),
+        from(V6, burst(DOWNLOAD, 2, 1.5, 12.0, 900_000)),
+        from(V6, burst(CHECK, 3, 15.0, 16.0, 9_000)),
+    ];
+    let (accesses, sessions) = run(&facts);
+    counts(&accesses, &sessions);
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().all(|session| session.downloads == 1));
+    assert!(
+        sessions
+            .iter()
+            .all(|session| session.host == HostKey::Mac(ONE))
+    );
+}
+
+#[test]
+fn what_goes_back_to_another_address_leaves_the_session_unless_it_was_told() {
+    let shared = |told: &[Fact]| {
+        let begin = [
+            says(0.0, V4, ONE, Evidence::Arp),
+            says(0.0, V6, ONE, Evidence::Ndp),
+            burst(CHECK, 1, 1.0, 2.0, 9_000),
+        ];
+        let end = [
+            says(15.0, "192.0.2.30", ONE, Evidence::Arp),
+            from(V6, burst(DOWNLOAD, 2, 3.0, 16.0, 900_000)),
+        ];
+        let facts: Vec<Fact> = begin.into_iter().chain(told.to_vec()).chain(end).collect();
+        let (accesses, sessions) = run(&facts);
+        counts(&accesses, &sessions);
+        assert_eq!(macs(&accesses).last(), Some(&None));
+        sessions.len()
+    };
+    assert_eq!(shared(&[from(V6, grows(2, 3.0, 9.0))]), 1);
+    assert_eq!(shared(&[from(V6, burst(CHECK, 3, 3.0, 4.0, 9_000))]), 2);
+}
+
+/// Each session tells what the accesses that name it came to, and each access names one that is told.
+fn counts(accesses: &[Access], sessions: &[Session]) {
+    let mut ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), sessions.len(), "a session was told twice");
+    for session in sessions {
+        let own = |access: &&Access| access.is_final && access.session == Some(session.id);
+        let own: Vec<&Access> = accesses.iter().filter(own).collect();
+        let of = |verdict: &str| {
+            let same = own
+                .iter()
+                .filter(|access| access.verdict.as_str() == verdict);
+            same.count() as u64
+        };
+        assert_eq!(
+            (session.checks, session.downloads),
+            (of("checked"), of("downloaded"))
+        );
+        let delivered: u64 = own.iter().map(|access| access.delivered_toclient).sum();
+        assert_eq!(session.delivered_toclient, delivered);
+        let strongest = ["downloaded", "partial", "checked"];
+        let strongest = strongest.iter().find(|verdict| of(verdict) > 0);
+        let outcome = session.outcome.as_str();
+        let outcome = if outcome == "offered" {
+            "checked"
+        } else {
+            outcome
+        };
+        assert_eq!(strongest, Some(&outcome));
+        assert_eq!(
+            Some(session.start),
+            own.iter().map(|access| access.start).min()
+        );
+        let end = own.iter().map(|access| access.end).max().unwrap();
+        assert!(session.end >= end);
+        assert!(own.iter().all(|access| access.reported <= session.reported));
+    }
+    let named = accesses.iter().filter(|access| access.is_final);
+    let mut named = named.filter_map(|access| access.session);
+    assert!(named.all(|id| ids.binary_search(&id).is_ok()));
+}
+
+/// A step of a network on which hosts say who they are, and are found out.
+fn step() -> impl Strategy<Value = (u8, u8, u8, u16)> {
+    (0_u8..10, 0_u8..4, 0_u8..2, 1_u16..200)
+}
+
+fn fact_of((what, who, which, _): (u8, u8, u8, u16), flow: u64, time: f64) -> Fact {
+    let address = [V4, V6, "192.0.2.30", "2001:db8::30"][usize::from(who)];
+    let mac = [ONE, OTHER][usize::from(which)];
+    let name = [CHECK, DOWNLOAD][usize::from(which)];
+    let says_so = if who % 2 == 0 {
+        Evidence::Arp
+    } else {
+        Evidence::Ndp
+    };
+    match what {
+        0 => says(time, address, mac, says_so),
+        1 => says(time, address, mac, Evidence::Probe),
+        2 => sighted(time, address, mac),
+        3 => says(time, address, mac, Evidence::Router),
+        4 | 5 => from(address, grows(flow, time - 1.0, time)),
+        6 => from(address, Fact::Asked(question(name, time))),
+        7 => from(address, cab(flow, time, (0, 1_500_000))),
+        _ => from(address, burst(name, flow, time - 7.0, time - 5.0, 9_000)),
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_becomes_of_hosts_a_session_tells_all_of_its_accesses(
+        steps in vec(step(), 1..60),
+        most in select(vec![4_usize, 1_000]),
+    ) {
+        let options = UpdateOptions { max_open: most, ..UpdateOptions::default() };
+        let mut engine = Engine::new(catalogue(), options);
+        let (mut accesses, mut sessions, mut time) = (Vec::new(), Vec::new(), 10.0);
+        let mut sink = |_: Cause, output| match output {
+            Output::Access(access) => accesses.push(*access),
+            Output::Session(session) => sessions.push(*session),
+            Output::Binding(_) | Output::Coverage(_) => {}
+        };
+        for (flow, step) in (1..).zip(steps) {
+            time += f64::from(step.3) / 7.0;
+            engine.fact(&fact_of(step, flow, time), &mut sink);
+        }
+        // By then whatever goes on is over; nothing waits for the end of input.
+        engine.advance(at(time + 100_000.0), &mut sink);
+        prop_assert_eq!(engine.open_entries(), 0);
+        prop_assert_eq!(engine.bytes, 0);
+        prop_assert!(engine.timers.is_empty());
+        counts(&accesses, &sessions);
+    }
 }

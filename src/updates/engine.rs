@@ -29,7 +29,7 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
-use super::access::{AccessKey, Asked, KnownFile, OpenAccess};
+use super::access::{AccessKey, KnownFile, OpenAccess};
 use super::catalogue::{Catalogue, EndpointId, Product, ProductId, Role, RoleOf};
 use super::coverage::hours::Coverage;
 use super::fact::{Activity, Contact, Ended, Exchange, Fact};
@@ -291,6 +291,8 @@ impl Engine {
         let is_file = is_by_volume || exchange.is_some_and(Exchange::is_file);
         let is_large = is_file && activity.largest_burst > threshold && key.role == Role::Download;
         if !is_large {
+            // It may be long before it is told.
+            self.reach(&key, &activity.contact, activity.start);
             if let Some(open) = self
                 .accesses
                 .get_mut(&key)
@@ -404,21 +406,14 @@ impl Engine {
 
     /// Opens an access where there is none.
     fn open(&mut self, key: AccessKey, contact: &Arc<Contact>, start: Timestamp, role: RoleOf) {
+        self.reach(&key, contact, start);
         if self.accesses.contains_key(&key) {
             return;
         }
-        let window = self.windows.get_mut(&(key.host, contact.endpoint));
-        let asked = match window {
-            Some(window) => {
-                window.was_contacted = true;
-                window.reached = Some(start);
-                window.asked.clone()
-            }
-            None => {
-                self.unasked.insert(contact.endpoint, start);
-                Asked::default()
-            }
-        };
+        let window = self.windows.get(&(key.host, contact.endpoint));
+        let asked = window
+            .map(|window| window.asked.clone())
+            .unwrap_or_default();
         let rule = self
             .catalogue
             .endpoint(key.endpoint)
@@ -433,18 +428,12 @@ impl Engine {
             start,
             asked,
         );
-        if let Some(pending) = self.failures.remove(&(key.host, contact.endpoint)) {
-            self.bytes -= pending.memory();
-            let timer = TimerKey::Failure(key.host, contact.endpoint);
-            self.timers.remove(&(pending.due, timer));
+        if self.take_failure((key.host, contact.endpoint)).is_some() {
             open.note(Evidence::Fallback);
         }
         open.endpoint = key.endpoint;
         open.host = key.host;
         open.decided = decided;
-        if key.is_guess {
-            self.contact_alternatives(key.host, &contact.alternatives);
-        }
         if key.role.opens_session() && !key.is_guess {
             open.session = self.join_session(key, decided.unwrap_or(key.endpoint), start);
         }

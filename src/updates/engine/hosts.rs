@@ -7,9 +7,9 @@ use super::super::fact::Contact;
 use super::super::hosts::kept::KeptHost;
 use super::super::hosts::{HostKey, Neighbour};
 use super::super::output::{Binding, Output};
+use super::super::verdict::Evidence;
 use super::kept::Resumption;
 use super::timers::TimerKey;
-use super::windows::{PendingFailure, Window};
 use super::{AccessKey, Cause, Engine, OutputSink};
 use crate::types::Timestamp;
 
@@ -79,7 +79,10 @@ impl Engine {
         let moved = self.move_accesses(from, &to);
         self.move_sessions(from, &to);
         self.move_questions(from, &to);
-        moved.into_iter().for_each(|key| self.part_session(key));
+        for key in moved {
+            self.part_session(key);
+            self.excuse_failure(key);
+        }
         for key in keys_from(&self.usual, from) {
             let client = self.usual.get(&key).map(|usual| usual.client);
             let new = client.map(|client| (to(client), key.1));
@@ -112,18 +115,25 @@ impl Engine {
 
     fn move_questions(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
         for key in keys_from(&self.windows, from) {
-            let host = |window: &Window| to(window.question.client.address);
-            if let Some((new, window)) = move_to(&mut self.windows, key, host) {
-                let [from, to] = [key, new].map(|(host, id)| TimerKey::Window(host, id));
-                self.rename_timer(window, from, to);
+            if let Some(window) = self.take_window(key) {
+                self.put_window(to(window.question.client.address), window);
             }
         }
         for key in keys_from(&self.failures, from) {
-            let host = |pending: &PendingFailure| to(pending.failure.contact.client.address);
-            if let Some((new, due)) = move_to(&mut self.failures, key, host) {
-                let [from, to] = [key, new].map(|(host, id)| TimerKey::Failure(host, id));
-                self.rename_timer(due, from, to);
+            if let Some(pending) = self.take_failure(key) {
+                self.put_failure(to(pending.failure.contact.client.address), pending);
             }
+        }
+    }
+
+    /// What failed over one address of a host came to something over another.
+    fn excuse_failure(&mut self, key: AccessKey) {
+        let contact = self.accesses.get(&key).map(|open| open.contact.endpoint);
+        let failed = contact.and_then(|endpoint| self.take_failure((key.host, endpoint)));
+        if failed.is_some()
+            && let Some(open) = self.accesses.get_mut(&key)
+        {
+            open.note(Evidence::Fallback);
         }
     }
 
@@ -149,35 +159,4 @@ fn take<K: Ord, V>(table: &mut BTreeMap<K, V>, from: K, to: K) -> Option<V> {
         return None;
     }
     table.remove(&from)
-}
-
-/// What may change hosts.
-trait Movable {
-    /// When its timer comes up.
-    fn armed(&self) -> Timestamp;
-}
-
-impl Movable for Window {
-    fn armed(&self) -> Timestamp {
-        self.armed
-    }
-}
-
-impl Movable for PendingFailure {
-    fn armed(&self) -> Timestamp {
-        self.due
-    }
-}
-
-/// Moves what stands at `key` to the host that it belongs to, where nothing stands yet; gives where, and when its timer comes up.
-fn move_to<T: Copy + Ord, V: Movable>(
-    table: &mut BTreeMap<(HostKey, T), V>,
-    key: (HostKey, T),
-    host: impl Fn(&V) -> HostKey,
-) -> Option<((HostKey, T), Timestamp)> {
-    let new = (host(table.get(&key)?), key.1);
-    let value = take(table, key, new)?;
-    let armed = value.armed();
-    table.insert(new, value);
-    Some((new, armed))
 }

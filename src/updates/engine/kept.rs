@@ -19,11 +19,11 @@ use super::super::fact::Contact;
 use super::super::hosts::{HostKey, Mac};
 use super::super::os::KeptSeen;
 use super::super::session::OpenSession;
+use super::Engine;
 use super::files::FILE_BYTES;
 use super::products::UsualCheck;
 use super::timers::TimerKey;
 use super::windows::{PendingFailure, Window};
-use super::{Engine, reweigh};
 use crate::types::Timestamp;
 
 /// Revisions of one access that a run may tell: while it goes on, and at its end.
@@ -389,11 +389,7 @@ impl Engine {
         window.was_blind = true;
         window.told_before = when.told_before(window.told_before);
         window.armed = window.last.plus(self.options.window).max(when.resumed);
-        let memory = window.memory();
-        reweigh(&mut self.bytes, &mut window.weight, memory);
-        self.timers
-            .insert((window.armed, TimerKey::Window(key.0, key.1)));
-        self.windows.insert(key, window);
+        self.put_window(host, window);
         true
     }
 
@@ -413,10 +409,7 @@ impl Engine {
         let latest = when.seen.plus(self.options.fallback);
         pending.due = pending.due.min(latest).max(when.resumed);
         pending.told_before = when.told_before(pending.told_before);
-        self.bytes += pending.memory();
-        self.timers
-            .insert((pending.due, TimerKey::Failure(key.0, key.1)));
-        self.failures.insert(key, pending);
+        self.put_failure(host, pending);
         true
     }
 

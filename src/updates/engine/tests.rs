@@ -545,6 +545,63 @@ fn another_way_to_the_same_name_makes_a_failure_a_fallback() {
 }
 
 #[test]
+fn a_name_that_is_asked_again_while_it_is_in_use_is_not_only_resolved() {
+    let mut facts = vec![answer(CHECK, 0.1, &["203.0.113.9"])];
+    for n in 0..8 {
+        let start = 1.0 + 50.0 * f64::from(n);
+        facts.push(burst(CHECK, 1, start, start + 1.0, 9_000));
+    }
+    facts.push(Fact::Asked(question(CHECK, 400.0)));
+    facts.push(burst(CHECK, 1, 400.5, 401.0, 9_000));
+    let (accesses, _) = run(&facts);
+    assert_eq!(verdicts(&accesses), [("check", "checked", "high")]);
+}
+
+#[test]
+fn a_transfer_that_is_slow_reaches_its_name_from_its_begin_on() {
+    let slow = burst(DOWNLOAD, 1, 1.0, 400.0, 900_000);
+    let refused = Fact::Failed(Failure {
+        contact: contact(DOWNLOAD, 9, 0.5),
+        refused: true,
+        evidence: None,
+        time: at(0.5),
+        end: at(0.5),
+        bytes_toserver: 180,
+        bytes_toclient: 0,
+    });
+    let facts = [
+        answer(DOWNLOAD, 0.1, &["203.0.113.9"]),
+        refused,
+        begun(&slow),
+        slow,
+    ];
+    let (accesses, _) = run(&facts);
+    let told: Vec<_> = accesses
+        .iter()
+        .map(|access| access.verdict.as_str())
+        .collect();
+    assert_eq!(told, ["downloaded"]);
+}
+
+#[test]
+fn a_failure_that_is_told_after_a_burst_began_is_a_fallback() {
+    let reached = burst(CHECK, 1, 1.0, 2.0, 9_000);
+    let failed = Fact::Failed(Failure {
+        contact: contact(CHECK, 9, 0.5),
+        refused: true,
+        evidence: None,
+        time: at(1.5),
+        end: at(0.5),
+        bytes_toserver: 180,
+        bytes_toclient: 0,
+    });
+    let asked = answer(CHECK, 0.1, &["203.0.113.9"]);
+    let (accesses, _) = run(&[asked, begun(&reached), failed, reached]);
+    assert_eq!(verdicts(&accesses), [("check", "checked", "high")]);
+    assert!(accesses[0].evidence.contains(&Evidence::Fallback));
+}
+
+#[test]
 fn a_claimed_name_is_never_trusted_highly() {
     let Fact::Activity(activity) = burst(CHECK, 1, 0.0, 1.0, 9_000) else {
         unreachable!()

@@ -1,17 +1,21 @@
 //! Names that were asked, and contacts that failed: what never came to payload.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::access::{Asked, OpenAccess};
+use super::super::access::{AccessKey, Asked, OpenAccess};
 use super::super::catalogue::{EndpointId, Role};
 use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
 use super::super::hosts::HostKey;
 use super::super::verdict::{Confidence, Evidence, Verdict};
 use super::timers::{Closing, TimerKey};
-use super::{ENTRY_BYTES, Engine, OutputSink, hash, of_endpoint, reweigh};
+use super::{ENTRY_BYTES, Engine, OutputSink, hash, reweigh};
 use crate::types::{Endpoint, Timestamp};
+
+/// Addresses that are told of what was answered.
+const MOST_ADDRESSES: usize = 16;
 
 /// A name that was asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +70,34 @@ impl Window {
         size_of::<Self>() + ENTRY_BYTES + self.question.name.len() + self.asked.memory()
     }
 
+    /// Takes in what was answered.
+    fn take_in(&mut self, chain: &[String], addresses: &[IpAddr]) {
+        if self.asked.chain.len() < chain.len() {
+            chain.clone_into(&mut self.asked.chain);
+        }
+        for address in addresses {
+            let known = &mut self.asked.addresses;
+            if known.len() < MOST_ADDRESSES && !known.contains(address) {
+                known.push(*address);
+            }
+        }
+    }
+
+    /// The same host asked for it over another of its addresses.
+    fn merge(&mut self, mut other: Self) {
+        if other.question.time < self.question.time {
+            std::mem::swap(self, &mut other);
+        }
+        self.take_in(&other.asked.chain, &other.asked.addresses);
+        self.asked.is_cut |= other.asked.is_cut;
+        self.last = self.last.max(other.last);
+        self.was_contacted |= other.was_contacted;
+        self.was_blind |= other.was_blind;
+        self.told_before = self.told_before.max(other.told_before);
+        self.reached = self.reached.max(other.reached);
+        self.armed = self.armed.min(other.armed);
+    }
+
     /// The contact that did not come: its server is the first address answered, of the client's family where there is one.
     fn as_contact(&self) -> Contact {
         let question = &self.question;
@@ -117,7 +149,7 @@ impl Engine {
             ..Asked::default()
         };
         let armed = question.time.plus(self.options.window);
-        let mut window = Window {
+        let window = Window {
             question: question.clone(),
             asked,
             last: question.time,
@@ -128,15 +160,31 @@ impl Engine {
             reached: None,
             armed,
         };
+        self.put_window(host, window);
+    }
+
+    /// A name that was asked is this host's question; asked by it in two ways it is one.
+    pub(super) fn put_window(&mut self, host: HostKey, mut window: Window) {
+        let key = (host, window.question.endpoint);
+        if let Some(known) = self.take_window(key) {
+            window.merge(known);
+        }
         let memory = window.memory();
         reweigh(&mut self.bytes, &mut window.weight, memory);
+        let timer = TimerKey::Window(host, key.1);
+        self.timers.insert((window.armed, timer));
         self.windows.insert(key, window);
-        self.timers
-            .insert((armed, TimerKey::Window(host, question.endpoint)));
+    }
+
+    pub(super) fn take_window(&mut self, key: (HostKey, EndpointId)) -> Option<Window> {
+        let mut window = self.windows.remove(&key)?;
+        reweigh(&mut self.bytes, &mut window.weight, 0);
+        let timer = TimerKey::Window(key.0, key.1);
+        self.timers.remove(&(window.armed, timer));
+        Some(window)
     }
 
     pub(super) fn answered(&mut self, answer: &Answer) {
-        const MOST_ADDRESSES: usize = 16;
         self.asked(&answer.question);
         let question = &answer.question;
         let host = self.hosts.key_of(question.client.address, question.time);
@@ -145,57 +193,93 @@ impl Engine {
         };
         window.last = window.last.max(answer.question.time);
         window.asked.is_cut |= answer.is_cut;
-        if window.asked.chain.len() < answer.chain.len() {
-            window.asked.chain.clone_from(&answer.chain);
-        }
-        for address in &answer.addresses {
-            if window.asked.addresses.len() < MOST_ADDRESSES
-                && !window.asked.addresses.contains(address)
-            {
-                window.asked.addresses.push(*address);
-            }
-        }
+        window.take_in(&answer.chain, &answer.addresses);
         let memory = window.memory();
         reweigh(&mut self.bytes, &mut window.weight, memory);
     }
 
     pub(super) fn failed(&mut self, failure: &Failure) {
-        let client = failure.contact.client.address;
         let key = (self.host_of(&failure.contact), failure.contact.endpoint);
         if self.role(&failure.contact, None, None).role == Role::Ignore {
             return;
         }
-        let tried = failure.contact.start;
-        let fallback = self.options.fallback;
-        let was_reached = self.windows.get_mut(&key).is_some_and(|window| {
+        if let Some(window) = self.windows.get_mut(&key) {
             window.was_contacted = true;
-            window.reached.is_some_and(|reached| {
-                reached.since(tried) <= fallback && tried.since(reached) <= fallback
-            })
-        });
-        let reached = self.products.reached_from(key.1);
-        let first = reached
-            .flat_map(|endpoint| of_endpoint(&self.accesses, (key.0, client, endpoint)))
-            .min_by_key(|(_, open)| open.start)
-            .map(|(key, _)| *key);
-        if let Some(open) = first.and_then(|key| self.accesses.get_mut(&key)) {
+        }
+        let latest = failure.contact.start.plus(self.options.fallback);
+        let pending = PendingFailure {
+            failure: failure.clone(),
+            due: failure.time.max(latest),
+            told_before: 0,
+        };
+        self.put_failure(key.0, pending);
+    }
+
+    /// Where another way of the host's leads to the name, a failure is a fallback; else it waits for one. Of several the first is told.
+    pub(super) fn put_failure(&mut self, host: HostKey, pending: PendingFailure) {
+        let key = (host, pending.failure.contact.endpoint);
+        if let Some(open) = self
+            .first_reached(key)
+            .and_then(|first| self.accesses.get_mut(&first))
+        {
             return open.note(Evidence::Fallback);
         }
-        if !was_reached && !self.failures.contains_key(&key) {
-            let due = failure.time.max(tried.plus(fallback));
-            self.timers.insert((due, TimerKey::Failure(key.0, key.1)));
-            let pending = PendingFailure {
-                failure: failure.clone(),
-                due,
-                told_before: 0,
-            };
-            self.bytes += pending.memory();
-            self.failures.insert(key, pending);
+        if self.failures.contains_key(&key) {
+            return;
+        }
+        let timer = TimerKey::Failure(host, key.1);
+        self.timers.insert((pending.due, timer));
+        self.bytes += pending.memory();
+        self.failures.insert(key, pending);
+    }
+
+    pub(super) fn take_failure(&mut self, key: (HostKey, EndpointId)) -> Option<PendingFailure> {
+        let pending = self.failures.remove(&key)?;
+        self.bytes -= pending.memory();
+        let timer = TimerKey::Failure(key.0, key.1);
+        self.timers.remove(&(pending.due, timer));
+        Some(pending)
+    }
+
+    /// The first access of the host that a contact with the names of an endpoint came to.
+    fn first_reached(&self, (host, endpoint): (HostKey, EndpointId)) -> Option<AccessKey> {
+        let reached: Vec<EndpointId> = self.products.reached_from(endpoint).collect();
+        let accesses = self.accesses.range(AccessKey::first_of(host)..);
+        let accesses = accesses.take_while(|(key, _)| key.host == host);
+        let accesses = accesses.filter(|(key, _)| reached.contains(&key.endpoint));
+        let first = accesses.min_by_key(|(_, open)| open.start);
+        first.map(|(key, _)| *key)
+    }
+
+    /// Whether the host reached an entry shortly before or after a contact with it failed.
+    fn was_reached(&self, key: (HostKey, EndpointId), pending: &PendingFailure) -> bool {
+        let fallback = self.options.fallback;
+        let tried = pending.failure.contact.start;
+        let reached = self.windows.get(&key).and_then(|window| window.reached);
+        reached.is_some_and(|reached| {
+            reached.since(tried) <= fallback && tried.since(reached) <= fallback
+        })
+    }
+
+    /// The host reached an entry: its name was not only asked.
+    pub(super) fn reach(&mut self, key: &AccessKey, contact: &Contact, start: Timestamp) {
+        match self.windows.get_mut(&(key.host, contact.endpoint)) {
+            Some(window) => {
+                window.was_contacted = true;
+                window.reached = window.reached.max(Some(start));
+            }
+            None if self.accesses.contains_key(key) => {}
+            None => {
+                self.unasked.insert(contact.endpoint, start);
+            }
+        }
+        if key.is_guess {
+            self.contact_alternatives(key.host, &contact.alternatives);
         }
     }
 
     /// A contact may have been one with these endpoints: none of them is only resolved.
-    pub(super) fn contact_alternatives(&mut self, host: HostKey, endpoints: &[EndpointId]) {
+    fn contact_alternatives(&mut self, host: HostKey, endpoints: &[EndpointId]) {
         for endpoint in endpoints {
             if let Some(window) = self.windows.get_mut(&(host, *endpoint)) {
                 window.was_contacted = true;
@@ -211,8 +295,13 @@ impl Engine {
         closing: Closing,
         out: &mut OutputSink<'_>,
     ) {
-        let window = self.windows.remove(&(host, endpoint));
-        self.bytes -= window.as_ref().map_or(0, |window| window.weight);
+        let key = (host, endpoint);
+        let failed = self.failures.get(&key);
+        if failed.is_some_and(|failed| self.was_reached(key, failed)) {
+            // The window alone knows of the other way.
+            self.take_failure(key);
+        }
+        let window = self.take_window(key);
         let role = self
             .catalogue
             .endpoint(endpoint)
@@ -254,12 +343,15 @@ impl Engine {
         closing: Closing,
         out: &mut OutputSink<'_>,
     ) {
-        let Some(pending) = self.failures.remove(&(host, endpoint)) else {
+        let key = (host, endpoint);
+        let Some(pending) = self.take_failure(key) else {
             return;
         };
-        self.bytes -= pending.memory();
+        if self.was_reached(key, &pending) {
+            return;
+        }
         let failure = pending.failure;
-        let window = self.windows.get(&(host, endpoint));
+        let window = self.windows.get(&key);
         let uncontacted = Uncontacted {
             asked: window
                 .map(|window| window.asked.clone())

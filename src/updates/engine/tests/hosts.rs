@@ -6,11 +6,14 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::select;
 
-use super::{CAB, CHECK, DOWNLOAD, at, burst, catalogue, endpoint, exchange, question, range, run};
+use super::{
+    CAB, CHECK, DOWNLOAD, at, burst, catalogue, contact, endpoint, exchange, question, range, run,
+};
 use crate::updates::engine::{Cause, Engine};
-use crate::updates::fact::{Activity, Contact, Exchange};
+use crate::updates::fact::{Activity, Contact, Exchange, Failure};
 use crate::updates::hosts::{Evidence, Hops, HostKey, Mac, Neighbour};
 use crate::updates::output::{Access, Output, Session};
+use crate::updates::verdict::Evidence as Told;
 use crate::updates::{Fact, UpdateOptions};
 
 const ONE: Mac = [2, 0, 0, 0, 0, 1];
@@ -263,6 +266,46 @@ fn what_goes_back_to_another_address_leaves_the_session_unless_it_was_told() {
     };
     assert_eq!(shared(&[from(V6, grows(2, 3.0, 9.0))]), 1);
     assert_eq!(shared(&[from(V6, burst(CHECK, 3, 3.0, 4.0, 9_000))]), 2);
+}
+
+#[test]
+fn a_name_asked_over_both_families_is_reached_once_they_are_known_to_be_one() {
+    let facts = [
+        sighted(0.0, V4, ONE),
+        sighted(0.0, V6, ONE),
+        Fact::Asked(question(CHECK, 1.0)),
+        from(V6, Fact::Asked(question(CHECK, 1.1))),
+        says(5.0, V4, ONE, Evidence::Arp),
+        says(5.0, V6, ONE, Evidence::Ndp),
+        from(V6, burst(CHECK, 1, 6.0, 7.0, 9_000)),
+    ];
+    let (accesses, _) = run(&facts);
+    assert_eq!(accesses.len(), 1, "nothing was only resolved");
+    assert_eq!(accesses[0].asked, Some(at(1.0)));
+}
+
+#[test]
+fn a_failure_over_one_family_is_a_fallback_of_a_contact_over_the_other() {
+    let failed = Fact::Failed(Failure {
+        contact: contact(CHECK, 9, 2.0),
+        refused: true,
+        evidence: None,
+        time: at(2.0),
+        end: at(2.0),
+        bytes_toserver: 180,
+        bytes_toclient: 0,
+    });
+    let facts = [
+        sighted(0.0, V4, ONE),
+        sighted(0.0, V6, ONE),
+        from(V6, burst(CHECK, 1, 1.0, 2.0, 9_000)),
+        failed,
+        says(10.0, V4, ONE, Evidence::Arp),
+        says(10.0, V6, ONE, Evidence::Ndp),
+    ];
+    let (accesses, _) = run(&facts);
+    assert_eq!(accesses.len(), 1);
+    assert!(accesses[0].evidence.contains(&Told::Fallback));
 }
 
 /// Each session tells what the accesses that name it came to, and each access names one that is told.

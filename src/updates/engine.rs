@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
@@ -221,6 +222,11 @@ impl Engine {
     /// The rings had no room for `dropped` of `frames` frames since the last call.
     pub const fn dropped(&mut self, dropped: u64, frames: u64) {
         self.coverage.dropped(dropped, frames);
+    }
+
+    /// For so long, up to now, an interface was down.
+    pub fn blinded(&mut self, time: Duration) {
+        self.coverage.blinded(time);
     }
 
     fn is_local(&self, client: IpAddr) -> bool {

@@ -291,7 +291,7 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
         let now = wall_time();
         if self.rings.is_due(now) {
             self.tell_losses(now);
-            self.links.look();
+            self.engine.blinded(self.links.look(Instant::now()));
             self.tell_metrics(now);
         }
         if now >= self.due {
@@ -410,7 +410,7 @@ impl<'s, F: FnMut(&mut Counts) -> Vec<OutputCounters>> Conclusions<'s, F> {
             });
         }
         self.tell_losses(now);
-        self.links.look();
+        self.links.look(Instant::now());
         self.tell_statistics(now);
         self.hand_on();
     }

@@ -1,4 +1,6 @@
-//! What the interfaces counted themselves since the run began: libpcap tells of less than is lost.
+//! What the interfaces counted themselves since the run began: libpcap tells of less than is lost. And for how long one was down.
+
+use std::time::{Duration, Instant};
 
 use crate::sensor::metrics::InterfaceFigures;
 use crate::source::live::{InterfaceCounters, InterfaceStatus, LiveCounters};
@@ -8,6 +10,7 @@ use crate::source::live::{InterfaceCounters, InterfaceStatus, LiveCounters};
 pub(super) struct Links {
     counters: LiveCounters,
     links: Vec<Link>,
+    looked: Instant,
 }
 
 /// One interface.
@@ -23,22 +26,28 @@ struct Link {
 impl Links {
     /// Looks for the first time: what was counted before is left out.
     pub fn new(counters: LiveCounters) -> Self {
+        let now = Instant::now();
         let mut links = Self {
             links: vec![Link::default(); counters.names().count()],
             counters,
+            looked: now,
         };
-        links.look();
+        links.look(now);
         links
     }
 
-    /// Asks the kernel. What it does not tell at the moment stays as it was.
-    pub fn look(&mut self) {
+    /// Asks the kernel. What it does not tell at the moment stays as it was. Gives for how long an interface was down, gone or without
+    /// a carrier since the last look.
+    pub fn look(&mut self, now: Instant) -> Duration {
+        let since = now.duration_since(std::mem::replace(&mut self.looked, now));
         let Ok(statuses) = self.counters.interfaces() else {
-            return;
+            return Duration::ZERO;
         };
         for (link, status) in self.links.iter_mut().zip(statuses) {
             link.look(status);
         }
+        let is_down = self.links.iter().any(|link| !link.is_up);
+        if is_down { since } else { Duration::ZERO }
     }
 
     /// Every interface as it was at the last look.

@@ -238,6 +238,24 @@ fn a_stop_of_minutes_makes_the_hour_partial() {
 }
 
 #[test]
+fn an_interface_that_is_down_is_a_sensor_that_does_not_look() {
+    let mut coverage = coverage();
+    give(&mut coverage, &minute(10, 5, &[CLIENT]));
+    let down = |coverage: &mut Coverage, seconds| {
+        (0..seconds).for_each(|_| coverage.blinded(Duration::from_secs(1)));
+    };
+    down(&mut coverage, 120);
+    let told = advance(&mut coverage, 11 * 3_600 + 10);
+    assert_eq!(short(&told), [(CLIENT.to_owned(), 90, 3_600, 1, Partial)]);
+    assert_eq!(told[0].blind, [Blind::NotRunning]);
+    down(&mut coverage, 3_590);
+    let told = advance(&mut coverage, 12 * 3_600 + 10);
+    let silent = (CLIENT.to_owned(), 3_600, 7_200, 0, CannotTell);
+    assert_eq!(short(&told), [silent], "whoever was there may still be");
+    assert!(advance(&mut coverage, 13 * 3_600 + 10).is_empty());
+}
+
+#[test]
 fn hours_without_the_sensor_are_told_of_everybody_who_was_there() {
     let mut before = coverage();
     give(&mut before, &minute(10, 5, &[OTHER]));

@@ -53,13 +53,19 @@ impl Early {
         u64::from(is_driven_out)
     }
 
-    /// The response to a query of a flow, where it came before.
-    pub fn take(&mut self, flow: u64, query: &Query, now: Timestamp) -> Option<Vec<u8>> {
+    /// The response to a query of a flow, where it came before, and when.
+    pub fn take(
+        &mut self,
+        flow: u64,
+        query: &Query,
+        now: Timestamp,
+    ) -> Option<(Vec<u8>, Timestamp)> {
         let is_it = |kept: &Kept| {
             kept.flow == flow && kept.answered.is_same(query) && now.since(kept.since) <= LATENESS
         };
         let place = self.kept.iter().position(is_it)?;
-        self.kept.remove(place).map(|kept| kept.message)
+        let kept = self.kept.remove(place)?;
+        Some((kept.message, kept.since))
     }
 
     /// A response that was taken is done with.
@@ -114,8 +120,8 @@ mod tests {
         assert_eq!(early.take(1, &query(5), at(101)), None, "too late");
         assert_eq!(early.expire(at(100)), 0);
         assert_eq!(
-            early.take(1, &query(5), at(100)).as_deref(),
-            Some(b"response".as_slice())
+            early.take(1, &query(5), at(100)),
+            Some((b"response".to_vec(), at(0)))
         );
         assert_eq!(early.take(1, &query(5), at(100)), None, "once");
         early.keep(1, query(5), b"response", at(0));

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{Annotation, Claimed, Naming};
-use super::application::AppProtocol;
 use super::ending::Failed;
 use super::worker::{Core, WorkerCounters};
 use crate::flows::Flow;
@@ -21,10 +20,11 @@ use crate::updates::fact::{Contact, Exchange, Fact, NameSource};
 
 /// A mirror may show an answer so much later than the first packet that it caused; less than a tick.
 const REORDERING: Duration = Duration::from_millis(20);
-/// Ports of the web, of proxies, and of servers that hand updates on (WSUS, caches): what goes over a flow to one of them counts, whether its
-/// protocol is understood or not, as where the mirror shows one direction alone.
-const WEB_PORTS: [u16; 12] = [
-    80, 443, 3_128, 3_142, 7_680, 8_000, 8_008, 8_080, 8_443, 8_530, 8_531, 8_888,
+/// Ports of services that bring no updates: ssh, telnet, mail, whois, DNS, Kerberos, NTP, SNMP, BGP, LDAP, syslog, IKE,
+/// RDP, SIP, XMPP, WireGuard.
+const OTHER_SERVICES: [u16; 26] = [
+    22, 23, 25, 43, 53, 88, 110, 123, 143, 161, 179, 389, 465, 500, 514, 587, 636, 853, 993, 995,
+    3_389, 4_500, 5_060, 5_061, 5_222, 51_820,
 ];
 /// Other live candidates that are told.
 const MAX_ALTERNATIVES: usize = 3;
@@ -296,11 +296,7 @@ impl Core {
         }
         let naming = naming.map_or_else(|| Cow::Owned(nameless(flow)), Cow::Borrowed);
         let is_known = self.catalogue.is_source_at(endpoint, flow.server());
-        let protocol = flow.annotation.protocol;
-        if !is_known
-            && !naming.source.is_claimed()
-            && is_other_service(protocol, flow.server().port)
-        {
+        if !is_known && !naming.source.is_claimed() && is_other_service(flow.server().port) {
             return None;
         }
         let others = naming.alternatives.iter().filter(|_| !is_known);
@@ -386,9 +382,9 @@ impl Core {
     }
 }
 
-/// Whether a flow leads to another service of its server, which brings no updates: ssh, mail, NTP and the like.
-fn is_other_service(protocol: Option<AppProtocol>, port: u16) -> bool {
-    protocol.is_none() && !WEB_PORTS.contains(&port)
+/// Whether a port is that of another service than one that brings updates.
+fn is_other_service(port: u16) -> bool {
+    OTHER_SERVICES.contains(&port)
 }
 
 /// What a flow is called that nothing names.
@@ -421,13 +417,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_understood_counts_where_updates_may_come_from() {
-        for port in [80, 443, 3_142, 8_530] {
-            assert!(!is_other_service(None, port), "{port}");
-        }
-        for port in [22, 123, 873, 9_999] {
-            assert!(is_other_service(None, port), "{port}");
-            assert!(!is_other_service(Some(AppProtocol::Tls), port), "{port}");
-        }
+    fn services_that_bring_no_updates_are_none() {
+        assert!([22, 53, 123].into_iter().all(is_other_service));
+        // Trees of ports and packages come by rsync.
+        assert!(![80, 443, 873, 3_142].into_iter().any(is_other_service));
     }
 }

@@ -83,7 +83,8 @@ impl Core {
         let mut resolution = self.resolution.take().unwrap_or_default();
         if message.is_response() {
             self.counters.dns_responses += 1;
-            self.dns_response(flow, (bytes, &message), &mut resolution, stamp);
+            let time = self.message_time(stamp);
+            self.dns_response(flow, (bytes, &message), &mut resolution, (stamp, time));
         } else {
             self.counters.dns_queries += 1;
             self.dns_query(flow, &message, &mut resolution, stamp);
@@ -112,11 +113,12 @@ impl Core {
         {
             self.tell(flow, Fact::Asked(question));
         }
-        let Some(response) = self.early.take(flow.id(), &query, stamp.timestamp) else {
+        let Some((response, since)) = self.early.take(flow.id(), &query, stamp.timestamp) else {
             return;
         };
         if let Ok(message) = Message::parse(&response) {
-            self.dns_response(flow, (&response, &message), resolution, stamp);
+            let time = since.min(self.message_time(stamp));
+            self.dns_response(flow, (&response, &message), resolution, (stamp, time));
         }
         self.early.give_back(response);
     }
@@ -126,7 +128,7 @@ impl Core {
         flow: &mut Flow<Annotation>,
         (bytes, message): (&[u8], &Message<'_>),
         resolution: &mut Resolution,
-        stamp: Stamp,
+        (stamp, time): (Stamp, Timestamp),
     ) {
         let Some((answered, kind)) = read_query(message, resolution) else {
             return;
@@ -142,7 +144,7 @@ impl Core {
             self.counters.dns_unasked_believed += 1;
         }
         resolution.read_answers(message);
-        self.learn(flow.client().address, resolution, self.message_time(stamp));
+        self.learn(flow.client().address, resolution, time);
         if is_address_question(kind)
             && !message.is_truncated()
             && let Some(question) = self.catalogue_question(flow, resolution.question(), stamp)

@@ -11,11 +11,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use patchspan::decode::{Decoder, FrameInput};
-use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Place};
+use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer};
 use patchspan::source::{CaptureFile, Head};
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
-use patchspan::types::{Direction, FlowKey, Packet, Protocol, Stamp, Timestamp, Transport};
+use patchspan::types::{Direction, FlowKey, Packet, Place, Protocol, Stamp, Timestamp, Transport};
 use patchspan::updates::catalogue::embedded;
 
 /// Larger captures make the fuzzer slow.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use patchspan::decode::Decoder;
-use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Place};
+use patchspan::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer};
 use patchspan::names::{Names, NamesOptions};
 use patchspan::protocols::dns::{Message, is_plausible};
 use patchspan::protocols::{quic, tls};
@@ -26,7 +26,7 @@ use patchspan::records::{self, Header, Kind, Style, header::FlowKeys};
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
 use patchspan::types::{
-    Direction, Endpoint, Fqdn, Packet, Protocol, Stamp, Timestamp, Transport, VlanTags,
+    Direction, Endpoint, Fqdn, Packet, Place, Protocol, Stamp, Timestamp, Transport, VlanTags,
 };
 use patchspan::updates::Catalogue;
 use patchspan::updates::catalogue::SourceFile;

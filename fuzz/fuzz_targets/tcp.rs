@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use patchspan::flows::{
-    Chunk, EndReason, Flow, FlowOptions, FlowTable, Handshake, Interest, Observer, Place,
+    Chunk, EndReason, Flow, FlowOptions, FlowTable, Handshake, Interest, Observer,
 };
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
-use patchspan::types::{Direction, Packet, Stamp, Timestamp, Transport, VlanTags};
+use patchspan::types::{Direction, Packet, Place, Stamp, Timestamp, Transport, VlanTags};
 use patchspan_fuzz::{Pieces, stamp};
 
 /// Most segments of an input.

@@ -3,12 +3,12 @@
 use super::flow::{ClientEvidence, Flow};
 use super::options::FlowOptions;
 use super::table::FlowCounters;
-use super::tcp::stream::{Chunk, Piece, Place, Streams};
+use super::tcp::stream::{Chunk, Piece, Streams};
 use super::tcp::{Reading, Tcp};
 use super::{Interest, Observer};
 use crate::types::flow_key::Side;
 use crate::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
-use crate::types::{Packet, Stamp};
+use crate::types::{Packet, Place, Stamp};
 
 /// Bytes of early segments, of all flows together.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub(super) fn follow_segment<A, O: Observer<A>>(
             bytes: segment.payload,
             wire: segment.payload_length.into(),
             is_last,
-            acknowledged: flow.sides.of(side.reversed()).sequence.acknowledged(),
+            acknowledged: flow.sides.of(side.reversed()).sequence.known_acknowledged(),
         });
         let piece = piece.filter(|_| brings);
         // What came again is not handed on; what an acknowledgement tells of the other side takes that out of step.
@@ -130,7 +130,7 @@ fn hand_on<A>(
         };
         let place = Place {
             end,
-            acknowledged: Some(piece.acknowledged),
+            acknowledged: piece.acknowledged,
         };
         let interest = observer.stream(flow, side, (chunk, place), stamp);
         reading = match (chunk, interest) {
@@ -291,7 +291,10 @@ mod tests {
         fn take(&mut self, side: Side, chunk: Chunk<'_>, place: Place) -> bool {
             let wanted = &mut self.wanted[side.index()];
             *wanted = wanted.saturating_sub(1);
-            self.chunks.push((side, format!("{chunk:?} {}", place.end)));
+            let acknowledged = place.acknowledged;
+            let acknowledged = acknowledged.filter(|_| matches!(chunk, Chunk::Bytes(_)));
+            let shown = format!("{chunk:?} {} {acknowledged:?}", place.end);
+            self.chunks.push((side, shown));
             *wanted > 0
         }
     }
@@ -397,7 +400,7 @@ mod tests {
                 bytes: segment.payload,
                 wire: segment.payload_length.into(),
                 is_last: segment.flags.has(TcpFlags::FIN),
-                acknowledged,
+                acknowledged: sides.of(other).sequence.known_acknowledged(),
             });
             if let Some(piece) = piece {
                 let mut on = |chunk: Chunk<'_>, place| log.take(side, chunk, place);

@@ -35,11 +35,11 @@ mod victims;
 pub use flow::{ClientEvidence, Delivered, Flow, Handshake};
 pub use options::FlowOptions;
 pub use table::{FlowCounters, FlowTable, Remaining};
-pub use tcp::stream::{Chunk, Place};
+pub use tcp::stream::Chunk;
 
 use crate::types::flow_key::Side;
 use crate::types::packet::UdpDatagram;
-use crate::types::{Packet, Stamp, Timestamp};
+use crate::types::{Packet, Place, Stamp, Timestamp};
 
 /// Packets that are looked ahead for at once.
 pub const AT_ONCE: usize = 32;

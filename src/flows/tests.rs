@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::table::{FEW_TIMERS, REMEMBERED_BYTES};
 use super::*;
 use crate::types::packet::{TcpFlags, TcpSegment, Transport};
-use crate::types::{Direction, VlanTags};
+use crate::types::{Direction, Place, VlanTags};
 
 const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 20], 50_000);
 const SERVER: ([u8; 4], u16) = ([203, 0, 113, 9], 443);

@@ -166,9 +166,15 @@ impl Worker {
     /// The end of the run, after which another one may go on: every flow with a name, as it stands, and what is remembered of others.
     pub fn keep_all(&mut self, frames: &mut Frames) {
         let Self { flows, core, .. } = self;
+        let keys = flows.keys();
+        for key in &keys {
+            // Responses that wait for their requests are not kept.
+            if let Some(flow) = flows.flow(key) {
+                core.http_overdue(flow, Timestamp::MAX);
+            }
+        }
         core.is_pausing = true;
-        let (contacts, others): (Vec<FlowKey>, Vec<FlowKey>) = flows
-            .keys()
+        let (contacts, others): (Vec<FlowKey>, Vec<FlowKey>) = keys
             .into_iter()
             .partition(|key| core.contacts.contains(key));
         for key in contacts.into_iter().chain(others) {

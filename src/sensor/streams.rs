@@ -6,7 +6,7 @@ use super::application::{
 };
 use super::ending::is_closed;
 use super::worker::{Core, Way};
-use crate::flows::{Chunk, ClientEvidence, Flow, Interest, Place};
+use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
 use crate::protocols::tls::Progress;
 use crate::protocols::tls::hello::version_word;
 use crate::protocols::{http, quic, tls};
@@ -14,7 +14,7 @@ use crate::records::{Kind, tls::Claim, tls::Tls};
 use crate::types::flow_key::Side;
 use crate::types::packet::UdpDatagram;
 use crate::types::text::presentation;
-use crate::types::{Direction, Protocol, Stamp, Timestamp};
+use crate::types::{Direction, Place, Protocol, Stamp, Timestamp};
 use crate::updates::fact::NameSource;
 
 /// A TLS record waits so long for the server's hello.
@@ -326,11 +326,7 @@ impl Core {
     ) -> Application {
         let direction = flow.direction(side);
         let stamp = at.stamp;
-        let place = at.place.map(|place| http::Place {
-            end: place.end,
-            acknowledged: place.acknowledged,
-        });
-        connection.place(direction, place);
+        connection.place(direction, at.place);
         flow.annotation.protocol = Some(AppProtocol::Http);
         let mut done = Vec::new();
         let mut sink =
@@ -345,7 +341,10 @@ impl Core {
             Chunk::End => {
                 connection.close(direction, is_closed(flow, direction), stamp, &mut sink);
             }
-            Chunk::Restart => *connection = http::Connection::new(),
+            Chunk::Restart => {
+                connection.overdue(Timestamp::MAX, &mut sink);
+                *connection = http::Connection::new();
+            }
         }
         self.transactions(flow, &connection, done);
         if connection.is_tunnel() {

@@ -196,7 +196,10 @@ impl Core {
         };
         let rest = uncounted(flow);
         let burst = &mut flow.annotation.burst;
-        let bytes = std::mem::take(&mut burst.bytes) + rest;
+        let all = burst.bytes + rest;
+        let own = response.as_ref().and_then(|response| response.stream_bytes);
+        let bytes = own.map_or(all, |own| own.min(all));
+        burst.bytes = all - bytes;
         let last = burst.last;
         let claimed = flow.annotation.claimed.as_ref();
         if request.is_none() && claimed.is_some_and(|claimed| claimed.is_proxied) {

@@ -31,9 +31,7 @@ use super::statistics::Counts;
 use super::streams::At;
 use super::systems::Sightings;
 use crate::counters;
-use crate::flows::{
-    Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Place, Remaining,
-};
+use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
 use crate::names::{Answers, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
@@ -45,7 +43,7 @@ use crate::records::time::TimeText;
 use crate::records::{Header, Kind, Kinds, Line, Style};
 use crate::types::flow_key::Side;
 use crate::types::packet::{Transport, UdpDatagram};
-use crate::types::{Direction, Endpoint, FlowKey, Fqdn, Packet, Stamp, Tick, Timestamp};
+use crate::types::{Direction, Endpoint, FlowKey, Fqdn, Packet, Place, Stamp, Tick, Timestamp};
 use crate::updates::{Catalogue, Fact};
 
 counters! {
@@ -411,8 +409,9 @@ impl Core {
             return interest;
         }
         self.counters.buffers_refused += 1;
-        annotation.give_up();
-        annotation.weigh(&mut self.buffered);
+        self.http_overdue(flow, Timestamp::MAX);
+        flow.annotation.give_up();
+        flow.annotation.weigh(&mut self.buffered);
         Interest::Stop
     }
 

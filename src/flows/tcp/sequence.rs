@@ -162,9 +162,7 @@ impl Sequence {
     /// seen may lie below it: the mirror shows it after its own acknowledgement, and the data begins with it. A single byte
     /// below is a keep-alive (RFC 9293 section 3.8.4).
     pub fn place(&mut self, sequence: u32, length: u32) -> Option<u64> {
-        let stands_by_acknowledgement =
-            self.begin == Begin::Shown && !self.heard.has(Heard::BYTES) && self.edge == 0;
-        if stands_by_acknowledgement && length > 1 {
+        if self.stands_by_acknowledgement() && length > 1 {
             let below = self.base.wrapping_sub(sequence);
             if (1..=MOST_LATE).contains(&below) {
                 self.base = sequence;
@@ -172,6 +170,17 @@ impl Sequence {
             }
         }
         self.position(sequence)
+    }
+
+    /// Whether an acknowledgement alone said where the direction stands.
+    fn stands_by_acknowledgement(&self) -> bool {
+        self.begin == Begin::Shown && !self.heard.has(Heard::BYTES) && self.edge == 0
+    }
+
+    /// As [`Self::acknowledged`], once it is sure where the direction begins.
+    #[inline]
+    pub fn known_acknowledged(&self) -> Option<u64> {
+        (!self.stands_by_acknowledgement()).then_some(self.acknowledged)
     }
 
     /// Bytes were seen; gives how many are new.

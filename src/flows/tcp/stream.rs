@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Read, Reading};
 use crate::types::flow_key::Side;
-use crate::types::{Stamp, Timestamp};
+use crate::types::{Place, Stamp, Timestamp};
 
 /// Most bytes that wait for earlier ones, a direction.
 pub const MAX_WAITING: usize = 2 << 20;
@@ -34,15 +34,6 @@ pub enum Chunk<'a> {
     Restart,
     /// The sender said that this was all, or reset the connection.
     End,
-}
-
-/// Where the bytes behind a chunk stand, by the numbers that both sides count by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Position behind the chunk in its own side's stream.
-    pub end: u64,
-    /// How far the other side's stream was acknowledged when the segment came that brought it; `None` where no segment did.
-    pub acknowledged: Option<u64>,
 }
 
 /// Both directions of a connection.
@@ -83,8 +74,8 @@ struct Waiting {
     bytes: Vec<u8>,
     /// Its length on the wire, where a snap length cut it.
     wire: u64,
-    /// See [`Piece::acknowledged`].
-    acknowledged: u64,
+    /// See [`Place::acknowledged`].
+    acknowledged: Option<u64>,
 }
 
 /// A segment's payload in its stream.
@@ -98,8 +89,8 @@ pub struct Piece<'a> {
     pub wire: u64,
     /// Whether a FIN follows it.
     pub is_last: bool,
-    /// How far the other side's stream was acknowledged when it came.
-    pub acknowledged: u64,
+    /// See [`Place::acknowledged`].
+    pub acknowledged: Option<u64>,
 }
 
 /// The first bytes of a stream, as long as they are few: a hash of them all, which can be taken in parts. Of two that differ it does not
@@ -342,7 +333,7 @@ impl Stream {
         let lost = end - self.next - new.len() as u64;
         self.head = self.head.with(new, lost, end);
         self.next = end;
-        let acknowledged = Some(piece.acknowledged);
+        let acknowledged = piece.acknowledged;
         if !new.is_empty() {
             let end = end - lost;
             self.tell(Chunk::Bytes(new), Place { end, acknowledged }, on);
@@ -477,7 +468,7 @@ mod tests {
                 bytes,
                 wire: bytes.len() as u64,
                 is_last,
-                acknowledged: 0,
+                acknowledged: None,
             };
             let seen = &mut self.seen;
             self.stream
@@ -565,7 +556,7 @@ mod tests {
             bytes: b"ab",
             wire: 10,
             is_last: false,
-            acknowledged: 0,
+            acknowledged: None,
         };
         let seen = &mut reader.seen;
         reader
@@ -615,7 +606,7 @@ mod tests {
                 bytes: &[0; 1_000],
                 wire: 1_000,
                 is_last: false,
-                acknowledged: 0,
+                acknowledged: None,
             };
             stream.push(piece, Timestamp::EPOCH, &mut |_, _| true);
             let waiting = stream.early.as_ref().map_or(0, |early| early.bytes);
@@ -632,7 +623,7 @@ mod tests {
             for index in order.into_iter().chain(0..20) {
                 let (start, end) = (index * 5, (index * 5 + 7).min(100));
                 let bytes = &whole[start..end];
-                let piece = Piece { position: start as u64, bytes, wire: bytes.len() as u64, is_last: false, acknowledged: 0 };
+                let piece = Piece { position: start as u64, bytes, wire: bytes.len() as u64, is_last: false, acknowledged: None };
                 stream.push(piece, Timestamp::EPOCH, &mut |chunk, _| {
                     if let Chunk::Bytes(bytes) = chunk { got.extend_from_slice(bytes); }
                     true

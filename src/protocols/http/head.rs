@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocols::tls::Probe;
 use crate::types::kept::figure;
-use crate::types::{Stamp, Timestamp};
+use crate::types::{Place, Stamp, Timestamp};
 
 /// Longest value that is kept.
 const MAX_VALUE: usize = 8 * 1024;
@@ -77,6 +77,9 @@ pub struct Response {
     /// Where the head stands, where that is known.
     #[serde(skip)]
     pub extent: Option<Extent>,
+    /// Its bytes in the stream, head and framing included, where others may have come before it is told.
+    #[serde(skip)]
+    pub stream_bytes: Option<u64>,
     /// Time of the body's last bytes.
     pub last_body: Timestamp,
     /// Body bytes seen, chunk framing left out.
@@ -111,8 +114,21 @@ pub struct Extent {
     pub end: u64,
     /// How far its sender had received the other direction.
     pub acknowledged: u64,
-    /// Of a request: nothing else was under way when it was seen.
+    /// Of a request: nothing else was under way when it was sent.
     pub is_alone: bool,
+}
+
+impl Extent {
+    /// That of a head of `length` bytes with `behind` bytes behind it, up to `place`.
+    pub(super) fn of(place: Place, behind: u64, length: usize) -> Option<Self> {
+        let end = place.end.saturating_sub(behind);
+        Some(Self {
+            start: end.saturating_sub(length as u64),
+            end,
+            acknowledged: place.acknowledged?,
+            is_alone: false,
+        })
+    }
 }
 
 impl Response {

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Direction, Stamp, Timestamp};
+use crate::types::{Direction, Place, Stamp, Timestamp};
 use body::Body;
 use head::Extent;
 pub use head::{ContentRange, Request, Response};
@@ -41,15 +41,6 @@ pub const MAX_PIPELINE: usize = 64;
 /// How much later than the head of its response a request may come, where sequence numbers do not tell whether it is its; and how long a
 /// whole response waits for its request.
 const LATENESS: Duration = Duration::from_secs(1);
-
-/// Where the next bytes of a direction end, by the numbers that both directions count by.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// Position behind them in their direction.
-    pub end: u64,
-    /// How far their sender had acknowledged the other one, where that is known.
-    pub acknowledged: Option<u64>,
-}
 
 /// A request and its response. One of them may be missing: the mirror may show one side only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,22 +77,6 @@ pub struct Connection {
     #[serde(skip)]
     early: VecDeque<(Transaction, Stamp)>,
     tunnel: bool,
-    /// How far the client's direction was handed over; `None`: nothing was.
-    #[serde(skip)]
-    asked: Option<u64>,
-}
-
-impl Place {
-    /// That of a head of `length` bytes with so many behind it.
-    fn extent(self, behind: u64, length: usize) -> Option<Extent> {
-        let end = self.end.saturating_sub(behind);
-        Some(Extent {
-            start: end.saturating_sub(length as u64),
-            end,
-            acknowledged: self.acknowledged?,
-            is_alone: false,
-        })
-    }
 }
 
 /// One direction.
@@ -112,6 +87,9 @@ struct Side {
     /// Of the next bytes.
     #[serde(skip)]
     place: Option<Place>,
+    /// Position of the next byte to read.
+    #[serde(skip)]
+    at: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -190,8 +168,20 @@ impl Connection {
         stamp: Stamp,
         out: &mut TransactionSink<'_>,
     ) -> usize {
-        let mut rest = bytes;
         let place = self.side(direction).place.take();
+        let taken = self.read(direction, (bytes, place), stamp, out);
+        self.passed(direction, place, out);
+        taken
+    }
+
+    fn read(
+        &mut self,
+        direction: Direction,
+        (bytes, place): (&[u8], Option<Place>),
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> usize {
+        let mut rest = bytes;
         while !rest.is_empty() && !self.tunnel {
             let is_kept = direction == Direction::ToClient && self.keeps_body();
             rest = match &mut self.side(direction).state {
@@ -213,6 +203,7 @@ impl Connection {
                     });
                     let is_over = body.is_over();
                     self.count(direction, seen, &kept, stamp);
+                    self.stand(direction, place, after.len() as u64);
                     if is_over {
                         self.end_body(direction, true, stamp, out);
                     }
@@ -220,8 +211,14 @@ impl Connection {
                 }
             };
         }
-        self.passed(direction, place, out);
         bytes.len() - rest.len()
+    }
+
+    /// `behind` bytes of those that end at `place` are to be read yet.
+    fn stand(&mut self, direction: Direction, place: Option<Place>, behind: u64) {
+        if let Some(place) = place {
+            self.side(direction).at = Some(place.end.saturating_sub(behind));
+        }
     }
 
     /// `length` bytes of a direction were lost.
@@ -254,6 +251,7 @@ impl Connection {
         {
             // The end of the body is in the gap, and the beginning of what follows.
             self.miss(direction, left, stamp);
+            self.stand(direction, place, length - left);
             self.end_body(direction, true, stamp, out);
             return self.lose(direction, (length - left, place), stamp, out);
         }
@@ -265,6 +263,7 @@ impl Connection {
         if !survived {
             side.state = State::Lost;
         }
+        self.stand(direction, place, 0);
         if direction == Direction::ToServer {
             return;
         }
@@ -324,9 +323,9 @@ impl Connection {
         place: Option<Place>,
         out: &mut TransactionSink<'_>,
     ) {
-        if let Some(place) = place.filter(|_| direction == Direction::ToServer) {
-            self.asked = Some(place.end);
-            let asked = self.asked;
+        self.stand(direction, place, 0);
+        if direction == Direction::ToServer {
+            let asked = self.client.at;
             self.tell_early(|response, _| !response.acknowledges_beyond(asked), out);
         }
     }
@@ -417,7 +416,8 @@ impl Connection {
         let mut gathered = std::mem::take(&mut side.head);
         gathered.truncate(end);
         let rest = bytes.get(end - before..).unwrap_or_default();
-        let extent = place.and_then(|place| place.extent(rest.len() as u64, end));
+        let extent = place.and_then(|place| Extent::of(place, rest.len() as u64, end));
+        self.stand(direction, place, rest.len() as u64);
         let after = self.understand(direction, (&gathered, extent), stamp, out);
         self.side(direction).state = match after {
             Some(AfterHead::Body(body)) => State::Body(body),
@@ -444,7 +444,7 @@ impl Connection {
         out: &mut TransactionSink<'_>,
     ) {
         let mut head = std::mem::take(&mut self.side(direction).head);
-        let extent = place.and_then(|place| place.extent(length, head.len()));
+        let extent = place.and_then(|place| Extent::of(place, length, head.len()));
         head.truncate(memchr::memrchr(b'\n', &head).map_or(0, |last| last + 1));
         let after = self.understand(direction, (&head, extent), stamp, out);
         if direction == Direction::ToClient && after.is_none() && self.current.is_none() {
@@ -492,16 +492,16 @@ impl Connection {
                     ..Request::parse(head, stamp)?
                 };
                 let body = Body::of_request(&request);
-                if self.is_late(&request) {
-                    self.adopt(request, stamp, out);
-                    return Some(AfterHead::Body(body));
-                }
                 if let Some(response) = self.answered_early(&request, out) {
                     let transaction = Transaction {
                         request: Some(request),
                         response: Some(response),
                     };
                     out(transaction, stamp);
+                    return Some(AfterHead::Body(body));
+                }
+                if self.is_late(&request) {
+                    self.adopt(request, stamp, out);
                     return Some(AfterHead::Body(body));
                 }
                 if self.waiting.len() >= MAX_PIPELINE
@@ -515,8 +515,12 @@ impl Connection {
                         stamp,
                     );
                 }
-                let is_alone = self.waiting.is_empty() && self.current.is_none();
-                let extent = request.extent.map(|extent| Extent { is_alone, ..extent });
+                let is_open = !self.waiting.is_empty() || self.current.is_some();
+                let answered = self.server.at.unwrap_or_default();
+                let extent = request.extent.map(|extent| Extent {
+                    is_alone: !is_open && extent.acknowledged >= answered,
+                    ..extent
+                });
                 self.waiting_bytes += request.memory();
                 self.waiting.push_back(Request { extent, ..request });
                 Some(AfterHead::Body(body))
@@ -605,6 +609,14 @@ impl Connection {
     ) -> Option<AfterHead> {
         const SWITCHING_PROTOCOLS: u16 = 101;
         if (100..200).contains(&response.status) && response.status != SWITCHING_PROTOCOLS {
+            // What the client acknowledges from now on may be this.
+            if let Some(Request {
+                extent: Some(extent),
+                ..
+            }) = self.waiting.front_mut()
+            {
+                extent.is_alone = false;
+            }
             return Some(AfterHead::Body(Body::none()));
         }
         let request = self.answered_by(&response, stamp, out);
@@ -670,6 +682,13 @@ impl Connection {
                 response.is_complete = is_whole;
             }
             if self.is_early(&transaction) {
+                let end = self.server.at;
+                if let Some(response) = &mut transaction.response {
+                    response.stream_bytes = response
+                        .extent
+                        .zip(end)
+                        .map(|(head, end)| end.saturating_sub(head.start));
+                }
                 self.early.push_back((transaction, stamp));
             } else {
                 out(transaction, stamp);
@@ -681,8 +700,9 @@ impl Connection {
     fn is_early(&self, transaction: &Transaction) -> bool {
         let response = transaction.response.as_ref();
         transaction.request.is_none()
+            && !matches!(self.client.state, State::Stopped)
             && self.early.len() < MAX_PIPELINE
-            && response.is_some_and(|response| response.acknowledges_beyond(self.asked))
+            && response.is_some_and(|response| response.acknowledges_beyond(self.client.at))
     }
 
     /// Looks whether `bytes` begin with a start line again. What was open before the gap is told as it stands.

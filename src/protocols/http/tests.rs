@@ -541,17 +541,33 @@ fn one_after_the_other(count: u64) -> [Vec<(Vec<u8>, Place)>; 2] {
     [up, down]
 }
 
+/// The same in two segments each, the first of `cut` bytes.
+fn in_segments(messages: Vec<(Vec<u8>, Place)>, cut: usize) -> Vec<(Vec<u8>, Place)> {
+    let halves = |(bytes, place): (Vec<u8>, Place)| {
+        let (first, rest) = bytes.split_at(cut.min(bytes.len()));
+        let end = place.end - rest.len() as u64;
+        [
+            (first.to_vec(), Place { end, ..place }),
+            (rest.to_vec(), place),
+        ]
+    };
+    let segments = messages.into_iter().flat_map(halves);
+    segments.filter(|(bytes, _)| !bytes.is_empty()).collect()
+}
+
 proptest::proptest! {
     #[test]
     fn whatever_comes_first_a_response_meets_its_own_request(
-        order in proptest::collection::vec(proptest::bool::ANY, 40),
+        order in proptest::collection::vec(proptest::bool::ANY, 80),
         lost in proptest::collection::vec(proptest::bool::weighted(0.1), 20),
+        cut in 0..100_usize,
     ) {
         let [up, down] = one_after_the_other(20);
         let (mut connection, mut seen) = (Connection::new(), Vec::new());
         let mut sink = |transaction: Transaction, _| seen.push(transaction);
-        let (mut up, mut down) = (up.into_iter().zip(&lost), down.into_iter());
-        for is_up in order.into_iter().chain([true; 20]).chain([false; 20]) {
+        let mut up = up.into_iter().zip(&lost);
+        let mut down = in_segments(down, cut).into_iter();
+        for is_up in order.into_iter().chain([true; 20]).chain([false; 40]) {
             if is_up {
                 let Some(((bytes, place), is_lost)) = up.next() else { continue };
                 connection.place(UP, Some(place));
@@ -596,6 +612,13 @@ fn a_response_whose_request_is_not_shown_waits_a_second_for_it() {
     assert_eq!(connection.due(), None);
     let alone = |length| (200, String::new(), length, true);
     assert_eq!(summary(&seen), [alone(0), alone(1)]);
+    let bytes = |transaction: &Transaction| transaction.response.as_ref()?.stream_bytes;
+    let bytes: Vec<_> = seen.iter().map(bytes).collect();
+    assert_eq!(
+        bytes,
+        [Some(38), Some(39)],
+        "others may have come meanwhile"
+    );
 }
 
 #[test]

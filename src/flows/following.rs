@@ -75,7 +75,11 @@ pub(super) fn follow_segment<A, O: Observer<A>>(
             bytes: segment.payload,
             wire: segment.payload_length.into(),
             is_last,
-            acknowledged: flow.sides.of(side.reversed()).sequence.known_acknowledged(),
+            acknowledged: flow
+                .sides
+                .of(side.reversed())
+                .sequence
+                .acknowledged_by(segment),
         });
         let piece = piece.filter(|_| brings);
         // What came again is not handed on; what an acknowledgement tells of the other side takes that out of step.
@@ -400,7 +404,7 @@ mod tests {
                 bytes: segment.payload,
                 wire: segment.payload_length.into(),
                 is_last: segment.flags.has(TcpFlags::FIN),
-                acknowledged: sides.of(other).sequence.known_acknowledged(),
+                acknowledged: sides.of(other).sequence.acknowledged_by(&segment),
             });
             if let Some(piece) = piece {
                 let mut on = |chunk: Chunk<'_>, place| log.take(side, chunk, place);

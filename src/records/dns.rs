@@ -160,9 +160,11 @@ fn write_data(line: &mut Line<'_>, path: &str, data: Data<'_>, depth: Depth) {
             write_name(line, "name", path, target);
         }),
         Data::Sshfp(algorithm, kind, fingerprint) => line.object("sshfp", |line| {
+            const DIGITS: usize = "00:".len();
+            let most = 64.min(line.limits().value / DIGITS);
             let hex: Vec<String> = fingerprint
                 .iter()
-                .take(64)
+                .take(most)
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
             line.text("fingerprint", &hex.join(":"));

@@ -5,7 +5,7 @@
 pub struct Place {
     /// Position behind the piece in its own side's stream.
     pub end: u64,
-    /// How far the other side's stream was acknowledged when the segment came that brought the piece; `None` where no segment did, or
-    /// where it is not known where that stream begins.
+    /// How far the segment that brought the piece acknowledged the other side's stream; `None` where no segment brought it, or where it is
+    /// not known where that stream begins.
     pub acknowledged: Option<u64>,
 }

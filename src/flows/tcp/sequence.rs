@@ -8,6 +8,7 @@
 //! that was acknowledged together with data is known only at the end, and until then one byte too much is told.
 
 use crate::flows::flow::Delivered;
+use crate::types::packet::{TcpFlags, TcpSegment};
 
 /// Most pieces above the edge; with more, the lowest hole is taken as passed.
 const MAX_PIECES: usize = 32;
@@ -152,10 +153,16 @@ impl Sequence {
     /// The position of a sequence number; `None` where it lies before the first byte or implausibly far.
     pub fn position(&mut self, sequence: u32) -> Option<u64> {
         let base = self.begin_at(sequence);
+        let position = self.position_behind(base, sequence)?;
+        self.is_believed(position, self.highest())
+            .then_some(position)
+    }
+
+    /// As [`Self::position`], believed or not.
+    fn position_behind(&self, base: u32, sequence: u32) -> Option<u64> {
         let reference = self.highest();
         let distance = i64::from(sequence.wrapping_sub(base.wrapping_add(reference as u32)) as i32);
-        let position = reference.checked_add_signed(distance)?;
-        self.is_believed(position, reference).then_some(position)
+        reference.checked_add_signed(distance)
     }
 
     /// The position of a segment's first byte. Where an acknowledgement alone said where the direction stands, the first segment
@@ -177,10 +184,13 @@ impl Sequence {
         self.begin == Begin::Shown && !self.heard.has(Heard::BYTES) && self.edge == 0
     }
 
-    /// As [`Self::acknowledged`], once it is sure where the direction begins.
+    /// The position that a segment of the other side acknowledges, once it is sure where the direction begins.
     #[inline]
-    pub fn known_acknowledged(&self) -> Option<u64> {
-        (!self.stands_by_acknowledgement()).then_some(self.acknowledged)
+    pub fn acknowledged_by(&self, segment: &TcpSegment<'_>) -> Option<u64> {
+        if !segment.flags.has(TcpFlags::ACK) || self.stands_by_acknowledgement() {
+            return None;
+        }
+        self.position_behind(self.base()?, segment.acknowledgement)
     }
 
     /// Bytes were seen; gives how many are new.

@@ -132,6 +132,13 @@ impl Extent {
 }
 
 impl Response {
+    /// It has no body.
+    pub(super) fn empty(&mut self) {
+        (self.body_bytes, self.body_missing) = (0, 0);
+        self.small_body = None;
+        self.is_lost = false;
+    }
+
     /// Whether it may answer `request`: whoever answers has received what he answers, and who asks has not received the answer. Where it is
     /// not known, it may.
     pub(super) fn may_answer(&self, request: &Request) -> bool {

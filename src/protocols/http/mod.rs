@@ -354,6 +354,8 @@ impl Connection {
             }
             out(transaction, stamp);
         }
+        // Few connections need it, and then for a moment.
+        self.early = VecDeque::new();
     }
 
     fn first_of_waiting(&mut self) -> Option<Request> {
@@ -493,6 +495,7 @@ impl Connection {
                 };
                 let body = Body::of_request(&request);
                 if let Some(response) = self.answered_early(&request, out) {
+                    self.tunnel = request.opens_tunnel(response.status);
                     let transaction = Transaction {
                         request: Some(request),
                         response: Some(response),
@@ -583,7 +586,7 @@ impl Connection {
             let is_known = response.extent.is_some() && request.extent.is_some();
             let lateness = request.stamp.timestamp.since(response.stamp.timestamp);
             response.may_answer(request) && (is_known || lateness <= LATENESS)
-        }) && request.method != b"CONNECT"
+        })
     }
 
     fn adopt(&mut self, request: Request, stamp: Stamp, out: &mut TransactionSink<'_>) {
@@ -591,6 +594,16 @@ impl Connection {
         let Some(current) = &mut self.current else {
             return;
         };
+        if let Some(response) = &mut current.response
+            && request.opens_tunnel(response.status)
+        {
+            // What was taken for its body went through the tunnel already.
+            response.empty();
+            current.request = Some(request);
+            self.tunnel = true;
+            self.tell_early(|_, _| true, out);
+            return self.end_body(Direction::ToClient, true, stamp, out);
+        }
         let has_body = current
             .response
             .as_ref()

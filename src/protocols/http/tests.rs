@@ -639,3 +639,39 @@ fn an_answer_that_was_missed_is_not_the_next_one() {
     ];
     assert_eq!(summary(&seen), expected);
 }
+
+#[test]
+fn a_connect_that_comes_after_its_answer_opens_the_tunnel_all_the_same() {
+    let (mut connection, mut seen) = (Connection::new(), Vec::new());
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    let answer = b"HTTP/1.0 200 Connection established\r\n\r\n";
+    let behind = [&answer[..], b"what the server says in it"].concat();
+    connection.data(DOWN, &behind, Stamp::default(), &mut sink);
+    let request = b"CONNECT a.example:443 HTTP/1.1\r\n\r\n";
+    let hello = b"\x16\x03\x01";
+    let both = [&request[..], hello].concat();
+    let taken = connection.data(UP, &both, Stamp::default(), &mut sink);
+    assert_eq!((taken, connection.is_tunnel()), (request.len(), true));
+    assert_eq!(summary(&seen), [(200, "a.example:443".to_owned(), 0, true)]);
+}
+
+#[test]
+fn where_acknowledgements_are_unknown_a_whole_response_does_not_wait() {
+    let (mut connection, mut seen) = (Connection::new(), Vec::new());
+    let mut sink = |transaction: Transaction, _| seen.push(transaction);
+    let [up, down] = one_after_the_other(1);
+    let unknown = |place: Place| Place {
+        acknowledged: None,
+        ..place
+    };
+    for (direction, (bytes, place)) in [(DOWN, &down[0]), (UP, &up[0])] {
+        connection.place(direction, Some(unknown(*place)));
+        connection.data(direction, bytes, Stamp::default(), &mut sink);
+    }
+    connection.finish(true, Stamp::default(), &mut sink);
+    let told = [
+        (200, String::new(), 0, true),
+        (0, "/0".to_owned(), 0, false),
+    ];
+    assert_eq!(summary(&seen), told, "whose it is is not known");
+}

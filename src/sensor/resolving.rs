@@ -117,7 +117,8 @@ impl Core {
             return;
         };
         if let Ok(message) = Message::parse(&response) {
-            let time = since.min(self.message_time(stamp));
+            // What counted in an earlier tick would be seen by some of the other workers alone.
+            let time = since.max(self.tick.start()).min(self.message_time(stamp));
             self.dns_response(flow, (&response, &message), resolution, (stamp, time));
         }
         self.early.give_back(response);

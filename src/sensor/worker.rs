@@ -184,7 +184,7 @@ pub(super) struct Core {
     made: Made,
     scratch: Scratch,
     time: TimeText,
-    tick: Tick,
+    pub tick: Tick,
     cause: Cause,
     ordinal: u64,
 }

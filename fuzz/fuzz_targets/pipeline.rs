@@ -95,7 +95,8 @@ fn run(format: Format, workers: usize, is_strict: bool) -> (String, bool) {
     });
     let outcome = outcome.expect("the replay begins");
     assert_eq!(outcome.lost, 0);
-    let output = fs::read(&place.output).expect("the output can be read");
+    // There is none where no input could be read.
+    let output = fs::read(&place.output).unwrap_or_default();
     (String::from_utf8(output).expect("UTF-8"), was_full)
 }
 

@@ -435,7 +435,10 @@ fn workers_are_bound_to_their_cores_inside_the_sandbox_as_root() {
 #[test]
 #[ignore = "needs root: makes a network namespace"]
 fn the_log_proposes_networks_once_and_a_reload_takes_up_own_sources_as_root() {
-    let config = format!("stats.interval = \"1s\"\nflows.tcp_closed = \"1s\"\n{OUTPUT}");
+    // What the client does next is another access.
+    let config = format!(
+        "stats.interval = \"1s\"\nflows.tcp_closed = \"1s\"\nupdates.idle = \"1s\"\n{OUTPUT}"
+    );
     let mut bench = Bench::start("hosts", &config);
     bench.send("proxy.pcap");
     bench.wait_for("under [networks]: local = [\"198.51.100.0/24\"]");

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocols::tls::Probe;
 use crate::types::kept::figure;
-use crate::types::{Place, Stamp, Timestamp};
+use crate::types::{Stamp, Timestamp};
+
+use super::pairing::Extent;
 
 /// Longest value that is kept.
 const MAX_VALUE: usize = 8 * 1024;
@@ -105,73 +107,6 @@ pub struct ContentRange {
     pub size: Option<u64>,
 }
 
-/// Where a head stands in its stream, and how far the other one was acknowledged then: positions, from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// Its first byte.
-    pub start: u64,
-    /// Behind it.
-    pub end: u64,
-    /// How far its sender had received the other direction.
-    pub acknowledged: u64,
-    /// Of a request: nothing else was under way when it was sent.
-    pub is_alone: bool,
-}
-
-impl Extent {
-    /// That of a head of `length` bytes with `behind` bytes behind it, up to `place`.
-    pub(super) fn of(place: Place, behind: u64, length: usize) -> Option<Self> {
-        let end = place.end.saturating_sub(behind);
-        Some(Self {
-            start: end.saturating_sub(length as u64),
-            end,
-            acknowledged: place.acknowledged?,
-            is_alone: false,
-        })
-    }
-}
-
-impl Response {
-    /// It has no body.
-    pub(super) fn empty(&mut self) {
-        (self.body_bytes, self.body_missing) = (0, 0);
-        self.small_body = None;
-        self.is_lost = false;
-    }
-
-    /// Whether it may answer `request`: whoever answers has received what he answers, and who asks has not received the answer. Where it is
-    /// not known, it may.
-    pub(super) fn may_answer(&self, request: &Request) -> bool {
-        match (self.extent, request.extent) {
-            (Some(answer), Some(question)) => {
-                answer.acknowledged >= question.end && answer.start >= question.acknowledged
-            }
-            _ => true,
-        }
-    }
-}
-
-impl Response {
-    /// Whether it acknowledges more of the client's direction than up to `asked`, of which nothing was seen where that is `None`.
-    pub(super) fn acknowledges_beyond(&self, asked: Option<u64>) -> bool {
-        self.extent
-            .is_some_and(|extent| extent.acknowledged > asked.unwrap_or_default())
-    }
-
-    /// Whether the answer to `first` began before this response, and was not seen: when `second` was asked some of it had been received, and
-    /// nothing else was to come when `first` was asked.
-    pub(super) fn is_behind_answer_to(&self, first: &Request, second: &Request) -> bool {
-        match (self.extent, first.extent, second.extent) {
-            (Some(answer), Some(first), Some(second)) => {
-                first.is_alone
-                    && second.acknowledged > first.acknowledged
-                    && answer.start >= second.acknowledged
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Whether the first bytes are a start line.
 pub(super) fn probe(bytes: &[u8]) -> Probe {
     const STATUS: &[u8] = b"HTTP/1.";
@@ -229,6 +164,13 @@ pub(super) fn without_leading_lines(bytes: &[u8]) -> &[u8] {
 }
 
 impl Response {
+    /// It has no body.
+    pub(super) fn empty(&mut self) {
+        (self.body_bytes, self.body_missing) = (0, 0);
+        self.small_body = None;
+        self.is_lost = false;
+    }
+
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let range = self.content_range.as_ref().map(|range| &range.raw);

@@ -6,6 +6,7 @@
 //! * [`head`]: start lines and header fields
 //! * [`body`]: how long a body is
 //! * [`claim`]: which host a request speaks of
+//! * `pairing`: which response answers which request, by sequence numbers
 //!
 //! Which response answers which request is told by their order and, where [`Connection::place`] says where bytes stand, by sequence numbers:
 //! whoever answers has received the request, and who asks has not received the answer. So a lost message, or one that the mirror shows
@@ -18,6 +19,7 @@
 pub mod body;
 pub mod claim;
 pub mod head;
+mod pairing;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,8 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{Direction, Place, Stamp, Timestamp};
 use body::Body;
-use head::Extent;
 pub use head::{ContentRange, Request, Response};
+use pairing::{Early, Extent};
 
 use super::tls::Probe;
 
@@ -75,7 +77,7 @@ pub struct Connection {
     current: Option<Transaction>,
     /// Whole responses that acknowledged requests which the mirror has not shown yet, each with the packet that completed it.
     #[serde(skip)]
-    early: VecDeque<(Transaction, Stamp)>,
+    early: Early,
     tunnel: bool,
 }
 
@@ -140,7 +142,7 @@ impl Connection {
         let responses = response.into_iter();
         responses.flat_map(Response::texts_mut).for_each(reword);
         self.waiting_bytes = self.waiting.iter().map(Request::memory).sum();
-        self.early.clear();
+        self.early = Early::default();
         self
     }
 
@@ -292,7 +294,7 @@ impl Connection {
     /// The flow ended: what is open is told as it stands. `is_closed`: the server closed its direction.
     pub fn finish(&mut self, is_closed: bool, stamp: Stamp, out: &mut TransactionSink<'_>) {
         self.close(Direction::ToClient, is_closed, stamp, out);
-        self.tell_early(|_, _| true, out);
+        self.early.tell(|_, _| true, out);
         if let Some(transaction) = self.current.take() {
             out(transaction, stamp);
         }
@@ -312,8 +314,7 @@ impl Connection {
     pub fn memory(&self) -> usize {
         let current = self.current.as_ref().map_or(0, Transaction::memory);
         let heads = self.client.head.capacity() + self.server.head.capacity();
-        let early = self.early.iter().map(|(early, _)| early.memory());
-        heads + self.waiting_bytes + current + early.sum::<usize>()
+        heads + self.waiting_bytes + current + self.early.memory()
     }
 
     /// Bytes of a direction were handed over: responses that came early to requests before that will not meet them any more.
@@ -326,36 +327,19 @@ impl Connection {
         self.stand(direction, place, 0);
         if direction == Direction::ToServer {
             let asked = self.client.at;
-            self.tell_early(|response, _| !response.acknowledges_beyond(asked), out);
+            self.early
+                .tell(|response, _| !response.acknowledges_beyond(asked), out);
         }
     }
 
     /// Until when a whole response waits for its request.
     pub fn due(&self) -> Option<Timestamp> {
-        let (_, since) = self.early.front()?;
-        Some(since.timestamp.plus(LATENESS))
+        self.early.due()
     }
 
     /// Tells the responses that waited long enough.
     pub fn overdue(&mut self, now: Timestamp, out: &mut TransactionSink<'_>) {
-        self.tell_early(|_, since| since.timestamp.plus(LATENESS) <= now, out);
-    }
-
-    /// Tells those of the responses that came early for which `is_left` holds, from the first to one for which it does not.
-    fn tell_early(
-        &mut self,
-        is_left: impl Fn(&Response, Stamp) -> bool,
-        out: &mut TransactionSink<'_>,
-    ) {
-        while let Some((transaction, stamp)) = self.early.pop_front() {
-            let response = transaction.response.as_ref();
-            if response.is_some_and(|response| !is_left(response, stamp)) {
-                return self.early.push_front((transaction, stamp));
-            }
-            out(transaction, stamp);
-        }
-        // Few connections need it, and then for a moment.
-        self.early = VecDeque::new();
+        self.early.overdue(now, out);
     }
 
     fn first_of_waiting(&mut self) -> Option<Request> {
@@ -494,7 +478,7 @@ impl Connection {
                     ..Request::parse(head, stamp)?
                 };
                 let body = Body::of_request(&request);
-                if let Some(response) = self.answered_early(&request, out) {
+                if let Some(response) = self.early.answer(&request, out) {
                     self.tunnel = request.opens_tunnel(response.status);
                     let transaction = Transaction {
                         request: Some(request),
@@ -536,23 +520,6 @@ impl Connection {
                 self.response(response, stamp, out)
             }
         }
-    }
-
-    /// The answer to a request that the mirror shows only now. Those before it are told: their requests would have come first.
-    fn answered_early(
-        &mut self,
-        request: &Request,
-        out: &mut TransactionSink<'_>,
-    ) -> Option<Response> {
-        let is_it = |(early, _): &(Transaction, Stamp)| {
-            let response = early.response.as_ref();
-            response.is_some_and(|response| response.may_answer(request))
-        };
-        let at = self.early.iter().position(is_it)?;
-        for (transaction, stamp) in self.early.drain(..at) {
-            out(transaction, stamp);
-        }
-        self.early.pop_front()?.0.response
     }
 
     /// The request that a response answers: the oldest that waits, unless sequence numbers say that it is another, or that the mirror has not
@@ -601,7 +568,7 @@ impl Connection {
             response.empty();
             current.request = Some(request);
             self.tunnel = true;
-            self.tell_early(|_, _| true, out);
+            self.early.tell(|_, _| true, out);
             return self.end_body(Direction::ToClient, true, stamp, out);
         }
         let has_body = current
@@ -644,7 +611,7 @@ impl Connection {
         });
         if is_tunnel {
             self.tunnel = true;
-            self.tell_early(|_, _| true, out);
+            self.early.tell(|_, _| true, out);
             self.end_body(Direction::ToClient, true, stamp, out);
             return Some(AfterHead::Stop);
         }
@@ -695,14 +662,7 @@ impl Connection {
                 response.is_complete = is_whole;
             }
             if self.is_early(&transaction) {
-                let end = self.server.at;
-                if let Some(response) = &mut transaction.response {
-                    response.stream_bytes = response
-                        .extent
-                        .zip(end)
-                        .map(|(head, end)| end.saturating_sub(head.start));
-                }
-                self.early.push_back((transaction, stamp));
+                self.early.keep(transaction, self.server.at, stamp);
             } else {
                 out(transaction, stamp);
             }
@@ -714,7 +674,7 @@ impl Connection {
         let response = transaction.response.as_ref();
         transaction.request.is_none()
             && !matches!(self.client.state, State::Stopped)
-            && self.early.len() < MAX_PIPELINE
+            && self.early.has_room()
             && response.is_some_and(|response| response.acknowledges_beyond(self.client.at))
     }
 

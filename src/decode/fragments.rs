@@ -24,6 +24,11 @@ const MAX_LENGTH: usize = 65_535;
 /// Most fragments of a datagram: 64 KiB in pieces of eight bytes would be more, but nobody sends that.
 const MAX_FRAGMENTS: usize = 512;
 
+/// How late a mirror shows a fragment a second time.
+const COPY_WINDOW: Duration = Duration::from_millis(5);
+/// Most datagrams that are whole, and whose last fragment may be shown a second time.
+const MAX_DONE: usize = 64;
+
 /// What the fragments of one datagram share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FragmentKey {
@@ -71,6 +76,15 @@ struct Piece {
     captured: usize,
 }
 
+/// The fragment that made a datagram whole.
+#[derive(Debug)]
+struct Last {
+    key: FragmentKey,
+    piece: Piece,
+    at: Timestamp,
+    ports: [u16; 2],
+}
+
 /// What became of a fragment.
 #[derive(Debug)]
 #[allow(
@@ -83,6 +97,8 @@ pub(super) enum Outcome {
     Overlap,
     Broken,
     Complete(Datagram),
+    /// The one that made a datagram whole, again. The ports of that datagram; zeros where it has none.
+    Late([u16; 2]),
 }
 
 /// Datagrams that wait for fragments.
@@ -92,6 +108,7 @@ pub(super) struct Fragments {
     /// Keys in the order of their first fragments, with those fragments' numbers; some are done already.
     order: VecDeque<(FragmentKey, u64)>,
     bytes: usize,
+    done: VecDeque<Last>,
     /// A buffer to use again.
     spare: Vec<u8>,
 }
@@ -112,8 +129,16 @@ impl Fragments {
         if end > MAX_LENGTH || body.wire == 0 || (fragment.more && !body.wire.is_multiple_of(8)) {
             return Outcome::Broken;
         }
+        let piece = Piece {
+            start,
+            end,
+            captured: start + body.bytes.len(),
+        };
         let is_new = !self.waiting.contains_key(&key);
         if is_new {
+            if let Some(ports) = self.copied(&key, piece, stamp.timestamp) {
+                return Outcome::Late(ports);
+            }
             self.order.push_back((key, stamp.number));
             let bytes = std::mem::take(&mut self.spare);
             self.waiting
@@ -124,24 +149,31 @@ impl Fragments {
         };
         // A buffer that is used again counts anew.
         let before = if is_new { 0 } else { datagram.bytes.capacity() };
-        let outcome = datagram.add(
-            fragment,
-            Piece {
-                start,
-                end,
-                captured: start + body.bytes.len(),
-            },
-            body,
-            layer,
-            stamp,
-        );
+        let outcome = datagram.add(fragment, piece, body, layer, stamp);
         self.bytes = (self.bytes + datagram.bytes.capacity()).saturating_sub(before);
         if datagram.is_whole()
             && let Some(datagram) = self.remove(&key)
         {
+            self.done.truncate(MAX_DONE - 1);
+            self.done.push_front(Last {
+                key,
+                piece,
+                at: stamp.timestamp,
+                ports: datagram.ports(),
+            });
             return Outcome::Complete(datagram);
         }
         outcome
+    }
+
+    /// Whether a fragment is the one that made a datagram whole a moment ago: gives the ports of that datagram.
+    fn copied(&self, key: &FragmentKey, piece: Piece, now: Timestamp) -> Option<[u16; 2]> {
+        let mut lately = self
+            .done
+            .iter()
+            .take_while(|last| now.since(last.at) <= COPY_WINDOW);
+        let last = lately.find(|last| last.key == *key && last.piece == piece)?;
+        Some(last.ports)
     }
 
     /// The oldest datagram, where there are too many.
@@ -230,6 +262,15 @@ impl Datagram {
             self.bytes.get(..captured).unwrap_or_default(),
             self.length.unwrap_or(captured),
         )
+    }
+
+    /// Source and destination port, where TCP or UDP carries it.
+    fn ports(&self) -> [u16; 2] {
+        const WITH_PORTS: [u8; 2] = [6, 17];
+        let whole = self.whole();
+        let ports = whole.integer16(0).zip(whole.integer16(2));
+        let ports = ports.filter(|_| WITH_PORTS.contains(&self.key.protocol));
+        ports.unwrap_or_default().into()
     }
 
     /// What is there from the start of an incomplete datagram, unless it was refused.

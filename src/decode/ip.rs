@@ -223,6 +223,10 @@ impl Walk<'_, '_> {
         {
             Outcome::Waiting => {}
             Outcome::Duplicate => self.counters.fragment_duplicates += 1,
+            Outcome::Late(ports) => {
+                self.counters.fragment_duplicates += 1;
+                self.with_ports(ip, protocol, ports, body.wire, layer);
+            }
             Outcome::Overlap => self.counters.fragment_overlaps += 1,
             Outcome::Broken => {
                 self.counters.bad_fragments += 1;
@@ -285,16 +289,24 @@ impl Walk<'_, '_> {
         payload_length: usize,
         layer: Layer,
     ) {
-        let payload_length = u32::try_from(payload_length).unwrap_or(u32::MAX);
-        self.emit(
-            ip,
-            Transport::Other {
-                protocol: Protocol(protocol),
-                ports: [0; 2],
-                payload_length,
-            },
-            layer,
-        );
+        self.with_ports(ip, protocol, [0; 2], payload_length, layer);
+    }
+
+    /// A packet that is known by its protocol number and ports alone.
+    pub(super) fn with_ports(
+        &mut self,
+        ip: IpHeader,
+        protocol: u8,
+        ports: [u16; 2],
+        payload_length: usize,
+        layer: Layer,
+    ) {
+        let transport = Transport::Other {
+            protocol: Protocol(protocol),
+            ports,
+            payload_length: u32::try_from(payload_length).unwrap_or(u32::MAX),
+        };
+        self.emit(ip, transport, layer);
     }
 
     /// Hands an IP packet on.

@@ -1,5 +1,7 @@
 //! The decoder on frames that one can read, and on hostile ones.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::source::LinkType;
 use crate::types::{Protocol, Transport};
@@ -479,6 +481,39 @@ fn a_doubled_fragment_is_a_duplicate_and_an_overlap_is_refused() {
     let overlapping = ipv4_fragment(8, false, &datagram[8..]);
     assert!(decode_all(&mut decoder, LinkType::RAW, &[&first, &overlapping, &last]).is_empty());
     assert_eq!(decoder.counters().fragment_overlaps, 2);
+}
+
+/// A mirror that shows every packet twice shows the last fragment when its datagram is whole.
+#[test]
+fn the_copy_of_a_last_fragment_counts_for_the_flow_of_its_datagram() {
+    let datagram = udp(2_000, b"0123456789abcdef");
+    let (first, last) = (
+        ipv4_fragment(0, true, &datagram[..16]),
+        ipv4_fragment(16, false, &datagram[16..]),
+    );
+    for [one, other] in [[&first, &last], [&last, &first]] {
+        let mut decoder = Decoder::new();
+        let (mut ports, mut seen) = (BTreeSet::new(), [0; 2]);
+        let mut sink = |packet: &Packet<'_>| {
+            ports.insert(packet.endpoints().1.port);
+            seen[0] += u64::from(packet.frames);
+            seen[1] += packet.wire_bytes;
+        };
+        for data in [one, one, other, other] {
+            let frame = FrameInput {
+                link_type: LinkType::RAW.0,
+                wire_length: data.len() as u32,
+                data,
+                ..FrameInput::default()
+            };
+            decoder.decode(frame, &mut sink);
+        }
+        decoder.finish(&mut sink);
+        let counters = decoder.counters();
+        assert_eq!((counters.reassembled, counters.fragment_duplicates), (1, 2));
+        assert_eq!(seen, [4, counters.bytes]);
+        assert_eq!(ports, BTreeSet::from([2_000]));
+    }
 }
 
 #[test]

@@ -89,13 +89,8 @@ impl Walk<'_, '_> {
     /// A TCP or UDP header that is cut or broken: its ports still tell the flow that the frame counts for.
     fn ports_alone(&mut self, ip: IpHeader, protocol: u8, body: Cut<'_>, layer: Layer) {
         let ports = body.integer16(0).zip(body.integer16(2));
-        let (source, destination) = ports.unwrap_or_default();
-        let transport = Transport::Other {
-            protocol: Protocol(protocol),
-            ports: [source, destination],
-            payload_length: length32(body.wire),
-        };
-        self.emit(ip, transport, layer);
+        let ports = ports.unwrap_or_default().into();
+        self.with_ports(ip, protocol, ports, body.wire, layer);
     }
 
     /// A UDP datagram (RFC 768). A length of zero (a jumbogram or an offload), or one that exceeds the packet, is not believed.

@@ -428,12 +428,8 @@ impl Engine {
         let product = self.catalogue.product_of(key.endpoint);
         let is_told = role.by_path && !product.is_some_and(Product::is_unknown);
         let decided = self.decide(&key, None).filter(|_| !is_told);
-        let mut open = OpenAccess::new(
-            hash(&(key.client, rule, key.role.as_str(), key.is_guess, start)),
-            contact,
-            start,
-            asked,
-        );
+        let id = hash(&(key.client, rule, key.role.as_str(), key.is_guess, start));
+        let mut open = OpenAccess::new(self.id_apart(id, start), contact, start, asked);
         if self.take_failure((key.host, contact.endpoint)).is_some() {
             open.note(Evidence::Fallback);
         }
@@ -445,6 +441,16 @@ impl Engine {
         }
         self.accesses.insert(key, open);
         self.rearm_access(key);
+    }
+
+    /// The id of an access that opens now. Where `start` is so long ago that another one with this start may be over already, it has one of
+    /// its own.
+    fn id_apart(&self, id: u64, start: Timestamp) -> u64 {
+        if self.now.since(start) < self.options.gap {
+            id
+        } else {
+            hash(&(id, self.now, self.counters.accesses))
+        }
     }
 
     /// Counts what an access takes now.

@@ -829,3 +829,19 @@ fn what_is_told_late_is_not_reported_earlier() {
     let mut sessions = sessions.iter().map(|session| session.reported);
     assert!(sessions.all(|told| told >= at(1_815.1)));
 }
+
+/// Of an exchange that the end of its flow tells, what began it may be long over: `run` holds that no id is final twice.
+#[test]
+fn what_is_told_when_its_access_is_over_is_another_access() {
+    let Fact::Activity(late) = burst(CHECK, 1, 0.0, 1.0, 1_000) else {
+        unreachable!()
+    };
+    let again = |time| {
+        Fact::Activity(Activity {
+            time: at(time),
+            ..late.clone()
+        })
+    };
+    let (accesses, _) = run(&[again(6.0), again(300.0), again(300.0), again(600.0)]);
+    assert_eq!(accesses.len(), 4);
+}

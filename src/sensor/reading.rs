@@ -41,7 +41,6 @@ struct Seen {
 }
 
 /// Frames that are at hand all at once.
-#[derive(Default)]
 struct Group<'a> {
     frames: [FrameInput<'a>; AT_ONCE],
     len: usize,
@@ -80,7 +79,7 @@ impl<'e> Reader<'e> {
         if self.is_over.load(Ordering::Relaxed) {
             return false;
         }
-        let mut group = Group::default();
+        let mut group = Group::new();
         self.timeline
             .pass(AT_ONCE, &mut |frame| group.push(input(frame)));
         if group.frames().is_empty() {
@@ -152,6 +151,14 @@ impl Seen {
 }
 
 impl<'a> Group<'a> {
+    fn new() -> Self {
+        // Not by `Default`, which takes an array apart: 2 KB of instructions, once a group.
+        Self {
+            frames: [FrameInput::default(); AT_ONCE],
+            len: 0,
+        }
+    }
+
     #[inline]
     fn push(&mut self, frame: FrameInput<'a>) {
         if let Some(place) = self.frames.get_mut(self.len) {

@@ -1,7 +1,7 @@
 //! Packet time that never runs back.
 //!
 //! A file's stamps may be out of order, and one broken stamp must not end every flow. So the clock follows the stamps forward
-//! only, and a jump of more than an hour only once the stamps after it agree.
+//! only, and a jump of more than an hour only once the stamps after it agree, or two of them where the next lies still later.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +13,8 @@ pub(super) const JUMP: Duration = Duration::from_secs(3_600);
 const FAR: Duration = Duration::from_secs(1);
 /// Frames that confirm a jump.
 const CONFIRMING_FRAMES: u32 = 16;
+/// Frames that confirm a jump where what follows lies still later, or nothing follows.
+pub(super) const FEWEST_FRAMES: u32 = 2;
 /// Capture time that confirms a jump.
 const CONFIRMING_TIME: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,22 @@ pub struct PacketClock {
 #[derive(Clone, Copy, Debug)]
 struct Jump {
     first: Timestamp,
+    last: Timestamp,
     frames: u32,
+}
+
+impl Jump {
+    const fn to(stamp: Timestamp) -> Self {
+        Self {
+            first: stamp,
+            last: stamp,
+            frames: 1,
+        }
+    }
+
+    fn agrees(&self, stamp: Timestamp) -> bool {
+        stamp >= self.first && stamp.since(self.first) <= JUMP
+    }
 }
 
 impl PacketClock {
@@ -107,16 +124,24 @@ impl PacketClock {
         &self.counters
     }
 
-    fn confirm(&mut self, now: Timestamp, stamp: Timestamp) -> Timestamp {
+    fn confirm(&mut self, mut now: Timestamp, stamp: Timestamp) -> Timestamp {
         let jump = match self.jump {
-            Some(jump) if stamp >= jump.first && stamp.since(jump.first) <= JUMP => Jump {
+            Some(jump) if jump.agrees(stamp) => Jump {
+                last: jump.last.max(stamp),
                 frames: jump.frames + 1,
                 ..jump
             },
-            _ => Jump {
-                first: stamp,
-                frames: 1,
-            },
+            Some(jump) if jump.frames >= FEWEST_FRAMES && stamp > jump.first => {
+                // Few frames, and hours later the next few.
+                self.counters.jumps += 1;
+                now = jump.last;
+                if stamp.since(now) <= JUMP {
+                    self.jump = None;
+                    return stamp;
+                }
+                Jump::to(stamp)
+            }
+            _ => Jump::to(stamp),
         };
         if jump.frames >= CONFIRMING_FRAMES || stamp.since(jump.first) >= CONFIRMING_TIME {
             self.counters.jumps += 1;
@@ -181,6 +206,21 @@ mod tests {
         assert_eq!(clock.observe(at(20_001)), at(20_001));
         assert_eq!(clock.counters().jumps, 2);
         assert_eq!(clock.counters().unconfirmed, 16);
+    }
+
+    #[test]
+    fn few_frames_confirm_a_jump_where_the_next_lies_still_later() {
+        let mut clock = PacketClock::default();
+        let stamps = [
+            0, 10_000, 10_000, 20_000, 20_000, 23_600, 40_000, 60_000, 60_000, 5,
+        ];
+        let times = stamps.map(|second| clock.observe(at(second)));
+        // 40,000 is alone: nothing says that it is right.
+        let expected = [
+            0, 0, 0, 10_000, 10_000, 23_600, 23_600, 23_600, 23_600, 23_600,
+        ];
+        assert_eq!(times, expected.map(at));
+        assert_eq!(clock.counters().jumps, 2);
     }
 
     #[test]

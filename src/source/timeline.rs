@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::clock::{ClockCounters, JUMP, PacketClock};
+use super::clock::{ClockCounters, FEWEST_FRAMES, JUMP, PacketClock};
 use super::replay::{Replay, ReplayFrame};
 use super::{FileError, Head};
 use crate::types::{Stamp, Timestamp};
@@ -190,12 +190,12 @@ impl Timeline {
         now
     }
 
-    /// At the end a jump is believed where two frames agree on it.
+    /// At the end a jump is believed where few frames agree on it.
     fn end(&mut self) {
         self.has_ended = true;
         let first = self.held.first().map(|held| held.head.timestamp);
         let before = self.clock.now().or(first).unwrap_or_default();
-        self.release(self.held.len() > 1, before);
+        self.release(self.held.len() >= FEWEST_FRAMES as usize, before);
     }
 }
 
@@ -330,6 +330,17 @@ mod tests {
             [5, 10_000, 10_000, 10_002, 10_003]
         );
         assert_eq!(times(&[5, 10_000, 10_000]), [5, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn few_frames_every_few_hours_count_at_their_own_times() {
+        let polls = [5, 10_000, 10_000, 20_000, 20_000, 30_000, 30_000, 30_000];
+        assert_eq!(times(&polls), polls.map(i64::from));
+        // A lone one may be wrong, and so may the first of those that come back.
+        assert_eq!(
+            times(&[5, 10_000, 20_000, 20_000, 30_000, 6]),
+            [5, 5, 20_000, 20_000, 20_000, 20_000]
+        );
     }
 
     #[test]

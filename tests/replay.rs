@@ -849,3 +849,50 @@ fn contact_with_an_own_source_is_an_update_and_what_the_catalogue_knows_keeps_it
     assert_eq!(told("delivery-optimization"), [optimization]);
     std::fs::remove_file(&config).unwrap();
 }
+
+/// The stored captures that carry QUIC on Ethernet and IPv4, without what clients send once the handshake is over.
+#[test]
+fn a_quic_handshake_that_did_not_end_is_refused() {
+    /// Ethernet, IPv4 and UDP, and the header of a record in the file.
+    const BEFORE: usize = 16 + 14 + 20 + 8;
+    const TO_443: [u8; 2] = [1, 187];
+    let is_sent_later = |record: &[u8]| {
+        let payload = record.get(BEFORE);
+        let port = &record[BEFORE - 6..BEFORE - 4];
+        record[16 + 14 + 9] == 17
+            && port == TO_443
+            && payload.is_some_and(|first| first & 0x80 == 0)
+    };
+    for name in ["quic-retry", "quic-late-hello", "firefox-quic"] {
+        let mut all = common::captures().into_iter();
+        let whole = fs::read(all.find(|capture| capture.name == name).unwrap().path).unwrap();
+        let (header, mut rest) = whole.split_at(24);
+        let (mut cut, mut dropped) = (header.to_vec(), 0);
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
+            let (record, behind) = rest.split_at(16 + length);
+            rest = behind;
+            let is_plain = record.len() >= BEFORE && record[16 + 12..16 + 15] == [8, 0, 0x45];
+            if is_plain && is_sent_later(record) {
+                dropped += 1;
+            } else {
+                cut.extend(record);
+            }
+        }
+        assert!(dropped > 0, "{name}");
+        let path = std::env::temp_dir().join(format!("patchspan-{name}-{}", std::process::id()));
+        fs::write(&path, cut).unwrap();
+        let records = common::records(&common::replay(&path, &["--events", "update"]));
+        fs::remove_file(path).unwrap();
+        let quic = of_kind(&records, "update").map(|record| &record["update"]);
+        let told: Vec<_> = quic
+            .filter(|update| is_final(update) && update["name_source"] == "quic")
+            .map(|update| (text(&update["verdict"]), update["evidence"].to_string()))
+            .collect();
+        assert!(!told.is_empty(), "{name}");
+        for (verdict, evidence) in told {
+            assert_eq!(verdict, "refused", "{name}");
+            assert!(evidence.contains("handshake_failed"), "{name}: {evidence}");
+        }
+    }
+}

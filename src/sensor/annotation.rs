@@ -31,6 +31,8 @@ pub(super) struct Annotation {
     pub is_failure_told: bool,
     /// QUIC: what the client sent shows that the server answered, though nothing of it is on the mirror.
     pub answered_unseen: bool,
+    /// QUIC: the client sent nothing yet that it can send only behind the handshake.
+    pub is_shaking_hands: bool,
     /// A TLS record was written.
     pub tls_told: bool,
     /// A TLS record is complete, and waits for the names of its flow.

@@ -30,7 +30,7 @@ pub(super) enum Failed {
     Unanswered,
     /// By RST, once the connection was made.
     Reset,
-    /// The TLS handshake was broken off by either side.
+    /// The handshake of TLS or QUIC was broken off by either side.
     Handshake,
 }
 
@@ -239,6 +239,10 @@ impl Core {
 /// How a connection that was made, and that somebody ended or nobody is at, came to nothing: nobody answered what the client asked, or it
 /// could not ask.
 fn came_to_nothing(flow: &Flow<Annotation>) -> Option<Failed> {
+    if is_in_quic_handshake(flow) {
+        // What ends a connection of QUIC is encrypted (RFC 9000 section 10.2): of one that the end of input cuts off it is not known.
+        return Some(Failed::Handshake);
+    }
     let [server, client] = [Direction::ToClient, Direction::ToServer]
         .map(|direction| TcpFlags(flow.tcp_flags(direction)));
     let was_ended = [server, client]
@@ -274,12 +278,20 @@ pub(super) fn is_closed(flow: &Flow<Annotation>, direction: Direction) -> bool {
     has_fin(direction) || (!flow.was_reset() && has_fin(direction.reversed()))
 }
 
-/// Whether the client has not ended a TLS handshake that it began on a connection that was made: nothing was asked so far.
+/// Whether the client has not ended a handshake of QUIC, or of TLS on a connection that was made, that it began: nothing was asked so far.
 ///
 /// Blind: a second ClientHello, after a HelloRetryRequest, looks like the end; so does a client that looks at the certificate afterwards.
 pub(super) fn is_in_handshake(flow: &Flow<Annotation>) -> bool {
+    if is_in_quic_handshake(flow) {
+        return true;
+    }
     let hello_end = u64::from(flow.annotation.hello_end);
     hello_end > 0
         && flow.delivered(Direction::ToServer).bytes < hello_end + LEAST_FINISHED
         && flow.handshake() == Some(Handshake::Complete)
+}
+
+/// The same of QUIC, where what the client sends is on the mirror at all.
+fn is_in_quic_handshake(flow: &Flow<Annotation>) -> bool {
+    flow.annotation.is_shaking_hands && flow.packets(Direction::ToServer) > 0
 }

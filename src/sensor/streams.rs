@@ -430,6 +430,7 @@ impl Core {
         }
         match std::mem::take(&mut flow.annotation.application) {
             Application::ProbingDatagrams(_) if quic::probe(datagram.payload) => {
+                flow.annotation.is_shaking_hands = true;
                 self.quic_datagram(flow, Box::default(), side, datagram.payload, stamp)
             }
             Application::ProbingDatagrams(looked) if looked < MAX_QUIC_PROBES => {
@@ -461,13 +462,16 @@ impl Core {
         };
         if progress == quic::Progress::Done {
             self.counters.quic_unreadable += 1;
+            flow.annotation.is_shaking_hands = false;
             flow.annotation.application = Application::Done;
             return Interest::Stop;
         }
         if progress == quic::Progress::Hello {
             flow.set_client(side, ClientEvidence::Protocol);
+            flow.annotation.is_shaking_hands = connection.is_established();
             self.quic_hello(flow, &connection, stamp);
         }
+        note_short(flow, side, payload);
         let is_unseen = flow.packets(Direction::ToClient) == 0
             && flow.direction(side) == Direction::ToServer
             && quic::is_short(payload);
@@ -524,5 +528,12 @@ impl Core {
                 }
             },
         );
+    }
+}
+
+/// Notes a datagram by which a client shows that its QUIC handshake is over.
+pub(super) fn note_short(flow: &mut Flow<Annotation>, side: Side, payload: &[u8]) {
+    if flow.direction(side) == Direction::ToServer && quic::is_short(payload) {
+        flow.annotation.is_shaking_hands = false;
     }
 }

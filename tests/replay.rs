@@ -850,12 +850,14 @@ fn contact_with_an_own_source_is_an_update_and_what_the_catalogue_knows_keeps_it
     std::fs::remove_file(&config).unwrap();
 }
 
-/// The stored captures that carry QUIC on Ethernet and IPv4, without what clients send once the handshake is over.
+/// Stored captures that carry QUIC on Ethernet and IPv4, without what clients send once the handshake is over.
 #[test]
 fn a_quic_handshake_that_did_not_end_is_refused() {
-    /// Ethernet, IPv4 and UDP, and the header of a record in the file.
+    /// The header of a record in the file, Ethernet, IPv4 and UDP.
     const BEFORE: usize = 16 + 14 + 20 + 8;
     const TO_443: [u8; 2] = [1, 187];
+    const ARP: &str =
+        "ffffffffffff02005e0000990806000108000604000102005e000099c6336463000000000000c6336462";
     let is_sent_later = |record: &[u8]| {
         let payload = record.get(BEFORE);
         let port = &record[BEFORE - 6..BEFORE - 4];
@@ -863,15 +865,15 @@ fn a_quic_handshake_that_did_not_end_is_refused() {
             && port == TO_443
             && payload.is_some_and(|first| first & 0x80 == 0)
     };
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
     for name in ["quic-retry", "quic-late-hello", "firefox-quic"] {
         let mut all = common::captures().into_iter();
         let whole = fs::read(all.find(|capture| capture.name == name).unwrap().path).unwrap();
         let (header, mut rest) = whole.split_at(24);
-        let (mut cut, mut dropped) = (header.to_vec(), 0);
+        let (mut cut, mut dropped, mut second) = (header.to_vec(), 0, 0);
         while !rest.is_empty() {
-            let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
-            let (record, behind) = rest.split_at(16 + length);
-            rest = behind;
+            let (record, behind) = rest.split_at(16 + word(&rest[8..12]) as usize);
+            (rest, second) = (behind, word(&record[..4]));
             let is_plain = record.len() >= BEFORE && record[16 + 12..16 + 15] == [8, 0, 0x45];
             if is_plain && is_sent_later(record) {
                 dropped += 1;
@@ -880,19 +882,34 @@ fn a_quic_handshake_that_did_not_end_is_refused() {
             }
         }
         assert!(dropped > 0, "{name}");
-        let path = std::env::temp_dir().join(format!("patchspan-{name}-{}", std::process::id()));
-        fs::write(&path, cut).unwrap();
-        let records = common::records(&common::replay(&path, &["--events", "update"]));
-        fs::remove_file(path).unwrap();
-        let quic = of_kind(&records, "update").map(|record| &record["update"]);
-        let told: Vec<_> = quic
-            .filter(|update| is_final(update) && update["name_source"] == "quic")
-            .map(|update| (text(&update["verdict"]), update["evidence"].to_string()))
-            .collect();
-        assert!(!told.is_empty(), "{name}");
-        for (verdict, evidence) in told {
-            assert_eq!(verdict, "refused", "{name}");
-            assert!(evidence.contains("handshake_failed"), "{name}: {evidence}");
+        let arp = data_encoding::HEXLOWER.decode(ARP.as_bytes()).unwrap();
+        let mut later = cut.clone();
+        for pause in (20..=800).step_by(20) {
+            let length = arp.len() as u32;
+            later.extend(
+                [second + pause, 0, length, length]
+                    .map(u32::to_le_bytes)
+                    .concat(),
+            );
+            later.extend(&arp);
+        }
+        for capture in [cut, later] {
+            let path =
+                std::env::temp_dir().join(format!("patchspan-{name}-{}", std::process::id()));
+            fs::write(&path, capture).unwrap();
+            let records = common::records(&common::replay(&path, &["--events", "update"]));
+            fs::remove_file(path).unwrap();
+            let updates = of_kind(&records, "update").map(|record| &record["update"]);
+            let told: Vec<_> = updates
+                .filter(|update| is_final(update) && update["fqdn"] == "download.mozilla.org")
+                .map(|update| (text(&update["verdict"]), text(&update["name_source"])))
+                .collect();
+            let is_refused =
+                |(verdict, source): &(String, String)| verdict == "refused" && source == "quic";
+            assert!(
+                !told.is_empty() && told.iter().all(is_refused),
+                "{name}: {told:?}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! IP fragments put together (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
 //! Bounded in datagrams, bytes and time. A datagram whose fragments overlap is refused whole (RFC 5722), except that the very
-//! same fragment may come twice, as on a mirror that shows packets twice.
+//! same fragment may come twice, as on a mirror that shows packets twice: also behind the one that made its datagram whole. Blind spot: copies
+//! of several fragments behind that one are a datagram of their own.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -31,7 +31,7 @@ pub(super) struct Annotation {
     pub is_failure_told: bool,
     /// QUIC: what the client sent shows that the server answered, though nothing of it is on the mirror.
     pub answered_unseen: bool,
-    /// QUIC: the client sent nothing yet that it can send only behind the handshake.
+    /// QUIC: the client sent nothing yet that it can send only behind the handshake. Not where that could not be seen.
     pub is_shaking_hands: bool,
     /// A TLS record was written.
     pub tls_told: bool,
@@ -125,6 +125,7 @@ impl Annotation {
     /// Gives up what can grow: what is incomplete, questions, aliases and long names.
     pub fn give_up(&mut self) {
         self.application = Application::Done;
+        self.is_shaking_hands = false;
         self.pending = None;
         self.queries = None;
         self.claimed

@@ -69,7 +69,7 @@ impl Core {
         self.finish_application(flow);
         self.finish_volume(flow);
         self.count_end(flow);
-        self.tell_end(flow);
+        self.tell_end(flow, reason);
         self.write_flow(flow, reason);
         let naming = flow.annotation.naming.take();
         let naming = naming.filter(|_| flow.key().protocol() == Protocol::TCP)?;
@@ -134,8 +134,10 @@ impl Core {
 
     /// Tells once that a contact with a catalogue name failed, where it did; of one that was made that shows when it is over.
     pub(super) fn tell_failure(&mut self, flow: &mut Flow<Annotation>, is_over: bool) {
+        // What ends a connection of QUIC is encrypted (RFC 9000 section 10.2): time tells, and the end of input.
+        let shaking = || is_in_quic_handshake(flow).then_some(Failed::Handshake);
         let made = || came_to_nothing(flow).filter(|_| is_over);
-        let failed = self.failure(flow).or_else(made);
+        let failed = self.failure(flow).or_else(shaking).or_else(made);
         let (Some(contact), Some(failed)) = (flow.annotation.contact.clone(), failed) else {
             return;
         };
@@ -154,12 +156,14 @@ impl Core {
         self.tell(flow, Fact::Failed(failure));
     }
 
-    fn tell_end(&mut self, flow: &mut Flow<Annotation>) {
+    fn tell_end(&mut self, flow: &mut Flow<Annotation>, reason: EndReason) {
         let Some(contact) = flow.annotation.contact.clone() else {
             return;
         };
         let now = self.now();
-        self.tell_failure(flow, true);
+        if reason != EndReason::Forced || !is_in_quic_handshake(flow) {
+            self.tell_failure(flow, true);
+        }
         let (toserver, toclient) = (
             flow.wire_bytes(Direction::ToServer),
             flow.wire_bytes(Direction::ToClient),
@@ -239,10 +243,6 @@ impl Core {
 /// How a connection that was made, and that somebody ended or nobody is at, came to nothing: nobody answered what the client asked, or it
 /// could not ask.
 fn came_to_nothing(flow: &Flow<Annotation>) -> Option<Failed> {
-    if is_in_quic_handshake(flow) {
-        // What ends a connection of QUIC is encrypted (RFC 9000 section 10.2): of one that the end of input cuts off it is not known.
-        return Some(Failed::Handshake);
-    }
     let [server, client] = [Direction::ToClient, Direction::ToServer]
         .map(|direction| TcpFlags(flow.tcp_flags(direction)));
     let was_ended = [server, client]
@@ -292,6 +292,6 @@ pub(super) fn is_in_handshake(flow: &Flow<Annotation>) -> bool {
 }
 
 /// The same of QUIC, where what the client sends is on the mirror at all.
-fn is_in_quic_handshake(flow: &Flow<Annotation>) -> bool {
+pub(super) fn is_in_quic_handshake(flow: &Flow<Annotation>) -> bool {
     flow.annotation.is_shaking_hands && flow.packets(Direction::ToServer) > 0
 }

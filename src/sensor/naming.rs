@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{Annotation, Claimed, Naming};
-use super::ending::Failed;
+use super::ending::{Failed, is_in_quic_handshake};
 use super::worker::{Core, WorkerCounters};
 use crate::flows::Flow;
 use crate::names::Candidate;
@@ -58,10 +58,12 @@ impl Core {
         Tick(tick.saturating_add(self.settings.settling_ticks)).start()
     }
 
-    /// Whether the flow leads to a catalogue name, and nobody has answered so far.
+    /// Whether the flow leads to a catalogue name, and nobody has answered so far, or a handshake of QUIC goes on.
     fn may_stay_unanswered(&self, flow: &Flow<Annotation>) -> bool {
         let is_new = !flow.annotation.is_resolved || flow.annotation.contact.is_some();
-        is_new && !flow.annotation.is_failure_told && self.failure(flow) == Some(Failed::Unanswered)
+        let is_waiting =
+            || self.failure(flow) == Some(Failed::Unanswered) || is_in_quic_handshake(flow);
+        is_new && !flow.annotation.is_failure_told && is_waiting()
     }
 
     fn unanswered_time(&self, flow: &Flow<Annotation>) -> Timestamp {

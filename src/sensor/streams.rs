@@ -469,9 +469,11 @@ impl Core {
         if progress == quic::Progress::Hello {
             flow.set_client(side, ClientEvidence::Protocol);
             flow.annotation.is_shaking_hands = connection.is_established();
+            // A connection before it on these ports may have told enough.
+            flow.set_needed_bits(0);
             self.quic_hello(flow, &connection, stamp);
         }
-        note_short(flow, side, payload);
+        note_handshake_over(flow, side, payload);
         let is_unseen = flow.packets(Direction::ToClient) == 0
             && flow.direction(side) == Direction::ToServer
             && quic::is_short(payload);
@@ -532,7 +534,7 @@ impl Core {
 }
 
 /// Notes a datagram by which a client shows that its QUIC handshake is over.
-pub(super) fn note_short(flow: &mut Flow<Annotation>, side: Side, payload: &[u8]) {
+pub(super) fn note_handshake_over(flow: &mut Flow<Annotation>, side: Side, payload: &[u8]) {
     if flow.direction(side) == Direction::ToServer && quic::is_short(payload) {
         flow.annotation.is_shaking_hands = false;
     }

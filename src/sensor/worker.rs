@@ -28,7 +28,7 @@ use super::neighbours::{self, Told};
 use super::order::{Key, Lines};
 use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
-use super::streams::{At, note_short};
+use super::streams::{At, note_handshake_over};
 use super::systems::Sightings;
 use crate::counters;
 use crate::flows::{Chunk, EndReason, Flow, FlowOptions, FlowTable, Interest, Observer, Remaining};
@@ -591,7 +591,7 @@ impl Observer<Annotation> for Core {
         stamp: Stamp,
     ) -> Interest {
         if is_quic_data(flow, side, datagram.payload) {
-            note_short(flow, side, datagram.payload);
+            note_handshake_over(flow, side, datagram.payload);
             if is_answer_known(flow) && !flow.annotation.is_shaking_hands {
                 // So it stays, and these are nearly all that come.
                 flow.set_needed_bits(quic::LONG_HEADER);

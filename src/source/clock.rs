@@ -2,6 +2,8 @@
 //!
 //! A file's stamps may be out of order, and one broken stamp must not end every flow. So the clock follows the stamps forward
 //! only, and a jump of more than an hour only once the stamps after it agree, or two of them where the next lies still later.
+//!
+//! Blind spot: broken stamps that agree for a moment, and then lie still later, are believed.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +15,7 @@ pub(super) const JUMP: Duration = Duration::from_secs(3_600);
 const FAR: Duration = Duration::from_secs(1);
 /// Frames that confirm a jump.
 const CONFIRMING_FRAMES: u32 = 16;
-/// Frames that confirm a jump where what follows lies still later, or nothing follows.
+/// Frames that confirm a jump where the next one lies still later; for a timeline, also where none follows.
 pub(super) const FEWEST_FRAMES: u32 = 2;
 /// Capture time that confirms a jump.
 const CONFIRMING_TIME: Duration = Duration::from_secs(1);

@@ -429,7 +429,8 @@ impl Engine {
         let is_told = role.by_path && !product.is_some_and(Product::is_unknown);
         let decided = self.decide(&key, None).filter(|_| !is_told);
         let id = hash(&(key.client, rule, key.role.as_str(), key.is_guess, start));
-        let mut open = OpenAccess::new(self.id_apart(id, start), contact, start, asked);
+        let mut open = OpenAccess::new(id, contact, start, asked);
+        open.id = self.id_apart(id, open.due(key.role, &self.options));
         if self.take_failure((key.host, contact.endpoint)).is_some() {
             open.note(Evidence::Fallback);
         }
@@ -443,13 +444,12 @@ impl Engine {
         self.rearm_access(key);
     }
 
-    /// The id of an access that opens now. Where `start` is so long ago that another one with this start may be over already, it has one of
-    /// its own.
-    fn id_apart(&self, id: u64, start: Timestamp) -> u64 {
-        if self.now.since(start) < self.options.gap {
+    /// The id of what opens now and would have been over at `due`: another one that began at the same time may be over already.
+    fn id_apart(&self, id: u64, due: Timestamp) -> u64 {
+        if self.now < due {
             id
         } else {
-            hash(&(id, self.now, self.counters.accesses))
+            hash(&(id, self.now))
         }
     }
 
@@ -468,7 +468,8 @@ impl Engine {
             return;
         };
         // What is told late may be over already: it ends at the next boundary.
-        let due = open.due(key.role, &self.options).max(self.now);
+        let next = self.now.plus(Duration::from_nanos(1));
+        let due = open.due(key.role, &self.options).max(next);
         if due < open.armed {
             self.timers.remove(&(open.armed, TimerKey::Access(key)));
             open.armed = due;

@@ -70,7 +70,7 @@ words! {
         Inferred = "inferred",
         /// The connection was reset.
         Reset = "reset",
-        /// The TLS handshake was broken off.
+        /// The handshake of TLS or QUIC was broken off.
         HandshakeFailed = "handshake_failed",
         /// The proxy did not connect.
         ProxyRefused = "proxy_refused",

@@ -125,6 +125,8 @@ impl Engine {
         let name = self.catalogue.product_of(endpoint);
         let name = name.map(|product| (product.vendor.as_str(), product.id.as_str()));
         let id = hash(&(client, name, start, "session"));
+        let due = OpenSession::new(id, (host, client), endpoint, start).due();
+        let id = self.id_apart(id, due);
         if self.sessions.get(id).is_none()
             && let Some(product) = self.product(endpoint)
         {

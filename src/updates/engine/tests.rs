@@ -842,6 +842,9 @@ fn what_is_told_when_its_access_is_over_is_another_access() {
             ..late.clone()
         })
     };
-    let (accesses, _) = run(&[again(6.0), again(300.0), again(300.0), again(600.0)]);
-    assert_eq!(accesses.len(), 4);
+    let times = [6.0, 300.0, 300.0, 600.0, 1_300.0, 2_600.0];
+    let (accesses, sessions) = run(&times.map(again));
+    assert_eq!((accesses.len(), sessions.len()), (5, 3));
+    let ids: BTreeSet<u64> = sessions.iter().map(|session| session.id).collect();
+    assert_eq!(ids.len(), 3);
 }

@@ -2,6 +2,9 @@
 # Installs what make.py needs, on Debian 12. Runs as root; safe to run again.
 # curl, python3, openssl and the like are named too, so that a bare machine gets them.
 set -eu
+# Another one that runs would hold dpkg's lock.
+exec 9>/run/lock/patchspan-lab
+flock 9
 packages="apt-cacher-ng apt-utils bind9-dnsutils curl dnsmasq-base dpkg-dev ethtool gpg gpg-agent gpgv iproute2 ldnsutils libc-bin nftables nginx-light openssl procps python3
 openvpn tcpdump tinyproxy-bin tshark udhcpc unbound wget wireguard-go wireguard-tools xz-utils zstd"
 missing=""
@@ -18,5 +21,5 @@ if [ ! -e "$policy" ]; then
     chmod +x "$policy"
     trap 'rm -f "$policy"' EXIT
 fi
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+apt-get update -q 9>&-
+DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing 9>&-

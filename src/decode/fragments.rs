@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::Layer;
 use super::cut::Cut;
-use crate::types::{Stamp, Timestamp};
+use crate::types::{Protocol, Stamp, Timestamp};
 
 /// Most datagrams that wait for fragments.
 pub const MAX_DATAGRAMS: usize = 1_024;
@@ -99,7 +99,7 @@ pub(super) enum Outcome {
     Broken,
     Complete(Datagram),
     /// The one that made a datagram whole, again. The ports of that datagram; zeros where it has none.
-    Late([u16; 2]),
+    Copy([u16; 2]),
 }
 
 /// Datagrams that wait for fragments.
@@ -138,7 +138,7 @@ impl Fragments {
         let is_new = !self.waiting.contains_key(&key);
         if is_new {
             if let Some(ports) = self.copied(&key, piece, stamp.timestamp) {
-                return Outcome::Late(ports);
+                return Outcome::Copy(ports);
             }
             self.order.push_back((key, stamp.number));
             let bytes = std::mem::take(&mut self.spare);
@@ -267,10 +267,10 @@ impl Datagram {
 
     /// Source and destination port, where TCP or UDP carries it.
     fn ports(&self) -> [u16; 2] {
-        const WITH_PORTS: [u8; 2] = [6, 17];
+        const WITH_PORTS: [Protocol; 2] = [Protocol::TCP, Protocol::UDP];
         let whole = self.whole();
         let ports = whole.integer16(0).zip(whole.integer16(2));
-        let ports = ports.filter(|_| WITH_PORTS.contains(&self.key.protocol));
+        let ports = ports.filter(|_| WITH_PORTS.contains(&Protocol(self.key.protocol)));
         ports.unwrap_or_default().into()
     }
 

@@ -6,6 +6,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::cut::Cut;
 use super::fragments::{Datagram, Fragment, FragmentKey, Outcome};
+use super::transport::length32;
 use super::{Layer, Walk};
 use crate::types::{Packet, Protocol, Transport};
 
@@ -223,7 +224,7 @@ impl Walk<'_, '_> {
         {
             Outcome::Waiting => {}
             Outcome::Duplicate => self.counters.fragment_duplicates += 1,
-            Outcome::Late(ports) => {
+            Outcome::Copy(ports) => {
                 self.counters.fragment_duplicates += 1;
                 self.with_ports(ip, protocol, ports, body.wire, layer);
             }
@@ -304,7 +305,7 @@ impl Walk<'_, '_> {
         let transport = Transport::Other {
             protocol: Protocol(protocol),
             ports,
-            payload_length: u32::try_from(payload_length).unwrap_or(u32::MAX),
+            payload_length: length32(payload_length),
         };
         self.emit(ip, transport, layer);
     }

@@ -447,13 +447,19 @@ fn extension_headers_are_passed_over() {
     assert_eq!(decode(LinkType::RAW, &packet), [plain(packet.len() as u64)]);
 }
 
+/// A datagram to port 2000 in two.
+fn two_fragments() -> [Vec<u8>; 2] {
+    let datagram = udp(2_000, b"0123456789abcdef");
+    let (first, last) = datagram.split_at(16);
+    [
+        ipv4_fragment(0, true, first),
+        ipv4_fragment(16, false, last),
+    ]
+}
+
 #[test]
 fn fragments_come_together_in_any_order_and_count_all_their_frames() {
-    let datagram = udp(2_000, b"0123456789abcdef");
-    let (first, last) = (
-        ipv4_fragment(0, true, &datagram[..16]),
-        ipv4_fragment(16, false, &datagram[16..]),
-    );
+    let [first, last] = two_fragments();
     for order in [[&first, &last], [&last, &first]] {
         let frames: Vec<&[u8]> = order.iter().map(|frame| frame.as_slice()).collect();
         let seen = decode_all(&mut Decoder::new(), LinkType::RAW, &frames);
@@ -486,11 +492,7 @@ fn a_doubled_fragment_is_a_duplicate_and_an_overlap_is_refused() {
 /// A mirror that shows every packet twice shows the last fragment when its datagram is whole.
 #[test]
 fn the_copy_of_a_last_fragment_counts_for_the_flow_of_its_datagram() {
-    let datagram = udp(2_000, b"0123456789abcdef");
-    let (first, last) = (
-        ipv4_fragment(0, true, &datagram[..16]),
-        ipv4_fragment(16, false, &datagram[16..]),
-    );
+    let [first, last] = two_fragments();
     for [one, other] in [[&first, &last], [&last, &first]] {
         let mut decoder = Decoder::new();
         let (mut ports, mut seen) = (BTreeSet::new(), [0; 2]);

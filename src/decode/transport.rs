@@ -216,6 +216,6 @@ const fn with_data_offset(mut header: [u8; TCP_FIXED_HEADER]) -> [u8; TCP_FIXED_
     header
 }
 
-fn length32(length: usize) -> u32 {
+pub(super) fn length32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

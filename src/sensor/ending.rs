@@ -128,16 +128,16 @@ impl Core {
             Some(Handshake::Unanswered) => Some(Failed::Unanswered),
             None if is_silent_quic && annotation.is_quoted => Some(Failed::Refused),
             None if is_silent_quic => Some(Failed::Unanswered),
+            // What ends a connection of QUIC is encrypted (RFC 9000 section 10.2): time tells, and the end of input.
+            None if is_in_quic_handshake(flow) => Some(Failed::Handshake),
             _ => None,
         }
     }
 
     /// Tells once that a contact with a catalogue name failed, where it did; of one that was made that shows when it is over.
     pub(super) fn tell_failure(&mut self, flow: &mut Flow<Annotation>, is_over: bool) {
-        // What ends a connection of QUIC is encrypted (RFC 9000 section 10.2): time tells, and the end of input.
-        let shaking = || is_in_quic_handshake(flow).then_some(Failed::Handshake);
         let made = || came_to_nothing(flow).filter(|_| is_over);
-        let failed = self.failure(flow).or_else(shaking).or_else(made);
+        let failed = self.failure(flow).or_else(made);
         let (Some(contact), Some(failed)) = (flow.annotation.contact.clone(), failed) else {
             return;
         };
@@ -292,6 +292,6 @@ pub(super) fn is_in_handshake(flow: &Flow<Annotation>) -> bool {
 }
 
 /// The same of QUIC, where what the client sends is on the mirror at all.
-pub(super) fn is_in_quic_handshake(flow: &Flow<Annotation>) -> bool {
+fn is_in_quic_handshake(flow: &Flow<Annotation>) -> bool {
     flow.annotation.is_shaking_hands && flow.packets(Direction::ToServer) > 0
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{Annotation, Claimed, Naming};
-use super::ending::{Failed, is_in_quic_handshake};
+use super::ending::Failed;
 use super::worker::{Core, WorkerCounters};
 use crate::flows::Flow;
 use crate::names::Candidate;
@@ -61,9 +61,11 @@ impl Core {
     /// Whether the flow leads to a catalogue name, and nobody has answered so far, or a handshake of QUIC goes on.
     fn may_stay_unanswered(&self, flow: &Flow<Annotation>) -> bool {
         let is_new = !flow.annotation.is_resolved || flow.annotation.contact.is_some();
-        let is_waiting =
-            || self.failure(flow) == Some(Failed::Unanswered) || is_in_quic_handshake(flow);
-        is_new && !flow.annotation.is_failure_told && is_waiting()
+        let may_come_yet = || {
+            let failed = self.failure(flow);
+            matches!(failed, Some(Failed::Unanswered | Failed::Handshake))
+        };
+        is_new && !flow.annotation.is_failure_told && may_come_yet()
     }
 
     fn unanswered_time(&self, flow: &Flow<Annotation>) -> Timestamp {

@@ -1,8 +1,8 @@
 //! The frames of a replay, each with the packet time at which it counts.
 //!
-//! A stamp that claims a jump of over an hour may be broken, so its frame is held until the frames behind it agree or disagree, or lie still later. Those
-//! of a true jump then count at their own time, those of a broken stamp at the time before it. At most as many frames are
-//! held as confirm a jump.
+//! A stamp that claims a jump of over an hour may be broken, so its frame is held until the frames behind it agree or disagree, or lie
+//! still later. Those of a true jump then count at their own time, those of a broken stamp at the time before it. At most as many
+//! frames are held as confirm a jump.
 
 use std::collections::VecDeque;
 

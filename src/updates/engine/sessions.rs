@@ -125,12 +125,12 @@ impl Engine {
         let name = self.catalogue.product_of(endpoint);
         let name = name.map(|product| (product.vendor.as_str(), product.id.as_str()));
         let id = hash(&(client, name, start, "session"));
-        let due = OpenSession::new(id, (host, client), endpoint, start).due();
-        let id = self.id_apart(id, due);
+        let mut session = OpenSession::new(id, (host, client), endpoint, start);
+        session.id = self.id_apart(id, session.due());
+        let id = session.id;
         if self.sessions.get(id).is_none()
             && let Some(product) = self.product(endpoint)
         {
-            let session = OpenSession::new(id, (host, client), endpoint, start);
             let due = session.due().max(self.now);
             self.put_session(product, session, due);
         }

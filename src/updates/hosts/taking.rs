@@ -11,6 +11,8 @@ use crate::types::Timestamp;
 
 /// No lease is believed for longer.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 86_400);
+/// Directions of a mirror may be told so far apart.
+const SKEW: Duration = Duration::from_millis(100);
 /// New names of a MAC address that are told in a slot.
 const MOST_NAMES: u8 = 4;
 /// What packets of a slot are remembered of; beyond that they count again.
@@ -416,10 +418,14 @@ impl Hosts {
         let excess = station.bind(address);
         let due = now.plus(IDLE);
         let known = self.note_address(address, now);
-        let is_first = known.earlier.is_empty() && known.sighted == Sighted::Of(mac);
-        let is_adopted = is_first && is_host;
+        let is_first = known.earlier.is_empty() && is_host;
+        let is_adopted = is_first && known.sighted == Sighted::Of(mac);
         let mut binding = Binding::new(mac, source, now, due);
         binding.is_host = is_host;
+        if is_first && known.sighted == Sighted::Never {
+            // A mirror may show what the host was answered before its own first frame.
+            binding.start = now.minus(SKEW);
+        }
         if is_adopted {
             // What it did before was its doing as well, also what began before its first frame came from here.
             binding.start = Timestamp::MIN;

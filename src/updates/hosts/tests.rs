@@ -75,6 +75,16 @@ impl Case {
 }
 
 #[test]
+fn what_a_mirror_shows_just_before_the_first_frame_of_a_host_is_the_hosts() {
+    let mut case = Case::new();
+    case.say(0, A, ONE, Evidence::Arp);
+    let before = |millis| at(0).minus(Duration::from_millis(millis));
+    let who = |time| case.hosts.key_of(address(A), time).mac();
+    assert_eq!(who(before(5)), Some(ONE));
+    assert_eq!(who(before(2_000)), None);
+}
+
+#[test]
 fn both_families_and_privacy_addresses_are_one_host() {
     let mut case = Case::new();
     case.say(0, A, ONE, Evidence::Arp);

@@ -79,6 +79,9 @@ pub struct Connection {
     #[serde(skip)]
     early: Early,
     tunnel: bool,
+    /// How far the client had received the other direction when it closed its own.
+    #[serde(skip)]
+    left: Option<u64>,
 }
 
 /// One direction.
@@ -284,11 +287,28 @@ impl Connection {
         stamp: Stamp,
         out: &mut TransactionSink<'_>,
     ) {
+        let place = self.side(direction).place.take();
+        match direction {
+            Direction::ToServer => self.left = place.and_then(|place| place.acknowledged),
+            Direction::ToClient => self.stand(direction, place, 0),
+        }
         if let State::Body(body) = &self.side(direction).state {
             let is_whole = is_closed && body.ends_with_connection();
+            let is_whole = is_whole && !self.was_left();
             self.end_body(direction, is_whole, stamp, out);
         }
         self.side(direction).state = State::Stopped;
+    }
+
+    /// Whether the client closed its direction in the midst of the body that is coming: behind its beginning, and before the end, which
+    /// counts as a byte. One that closes as soon as it has asked waits for the whole.
+    fn was_left(&self) -> bool {
+        let current = self.current.as_ref();
+        let head = current.and_then(|current| current.response.as_ref()?.extent);
+        match (self.left, head, self.server.at) {
+            (Some(left), Some(head), Some(end)) => left > head.end && left <= end,
+            _ => false,
+        }
     }
 
     /// The flow ended: what is open is told as it stands. `is_closed`: the server closed its direction.

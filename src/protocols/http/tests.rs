@@ -112,6 +112,43 @@ fn a_body_without_a_length_ends_where_its_server_closes() {
 }
 
 #[test]
+fn a_client_that_closes_amid_a_body_without_a_length_does_not_want_the_rest() {
+    const HEAD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
+    let behind_head = HEAD.len() as u64;
+    let end = behind_head + 10;
+    // How far it had received the response, whose end counts as a byte.
+    for (received, is_whole) in [
+        (0, true),
+        (behind_head, true),
+        (behind_head + 4, false),
+        (end, false),
+        (end + 1, true),
+    ] {
+        let (mut seen, mut connection) = (Vec::new(), Connection::new());
+        let stamp = Stamp::default();
+        let mut sink = |transaction, _| seen.push(transaction);
+        let place = |end, acknowledged| {
+            let acknowledged = Some(acknowledged);
+            Some(Place { end, acknowledged })
+        };
+        connection.place(UP, place(18, 0));
+        connection.data(UP, b"GET / HTTP/1.0\r\n\r\n", stamp, &mut sink);
+        let response = [HEAD, b"some bytes"].concat();
+        connection.place(DOWN, place(end, 18));
+        connection.data(DOWN, &response, stamp, &mut sink);
+        connection.place(UP, place(18, received));
+        connection.close(UP, true, stamp, &mut sink);
+        connection.place(DOWN, place(end, 19));
+        connection.close(DOWN, true, stamp, &mut sink);
+        assert_eq!(
+            summary(&seen),
+            [(200, "/".to_owned(), 10, is_whole)],
+            "{received}"
+        );
+    }
+}
+
+#[test]
 fn a_body_that_broke_off_is_incomplete() {
     let (mut seen, mut connection) = run(
         &[

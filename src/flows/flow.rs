@@ -321,6 +321,14 @@ impl<A> Flow<A> {
         self.sides.of(self.side(direction)).sequence.delivered()
     }
 
+    /// Payload bytes of a direction behind the other side's last acknowledgement; none where no acknowledgement was seen.
+    pub fn unacknowledged(&self, direction: Direction) -> u64 {
+        self.sides
+            .of(self.side(direction))
+            .sequence
+            .unacknowledged()
+    }
+
     /// Packets that the mirror showed twice.
     pub const fn duplicates(&self) -> u64 {
         self.duplicates

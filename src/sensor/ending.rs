@@ -178,6 +178,8 @@ impl Core {
             rest_toserver: told.rest_toserver(toserver),
             rest_toclient: told.rest_toclient(toclient),
             was_reset: flow.was_reset(),
+            is_cut: reason == EndReason::Shutdown && flow.goes_on(),
+            unreceived: unreceived(flow),
             application: flow.annotation.protocol.map(AppProtocol::as_str),
         };
         self.tell(flow, Fact::Ended(ended));
@@ -276,6 +278,15 @@ pub(super) fn is_silent(flow: &Flow<Annotation>) -> bool {
 pub(super) fn is_closed(flow: &Flow<Annotation>, direction: Direction) -> bool {
     let has_fin = |direction| TcpFlags(flow.tcp_flags(direction)).has(TcpFlags::FIN);
     has_fin(direction) || (!flow.was_reset() && has_fin(direction.reversed()))
+}
+
+/// Payload toward the client behind the last acknowledgement of one that reset the connection.
+fn unreceived(flow: &Flow<Annotation>) -> u64 {
+    let client = TcpFlags(flow.tcp_flags(Direction::ToServer));
+    match client.has(TcpFlags::RST) {
+        true => flow.unacknowledged(Direction::ToClient),
+        false => 0,
+    }
 }
 
 /// Whether the client has not ended a handshake of QUIC, or of TLS on a connection that was made, that it began: nothing was asked so far.

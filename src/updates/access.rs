@@ -119,9 +119,19 @@ pub struct OpenAccess {
     pub is_supported: bool,
     in_ranges: bool,
     burst_download: bool,
-    /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
+    /// Payload of which only the volume is known: it belongs to some part of a file.
     #[serde(deserialize_with = "figure")]
     unplaced: u64,
+    /// A response was not seen, or too little of it to tell more than its volume.
+    has_unseen: bool,
+    /// Nothing came of a request.
+    has_unanswered: bool,
+    /// A response was seen.
+    has_response: bool,
+    /// The end of input cut off one of its flows.
+    pub is_cut: bool,
+    /// The file of which a part came last and whole, behind the flow that brought it.
+    last_part: Option<(u64, u64)>,
     payloads: Vec<PayloadId>,
     #[serde(deserialize_with = "figure")]
     count: u64,
@@ -199,6 +209,11 @@ impl OpenAccess {
             in_ranges: false,
             burst_download: false,
             unplaced: 0,
+            has_unseen: false,
+            has_unanswered: false,
+            has_response: false,
+            is_cut: false,
+            last_part: None,
             payloads: Vec::new(),
             count: 0,
             flow_ids: Vec::new(),
@@ -233,6 +248,8 @@ impl OpenAccess {
         self.count += 1;
         self.note_flow(activity.contact.flow_id);
         self.ongoing.remove(&activity.contact.flow_id);
+        let is_behind = |last: &mut (u64, u64)| last.0 == activity.contact.flow_id;
+        self.last_part.take_if(is_behind);
         if activity.contact.source > self.source {
             self.source = activity.contact.source;
             self.corroborated = activity.contact.corroborated;
@@ -244,7 +261,12 @@ impl OpenAccess {
         }
         let told = activity.exchange.as_deref();
         self.has_unnamed |= told.is_some_and(|told| is_unnamed(told, role));
-        if activity.exchange.is_some() && is_by_volume(activity) {
+        let is_unseen = told.is_some_and(Exchange::is_known_by_volume);
+        let has_come = activity.delivered_toclient > 0;
+        self.has_unseen |= is_unseen && has_come;
+        self.has_unanswered |= is_unseen && !has_come;
+        self.has_response |= told.is_some_and(|told| told.status.is_some());
+        if is_unseen || (told.is_none() && activity.largest_burst > threshold) {
             self.unplaced += activity.delivered_toclient;
         }
         match &activity.exchange {
@@ -355,7 +377,12 @@ impl OpenAccess {
     pub fn close(mut self, role: Role, catalogue: &Catalogue, reported: Timestamp) -> Access {
         let verdict = self.verdict(role);
         match verdict {
-            Verdict::Partial => self.note(Evidence::Incomplete),
+            Verdict::Partial => {
+                self.note(Evidence::Incomplete);
+                if self.is_cut {
+                    self.note(Evidence::CaptureEnd);
+                }
+            }
             Verdict::Downloaded if self.files.has_size() => {
                 self.note(if self.in_ranges {
                     Evidence::RangesCovered

@@ -41,7 +41,7 @@ use super::output::Output;
 use super::verdict::{Evidence, Verdict};
 use crate::counters;
 use crate::types::Timestamp;
-use files::is_small_file;
+use files::{FileKey, is_small_file};
 use products::{Products, UsualCheck};
 use sessions::Sessions;
 use timers::TimerKey;
@@ -86,8 +86,9 @@ pub struct Engine {
     /// When an entry was last contacted by a client that had not asked for its name.
     unasked: HashMap<EndpointId, Timestamp>,
     sessions: Sessions,
-    files: HashMap<u64, KnownFile>,
-    file_order: VecDeque<(Timestamp, u64)>,
+    files: BTreeMap<FileKey, KnownFile>,
+    /// In the order in which they are forgotten.
+    file_order: BTreeSet<(Timestamp, FileKey)>,
     products: Products,
     usual: BTreeMap<(HostKey, ProductId), UsualCheck>,
     usual_order: VecDeque<(Timestamp, (HostKey, ProductId))>,
@@ -127,8 +128,8 @@ impl Engine {
             failures: BTreeMap::new(),
             unasked: HashMap::new(),
             sessions: Sessions::default(),
-            files: HashMap::new(),
-            file_order: VecDeque::new(),
+            files: BTreeMap::new(),
+            file_order: BTreeSet::new(),
             hosts: Hosts::new(options.max_bytes / 2),
             timers: BTreeSet::new(),
             now: Timestamp::MIN,
@@ -258,16 +259,7 @@ impl Engine {
             self.close_access(key, Cause::Fact, activity.time, out);
         }
         self.open(key, &activity.contact, activity.start, role);
-        let part = activity.exchange.as_ref().and_then(|exchange| {
-            self.file_part(
-                key,
-                &activity.contact,
-                exchange,
-                role,
-                threshold,
-                activity.end,
-            )
-        });
+        let part = self.file_part(key, activity, role, threshold);
         if let Some(open) = self.accesses.get_mut(&key) {
             open.take_in(activity, role, threshold);
             open.note_server(&activity.contact, &self.catalogue);
@@ -276,7 +268,7 @@ impl Engine {
                 open.note(Evidence::BelowThreshold);
             }
             if let (Some(part), Some(exchange)) = (part, &activity.exchange) {
-                open.take_in_file(part, &exchange.path, exchange.body_missing > 0);
+                open.take_in_file(part, activity, exchange);
             }
         }
         self.touch_session(key, activity.end);
@@ -350,8 +342,10 @@ impl Engine {
         for key in &owned {
             if let Some(open) = self.accesses.get_mut(key) {
                 open.ongoing.remove(&flow);
+                open.is_cut |= ended.is_cut;
                 if ended.was_reset && key.role == Role::Download {
                     open.note(Evidence::Reset);
+                    open.take_back(flow, ended.unreceived);
                 }
             }
             self.rearm_access(*key);

@@ -257,7 +257,14 @@ impl Exchange {
     /// is for people.
     pub fn is_file(&self) -> bool {
         let is_given = matches!(self.status, Some(200..=203 | 206..=299));
-        self.asks_for_content() && is_given && !self.is_page
+        self.asks_for_content() && is_given && !self.is_page && !self.asks_for_size()
+    }
+
+    /// Whether the first byte or two were asked for, which tell how large the whole is.
+    fn asks_for_size(&self) -> bool {
+        let range = self.content_range.as_ref();
+        let range = range.and_then(|range| range.range.zip(range.size));
+        range.is_some_and(|((first, last), size)| first == 0 && last < 2 && size > 2)
     }
 
     /// Whether it brought a part of a file, and what part was not told: several at once, each with its place in the body (RFC 9110 section
@@ -308,6 +315,10 @@ pub struct Ended {
     pub rest_toclient: u64,
     /// Whether it was reset.
     pub was_reset: bool,
+    /// It went on when the input ended.
+    pub is_cut: bool,
+    /// Payload toward the client behind its last acknowledgement, where it reset the connection: it did not receive that.
+    pub unreceived: u64,
     /// `tls`, `http`, `quic`, as far as it is known.
     pub application: Option<&'static str>,
 }

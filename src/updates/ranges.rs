@@ -38,6 +38,18 @@ impl Ranges {
         Some(checked)
     }
 
+    /// Adds all bytes of others.
+    pub fn add_all(&mut self, others: &Self) {
+        for (start, end) in &others.0 {
+            self.add(*start, *end);
+        }
+    }
+
+    /// Whether they are all of `size` bytes but the first ones.
+    pub fn are_rest_of(&self, size: u64) -> bool {
+        matches!(*self.0, [(start, end)] if start > 0 && end >= size)
+    }
+
     /// Bytes of memory that they take.
     pub const fn memory(&self) -> usize {
         self.0.capacity() * size_of::<(u64, u64)>()

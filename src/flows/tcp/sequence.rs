@@ -331,6 +331,14 @@ impl Sequence {
         self.acknowledged
     }
 
+    /// Bytes behind the last acknowledgement; none where no acknowledgement was seen.
+    pub fn unacknowledged(&self) -> u64 {
+        match self.heard.has(Heard::ACKNOWLEDGEMENTS) {
+            true => self.highest().saturating_sub(self.acknowledged),
+            false => 0,
+        }
+    }
+
     /// Whether the FIN was acknowledged.
     pub fn fin_acknowledged(&self) -> bool {
         self.fin == Fin::Acknowledged

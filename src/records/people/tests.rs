@@ -164,6 +164,8 @@ impl Script {
             rest_toserver: bytes - seen,
             rest_toclient: 0,
             was_reset: false,
+            unreceived: 0,
+            is_cut: false,
             application,
         }));
         self

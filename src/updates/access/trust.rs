@@ -3,7 +3,7 @@
 use super::OpenAccess;
 use crate::updates::catalogue::{Catalogue, Endpoint, Product, Role};
 use crate::updates::fact::NameSource;
-use crate::updates::verdict::Confidence;
+use crate::updates::verdict::{Confidence, Verdict};
 
 impl OpenAccess {
     /// Whether a path told that it is of the endpoint's own product.
@@ -28,11 +28,14 @@ impl OpenAccess {
             && (is_shared || self.has_unnamed)
             && !self.is_supported;
         let is_weak = is_shared || self.has_unnamed || self.by_volume;
+        let is_unseen = self.has_unseen || (self.has_unanswered && !self.has_response);
+        let is_cut = self.is_cut && self.verdict(role) == Verdict::Partial;
+        let is_open = is_unseen || is_cut || self.files.are_doubtful();
         match self.source {
             NameSource::DnsShared => Confidence::Low,
             _ if differs || is_vague => Confidence::Low,
             NameSource::Dns | NameSource::Address => Confidence::Medium,
-            _ if !self.corroborated || is_weak => Confidence::Medium,
+            _ if !self.corroborated || is_weak || is_open => Confidence::Medium,
             _ if self.is_another(catalogue) || !self.beside(role, catalogue).is_empty() => {
                 Confidence::Medium
             }

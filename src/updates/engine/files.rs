@@ -1,43 +1,45 @@
 //! Which parts of a file a client has, over connections and accesses.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::access::{AccessKey, FilePart, KnownFile};
 use super::super::catalogue::{Role, RoleOf};
-use super::super::fact::{Contact, Exchange};
+use super::super::fact::{Activity, Exchange};
+use super::super::hosts::HostKey;
 use super::super::payload;
 use super::super::ranges::Ranges;
+use super::hosts::keys_from;
 use super::{Engine, hash};
 use crate::types::Timestamp;
 
 /// How long the parts of a file are remembered.
 const FILE_MEMORY: Duration = Duration::from_secs(6 * 3_600);
 /// Memory of a file of which parts are remembered, beside its ranges.
-pub(super) const FILE_BYTES: usize = 128;
+pub(super) const FILE_BYTES: usize = 192;
+
+/// Whose it is, and which file: a hash of its place and size.
+pub(super) type FileKey = (HostKey, u64);
 
 impl Engine {
     /// Forgets files that are old, or too many.
     pub(super) fn forget_files(&mut self, now: Timestamp) {
-        while self
-            .file_order
-            .front()
-            .is_some_and(|(last, _)| now.since(*last) > FILE_MEMORY)
-            || (self.file_bytes > self.options.max_bytes && !self.files.is_empty())
+        while let Some((last, key)) = self.file_order.first().copied()
+            && (now.since(last) > FILE_MEMORY || self.file_bytes > self.options.max_bytes)
         {
-            self.forget_file(now);
+            self.take_file(key);
         }
     }
 
-    /// What an exchange with a download endpoint brought of a file; `None`: it is no download.
+    /// What a transaction with a download endpoint brought of a file; `None`: it is no download.
     pub(super) fn file_part(
         &mut self,
         key: AccessKey,
-        contact: &Contact,
-        exchange: &Exchange,
+        activity: &Activity,
         role: RoleOf,
         threshold: u64,
-        now: Timestamp,
     ) -> Option<FilePart> {
+        let exchange = activity.exchange.as_deref()?;
         if role.role != Role::Download || !exchange.is_file() || exchange.is_known_by_volume() {
             return None;
         }
@@ -53,73 +55,77 @@ impl Engine {
             .or_else(|| exchange.content_length.filter(|_| range.is_none()))
             .filter(|_| !exchange.is_part_unknown());
         let names_itself = payload::of_path(&exchange.path).is_some();
+        let is_in_pieces = range.is_some() && payload::is_read_in_pieces(&exchange.path);
         let is_known = role.by_path || names_itself;
         if !is_known && got.max(size.unwrap_or(0)) <= threshold {
             return None;
         }
-        let place = place_of(contact, exchange, names_itself);
-        let file = hash(&(key.host, place, size));
-        let known = self.files.entry(file).or_insert_with(|| {
-            self.file_order.push_back((now, file));
-            self.file_bytes += FILE_BYTES;
-            KnownFile {
-                client: key.client,
-                ranges: Ranges::default(),
-                last: now,
-            }
+        let place = place_of(exchange, names_itself);
+        // Of which size it is told, it is the same file wherever it comes from.
+        let server = (size.is_none() && !names_itself).then_some(&activity.contact.name);
+        let file = hash(&(server, place, size));
+        let file_key = (key.host, file);
+        let mut known = self.take_file(file_key).unwrap_or_else(|| KnownFile {
+            client: key.client,
+            ranges: Ranges::default(),
+            last: activity.end,
         });
         let start = range.map_or(0, |(start, _)| start);
-        let before = known.ranges.memory();
         known.ranges.add(start, start.saturating_add(got));
-        self.file_bytes = self.file_bytes + known.ranges.memory() - before;
-        known.last = now;
-        let covered = known.ranges.covered();
+        known.last = activity.end;
         let ended = exchange.is_complete
             && !exchange.is_part_unknown()
             && exchange.content_length.is_none_or(|length| got >= length);
-        Some(FilePart {
+        let part = FilePart {
             key: file,
-            covered,
-            size,
+            place: hash(&place),
+            covered: known.ranges.covered(),
+            size: size.filter(|_| !is_in_pieces),
+            start: activity.start,
             ended,
             is_range: range.is_some(),
-        })
+            is_rest: size.is_some_and(|size| known.ranges.are_rest_of(size)),
+            is_sure: !is_in_pieces && !exchange.is_part_unknown(),
+        };
+        self.put_file(file_key, known);
+        Some(part)
     }
 
-    fn forget_file(&mut self, now: Timestamp) {
-        let Some((_, file)) = self.file_order.pop_front() else {
-            return;
-        };
-        match self.files.get(&file) {
-            Some(known)
-                if now.since(known.last) <= FILE_MEMORY
-                    && self.file_bytes <= self.options.max_bytes =>
-            {
-                self.file_order.push_back((known.last, file));
+    /// Files of which `from` has parts are another host's.
+    pub(super) fn move_files(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
+        for key in keys_from(&self.files, from) {
+            let Some(mut known) = self.take_file(key) else {
+                continue;
+            };
+            let new = (to(known.client), key.1);
+            if let Some(own) = self.take_file(new) {
+                known.ranges.add_all(&own.ranges);
+                known.last = known.last.max(own.last);
             }
-            _ => {
-                if let Some(known) = self.files.remove(&file) {
-                    self.file_bytes -= FILE_BYTES + known.ranges.memory();
-                }
-            }
+            self.put_file(new, known);
         }
+    }
+
+    pub(super) fn put_file(&mut self, key: FileKey, known: KnownFile) {
+        self.file_bytes += FILE_BYTES + known.ranges.memory();
+        self.file_order.insert((known.last, key));
+        self.files.insert(key, known);
+    }
+
+    fn take_file(&mut self, key: FileKey) -> Option<KnownFile> {
+        let known = self.files.remove(&key)?;
+        self.file_order.remove(&(known.last, key));
+        self.file_bytes -= FILE_BYTES + known.ranges.memory();
+        Some(known)
     }
 }
 
-/// What tells a file from others: its server and path. One that says by its name which update it is may come from any server.
-fn place_of<'f>(
-    contact: &'f Contact,
-    exchange: &'f Exchange,
-    names_itself: bool,
-) -> (&'f str, &'f [u8]) {
+/// What tells a file from others of its server: its path. One that says by its name which update it is may lie anywhere.
+fn place_of(exchange: &Exchange, names_itself: bool) -> &[u8] {
     let query = memchr::memchr(b'?', &exchange.path).unwrap_or(exchange.path.len());
     let path = exchange.path.get(..query).unwrap_or_default();
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    if names_itself {
-        ("", name)
-    } else {
-        (&contact.name, path)
-    }
+    let name = path.rsplit(|byte| *byte == b'/').next();
+    name.filter(|_| names_itself).unwrap_or(path)
 }
 
 /// Whether a download endpoint gave something that is too small to be an update.

@@ -79,6 +79,7 @@ impl Engine {
         let moved = self.move_accesses(from, &to);
         self.move_sessions(from, &to);
         self.move_questions(from, &to);
+        self.move_files(from, &to);
         for key in moved {
             self.part_session(key);
             self.excuse_failure(key);

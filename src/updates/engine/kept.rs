@@ -20,7 +20,7 @@ use super::super::hosts::{HostKey, Mac};
 use super::super::os::KeptSeen;
 use super::super::session::OpenSession;
 use super::Engine;
-use super::files::FILE_BYTES;
+use super::files::FileKey;
 use super::products::UsualCheck;
 use super::timers::TimerKey;
 use super::windows::{PendingFailure, Window};
@@ -45,7 +45,7 @@ pub enum KeptRef<'k> {
     /// See [`Kept::Failure`].
     Failure(HostKey, &'k PendingFailure),
     /// See [`Kept::File`].
-    File(u64, &'k KnownFile),
+    File(HostKey, u64, &'k KnownFile),
     /// See [`Kept::Usual`].
     Usual(HostKey, EndpointId, &'k UsualCheck),
     /// See [`Kept::System`].
@@ -67,8 +67,8 @@ pub enum Kept {
     #[allow(private_interfaces, reason = "nobody but this file looks into it")]
     /// A contact that failed.
     Failure(HostKey, Box<PendingFailure>),
-    /// What a client has of a file, by the file's hash.
-    File(u64, KnownFile),
+    /// What a host has of a file, by the file's hash.
+    File(HostKey, u64, KnownFile),
     /// How large a client's checks of a product are, which one of its endpoints stands for.
     Usual(HostKey, EndpointId, UsualCheck),
     /// What tells of a client's operating system.
@@ -110,7 +110,7 @@ impl Kept {
             Self::Session(session) => Some(session.client),
             Self::Window(_, window) => Some(window.question.client.address),
             Self::Failure(_, pending) => Some(pending.failure.contact.client.address),
-            Self::File(_, file) => Some(file.client),
+            Self::File(_, _, file) => Some(file.client),
             Self::Usual(_, _, usual) => Some(usual.client),
             Self::System(HostKey::Address(client), _) => Some(*client),
             Self::System(HostKey::Mac(_), _) => None,
@@ -203,7 +203,7 @@ fn renumber(mut item: Kept, find: &impl Fn(EndpointId) -> Option<EndpointId>) ->
         Kept::Usual(_, endpoint, _) => *endpoint = find(*endpoint)?,
         Kept::Window(_, window) => window.question.endpoint = find(window.question.endpoint)?,
         Kept::Failure(_, pending) => renumber_contact(&mut pending.failure.contact, find)?,
-        Kept::File(_, file) => file.ranges = file.ranges.checked()?,
+        Kept::File(_, _, file) => file.ranges = file.ranges.checked()?,
         Kept::System(..) => {}
     }
     Some(item)
@@ -257,9 +257,9 @@ impl Engine {
             each(&KeptRef::Failure(*host, pending));
         }
         // In the order in which they are forgotten.
-        for (_, hash) in &self.file_order {
-            if let Some(known) = self.files.get(hash) {
-                each(&KeptRef::File(*hash, known));
+        for (_, key) in &self.file_order {
+            if let Some(known) = self.files.get(key) {
+                each(&KeptRef::File(key.0, key.1, known));
             }
         }
         for (_, key) in &self.usual_order {
@@ -318,7 +318,7 @@ impl Engine {
                 Kept::Session(session) => self.take_up_session(*session, when),
                 Kept::Window(host, window) => self.take_up_window(host, *window, when),
                 Kept::Failure(host, pending) => self.take_up_failure(host, *pending, when),
-                Kept::File(hash, known) => self.take_up_file(hash, known, when),
+                Kept::File(host, file, known) => self.take_up_file((host, file), known, when),
                 Kept::Usual(host, endpoint, usual) => {
                     self.take_up_usual(host, endpoint, usual, when)
                 }
@@ -413,14 +413,11 @@ impl Engine {
         true
     }
 
-    fn take_up_file(&mut self, hash: u64, known: KnownFile, when: &Resumption) -> bool {
-        if known.last > when.seen || self.files.contains_key(&hash) || !self.is_local(known.client)
-        {
+    fn take_up_file(&mut self, key: FileKey, known: KnownFile, when: &Resumption) -> bool {
+        if known.last > when.seen || self.files.contains_key(&key) || !self.is_local(known.client) {
             return false;
         }
-        self.file_bytes += FILE_BYTES + known.ranges.memory();
-        self.file_order.push_back((known.last, hash));
-        self.files.insert(hash, known);
+        self.put_file(key, known);
         true
     }
 

@@ -1,5 +1,6 @@
 //! The engine on scripted facts.
 
+mod files;
 mod hosts;
 mod offers;
 mod trust;

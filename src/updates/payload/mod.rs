@@ -91,6 +91,11 @@ pub fn of_path(path: &[u8]) -> Option<PayloadId> {
     })
 }
 
+/// Whether clients read what they need out of the file at `path`, and never all of it: Windows' express packages.
+pub fn is_read_in_pieces(path: &[u8]) -> bool {
+    Location::new(path).is_some_and(|at| at.stem(&[".psf"]).is_some())
+}
+
 impl PayloadId {
     /// A value, and nothing more that is known.
     fn of(value: impl Into<String>) -> Self {

@@ -321,12 +321,10 @@ impl<A> Flow<A> {
         self.sides.of(self.side(direction)).sequence.delivered()
     }
 
-    /// Payload bytes of a direction behind the other side's last acknowledgement; none where no acknowledgement was seen.
-    pub fn unacknowledged(&self, direction: Direction) -> u64 {
-        self.sides
-            .of(self.side(direction))
-            .sequence
-            .unacknowledged()
+    /// The position up to which the payload of a direction was acknowledged; `None` where no acknowledgement was seen.
+    pub fn acknowledged(&self, direction: Direction) -> Option<u64> {
+        let sent = self.sides.of(self.side(direction));
+        sent.sequence.acknowledged_at_all()
     }
 
     /// Packets that the mirror showed twice.

@@ -105,6 +105,7 @@ impl Core {
                     .map(|conversation| conversation.last);
                 let is_closed = is_closed(flow, Direction::ToClient);
                 let last = last.unwrap_or_default();
+                connection.client_has(flow.acknowledged(Direction::ToClient));
                 connection.finish(is_closed, last, &mut |transaction, stamp| {
                     open.push((transaction, stamp))
                 });
@@ -179,7 +180,7 @@ impl Core {
             rest_toclient: told.rest_toclient(toclient),
             was_reset: flow.was_reset(),
             is_cut: reason == EndReason::Shutdown && flow.goes_on(),
-            unreceived: unreceived(flow),
+            acknowledged: acknowledged(flow),
             application: flow.annotation.protocol.map(AppProtocol::as_str),
         };
         self.tell(flow, Fact::Ended(ended));
@@ -280,13 +281,11 @@ pub(super) fn is_closed(flow: &Flow<Annotation>, direction: Direction) -> bool {
     has_fin(direction) || (!flow.was_reset() && has_fin(direction.reversed()))
 }
 
-/// Payload toward the client behind the last acknowledgement of one that reset the connection.
-fn unreceived(flow: &Flow<Annotation>) -> u64 {
+/// How far a client that reset the connection had acknowledged what was sent to it.
+fn acknowledged(flow: &Flow<Annotation>) -> Option<u64> {
     let client = TcpFlags(flow.tcp_flags(Direction::ToServer));
-    match client.has(TcpFlags::RST) {
-        true => flow.unacknowledged(Direction::ToClient),
-        false => 0,
-    }
+    let has_reset = client.has(TcpFlags::RST);
+    has_reset.then(|| flow.acknowledged(Direction::ToClient))?
 }
 
 /// Whether the client has not ended a handshake of QUIC, or of TLS on a connection that was made, that it began: nothing was asked so far.

@@ -339,6 +339,7 @@ impl Core {
             }
             Chunk::Gap(lost) => connection.gap(direction, lost, stamp, &mut sink),
             Chunk::End => {
+                connection.client_has(flow.acknowledged(Direction::ToClient));
                 connection.close(direction, is_closed(flow, direction), stamp, &mut sink);
             }
             Chunk::Restart => {

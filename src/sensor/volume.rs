@@ -402,6 +402,7 @@ fn exchange_of(transaction: &http::Transaction) -> Exchange {
         is_denied: transaction.is_denied_by_proxy(),
         is_complete: response.is_some_and(|response| response.is_complete),
         is_lost: response.is_some_and(|response| response.is_lost),
+        end: response.and_then(|response| response.end),
         ..asked.unwrap_or_default()
     }
 }

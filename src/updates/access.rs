@@ -22,7 +22,7 @@ use super::verdict::{Evidence, Verdict};
 use crate::types::Timestamp;
 use crate::types::kept::figure;
 use files::Files;
-pub use files::{FilePart, KnownFile};
+pub use files::{Brought, FilePart, KnownFile, TakenBack};
 
 /// Most flows that an access names.
 const MAX_FLOWS: usize = 32;
@@ -119,19 +119,19 @@ pub struct OpenAccess {
     pub is_supported: bool,
     in_ranges: bool,
     burst_download: bool,
-    /// Payload of which only the volume is known: it belongs to some part of a file.
+    /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
     #[serde(deserialize_with = "figure")]
     unplaced: u64,
+    /// Payload of large bursts, and the end of the last one: it may be what was tried in vain over plain HTTP before.
+    #[serde(deserialize_with = "figure")]
+    in_bursts: u64,
+    bursts_end: Timestamp,
     /// A response was not seen, or too little of it to tell more than its volume.
     has_unseen: bool,
     /// Nothing came of a request.
     has_unanswered: bool,
     /// A response was seen.
     has_response: bool,
-    /// The end of input cut off one of its flows.
-    pub is_cut: bool,
-    /// The file of which a part came last and whole, behind the flow that brought it.
-    last_part: Option<(u64, u64)>,
     payloads: Vec<PayloadId>,
     #[serde(deserialize_with = "figure")]
     count: u64,
@@ -212,8 +212,8 @@ impl OpenAccess {
             has_unseen: false,
             has_unanswered: false,
             has_response: false,
-            is_cut: false,
-            last_part: None,
+            in_bursts: 0,
+            bursts_end: Timestamp::MIN,
             payloads: Vec::new(),
             count: 0,
             flow_ids: Vec::new(),
@@ -248,8 +248,6 @@ impl OpenAccess {
         self.count += 1;
         self.note_flow(activity.contact.flow_id);
         self.ongoing.remove(&activity.contact.flow_id);
-        let is_behind = |last: &mut (u64, u64)| last.0 == activity.contact.flow_id;
-        self.last_part.take_if(is_behind);
         if activity.contact.source > self.source {
             self.source = activity.contact.source;
             self.corroborated = activity.contact.corroborated;
@@ -266,8 +264,11 @@ impl OpenAccess {
         self.has_unseen |= is_unseen && has_come;
         self.has_unanswered |= is_unseen && !has_come;
         self.has_response |= told.is_some_and(|told| told.status.is_some());
-        if is_unseen || (told.is_none() && activity.largest_burst > threshold) {
+        if is_unseen {
             self.unplaced += activity.delivered_toclient;
+        } else if told.is_none() && activity.largest_burst > threshold {
+            self.in_bursts += activity.delivered_toclient;
+            self.bursts_end = self.bursts_end.max(activity.end);
         }
         match &activity.exchange {
             Some(exchange) if !is_by_volume(activity) => self.take_in_status(exchange, role.role),
@@ -379,7 +380,7 @@ impl OpenAccess {
         match verdict {
             Verdict::Partial => {
                 self.note(Evidence::Incomplete);
-                if self.is_cut {
+                if self.files.are_cut() {
                     self.note(Evidence::CaptureEnd);
                 }
             }
@@ -480,7 +481,7 @@ impl OpenAccess {
             (false, false)
                 if self
                     .missing()
-                    .is_some_and(|missing| missing <= self.unplaced) =>
+                    .is_some_and(|missing| missing <= self.volume()) =>
             {
                 Verdict::Downloaded
             }
@@ -488,6 +489,13 @@ impl OpenAccess {
             (true, _) if self.burst_download => Verdict::Downloaded,
             (true, _) => Verdict::Checked,
         }
+    }
+
+    /// Payload of which only the volume is known, and that may be of files.
+    fn volume(&self) -> u64 {
+        let open = self.files.open_since();
+        let may_be = open.is_some_and(|open| open <= self.bursts_end);
+        self.unplaced + if may_be { self.in_bursts } else { 0 }
     }
 
     fn note_flow(&mut self, flow_id: u64) {

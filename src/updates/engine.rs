@@ -268,7 +268,7 @@ impl Engine {
                 open.note(Evidence::BelowThreshold);
             }
             if let (Some(part), Some(exchange)) = (part, &activity.exchange) {
-                open.take_in_file(part, activity, exchange);
+                open.take_in_file(part, exchange);
             }
         }
         self.touch_session(key, activity.end);
@@ -342,11 +342,14 @@ impl Engine {
         for key in &owned {
             if let Some(open) = self.accesses.get_mut(key) {
                 open.ongoing.remove(&flow);
-                open.is_cut |= ended.is_cut;
+                if ended.is_cut {
+                    open.note_cut(flow);
+                }
                 if ended.was_reset && key.role == Role::Download {
                     open.note(Evidence::Reset);
-                    open.take_back(flow, ended.unreceived);
                 }
+                let taken = ended.acknowledged.map(|up_to| open.take_back(flow, up_to));
+                self.take_back(host, taken.unwrap_or_default());
             }
             self.rearm_access(*key);
         }

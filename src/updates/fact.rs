@@ -228,6 +228,8 @@ pub struct Exchange {
     pub is_complete: bool,
     /// Where the body ends was lost on the mirror.
     pub is_lost: bool,
+    /// Where it ends among what was sent to the client over the flow, where that is known.
+    pub end: Option<u64>,
 }
 
 impl Exchange {
@@ -257,14 +259,20 @@ impl Exchange {
     /// is for people.
     pub fn is_file(&self) -> bool {
         let is_given = matches!(self.status, Some(200..=203 | 206..=299));
-        self.asks_for_content() && is_given && !self.is_page && !self.asks_for_size()
+        self.asks_for_content() && is_given && !self.is_page
     }
 
     /// Whether the first byte or two were asked for, which tell how large the whole is.
-    fn asks_for_size(&self) -> bool {
+    pub fn asks_for_size(&self) -> bool {
         let range = self.content_range.as_ref();
         let range = range.and_then(|range| range.range.zip(range.size));
         range.is_some_and(|((first, last), size)| first == 0 && last < 2 && size > 2)
+    }
+
+    /// The path without the query.
+    pub fn path_alone(&self) -> &[u8] {
+        let query = memchr::memchr(b'?', &self.path).unwrap_or(self.path.len());
+        self.path.get(..query).unwrap_or_default()
     }
 
     /// Whether it brought a part of a file, and what part was not told: several at once, each with its place in the body (RFC 9110 section
@@ -317,8 +325,8 @@ pub struct Ended {
     pub was_reset: bool,
     /// It went on when the input ended.
     pub is_cut: bool,
-    /// Payload toward the client behind its last acknowledgement, where it reset the connection: it did not receive that.
-    pub unreceived: u64,
+    /// How far the client had acknowledged what was sent to it, where it reset the connection: a position as [`Exchange::end`].
+    pub acknowledged: Option<u64>,
     /// `tls`, `http`, `quic`, as far as it is known.
     pub application: Option<&'static str>,
 }

@@ -38,6 +38,15 @@ impl Ranges {
         Some(checked)
     }
 
+    /// Takes the bytes from `start` up to `end` out.
+    pub fn remove(&mut self, start: u64, end: u64) {
+        let others = std::mem::take(&mut self.0);
+        for (first, last) in others {
+            self.add(first, last.min(start));
+            self.add(first.max(end), last);
+        }
+    }
+
     /// Adds all bytes of others.
     pub fn add_all(&mut self, others: &Self) {
         for (start, end) in &others.0 {
@@ -73,5 +82,19 @@ mod tests {
         }
         assert_eq!(ranges, Ranges(vec![(0, 30), (40, 50)]));
         assert_eq!(ranges.covered(), 40);
+        ranges.remove(25, 45);
+        assert_eq!(ranges, Ranges(vec![(0, 25), (45, 50)]));
+        let mut others = Ranges(vec![(20, 45), (60, 61)]);
+        others.add_all(&ranges);
+        assert_eq!(others, Ranges(vec![(0, 50), (60, 61)]));
+    }
+
+    #[test]
+    fn the_rest_of_a_file_is_all_but_its_beginning() {
+        let are_rest = |ranges: &[(u64, u64)]| Ranges(ranges.to_vec()).are_rest_of(100);
+        assert!(are_rest(&[(1, 100)]));
+        for others in [&[(0, 100)][..], &[(1, 99)], &[(1, 50), (60, 100)], &[]] {
+            assert!(!are_rest(others), "{others:?}");
+        }
     }
 }

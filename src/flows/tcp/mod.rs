@@ -194,10 +194,13 @@ impl Sides {
     fn any_segment(&mut self, side: Side, segment: &TcpSegment<'_>) -> Change {
         let flags = segment.flags;
         let mut change = Change::default();
+        let [own, other] = self.from(side).map(|sent| &mut sent.sequence);
         if flags.has(TcpFlags::RST) {
+            if flags.has(TcpFlags::ACK) {
+                other.acknowledge_shown(segment.acknowledgement);
+            }
             return change;
         }
-        let [own, other] = self.from(side).map(|sent| &mut sent.sequence);
         let data = if flags.has(TcpFlags::SYN) {
             own.begin(segment.sequence.wrapping_add(1));
             segment.sequence.wrapping_add(1)

@@ -331,11 +331,20 @@ impl Sequence {
         self.acknowledged
     }
 
-    /// Bytes behind the last acknowledgement; none where no acknowledgement was seen.
-    pub fn unacknowledged(&self) -> u64 {
-        match self.heard.has(Heard::ACKNOWLEDGEMENTS) {
-            true => self.highest().saturating_sub(self.acknowledged),
-            false => 0,
+    /// As [`Self::acknowledged`]; `None` where no acknowledgement was seen.
+    pub fn acknowledged_at_all(&self) -> Option<u64> {
+        let was_heard = self.heard.has(Heard::ACKNOWLEDGEMENTS);
+        was_heard.then_some(self.acknowledged)
+    }
+
+    /// The other side reset the connection, and acknowledged up to `number`: of what was not seen that tells nothing.
+    pub fn acknowledge_shown(&mut self, number: u32) {
+        let position = self
+            .base()
+            .and_then(|base| self.position_behind(base, number));
+        let shown = position.filter(|position| *position <= self.highest() + 1);
+        if let Some(position) = shown {
+            self.acknowledged = self.acknowledged.max(position.min(self.highest()));
         }
     }
 
@@ -466,6 +475,26 @@ impl Apart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reset_acknowledges_only_what_was_shown() {
+        let mut sequence = Sequence::default();
+        sequence.begin(1_000);
+        sequence.add(0, 100);
+        sequence.acknowledge_shown(1_080);
+        assert_eq!(sequence.acknowledged_at_all(), None);
+        sequence.acknowledge(1_050);
+        for (number, acknowledged) in [(1_080, 80), (9_000, 80), (1_020, 80), (1_101, 100)] {
+            sequence.acknowledge_shown(number);
+            assert_eq!(
+                sequence.acknowledged_at_all(),
+                Some(acknowledged),
+                "{number}"
+            );
+        }
+        assert_eq!(sequence.delivered().bytes, 100);
+        assert_eq!(sequence.delivered().inferred, 0);
+    }
 
     fn delivered(sequence: &Sequence) -> (u64, u64, u64) {
         let delivered = sequence.delivered();

@@ -49,7 +49,7 @@ pub struct Streams {
 pub struct Stream {
     /// Position of the next byte to hand on.
     next: u64,
-    end: Option<u64>,
+    end: Option<Place>,
     early: Option<Box<Early>>,
     /// What was handed on, as long as the stream may start over.
     head: Head,
@@ -232,7 +232,10 @@ impl Stream {
             return;
         }
         if piece.is_last {
-            self.end.get_or_insert(piece.position + piece.wire);
+            self.end.get_or_insert(Place {
+                end: piece.position + piece.wire,
+                acknowledged: piece.acknowledged,
+            });
         }
         if piece.wire > 0 {
             self.restart_where_rewritten(&piece, on);
@@ -314,11 +317,15 @@ impl Stream {
     }
 
     fn end_if_reached(&mut self, on: &mut impl FnMut(Chunk<'_>, Place) -> bool) {
-        if !self.ended && !self.stopped && self.end.is_some_and(|end| self.next >= end) {
+        if let Some(place) = self.end.filter(|place| self.next >= place.end)
+            && !self.ended
+            && !self.stopped
+        {
             self.ended = true;
             // What came for behind the end was never part of the stream.
             self.early = None;
-            on(Chunk::End, self.place());
+            let end = self.next;
+            on(Chunk::End, Place { end, ..place });
         }
     }
 

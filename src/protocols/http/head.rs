@@ -79,6 +79,9 @@ pub struct Response {
     /// Where the head stands, where that is known.
     #[serde(skip)]
     pub extent: Option<Extent>,
+    /// Where its body ends in the stream, where that is known.
+    #[serde(skip)]
+    pub end: Option<u64>,
     /// Its bytes in the stream, head and framing included, where others may have come before it is told.
     #[serde(skip)]
     pub stream_bytes: Option<u64>,

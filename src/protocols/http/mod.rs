@@ -82,6 +82,9 @@ pub struct Connection {
     /// How far the client had received the other direction when it closed its own.
     #[serde(skip)]
     left: Option<u64>,
+    /// How far it has received it by now.
+    #[serde(skip)]
+    received: Option<u64>,
 }
 
 /// One direction.
@@ -300,15 +303,21 @@ impl Connection {
         self.side(direction).state = State::Stopped;
     }
 
+    /// The client has acknowledged the other direction up to `position`, as far as that is known: before that one is closed.
+    pub fn client_has(&mut self, position: Option<u64>) {
+        self.received = position;
+    }
+
     /// Whether the client closed its direction in the midst of the body that is coming: behind its beginning, and before the end, which
-    /// counts as a byte. One that closes as soon as it has asked waits for the whole.
+    /// counts as a byte. One that closes as soon as it has asked waits for the whole, and acknowledges what still comes.
     fn was_left(&self) -> bool {
         let current = self.current.as_ref();
         let head = current.and_then(|current| current.response.as_ref()?.extent);
-        match (self.left, head, self.server.at) {
-            (Some(left), Some(head), Some(end)) => left > head.end && left <= end,
-            _ => false,
-        }
+        let (Some(left), Some(head), Some(end)) = (self.left, head, self.server.at) else {
+            return false;
+        };
+        let goes_on = self.received.is_some_and(|received| received > left);
+        left > head.end && left <= end && !goes_on
     }
 
     /// The flow ended: what is open is told as it stands. `is_closed`: the server closed its direction.
@@ -680,9 +689,10 @@ impl Connection {
         if let Some(mut transaction) = self.current.take() {
             if let Some(response) = &mut transaction.response {
                 response.is_complete = is_whole;
+                response.end = self.server.at;
             }
             if self.is_early(&transaction) {
-                self.early.keep(transaction, self.server.at, stamp);
+                self.early.keep(transaction, stamp);
             } else {
                 out(transaction, stamp);
             }

@@ -75,11 +75,11 @@ impl Early {
         self.0.len() < MAX_PIPELINE
     }
 
-    /// A whole response waits for its request. `end`: where it ends in its stream, as others may come before it is told.
-    pub fn keep(&mut self, mut transaction: Transaction, end: Option<u64>, stamp: Stamp) {
+    /// A whole response waits for its request; others may come before it is told.
+    pub fn keep(&mut self, mut transaction: Transaction, stamp: Stamp) {
         if let Some(response) = &mut transaction.response {
             let bytes = |(head, end): (Extent, u64)| end.saturating_sub(head.start);
-            response.stream_bytes = response.extent.zip(end).map(bytes);
+            response.stream_bytes = response.extent.zip(response.end).map(bytes);
         }
         self.0.push_back((transaction, stamp));
     }

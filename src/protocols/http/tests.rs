@@ -117,12 +117,14 @@ fn a_client_that_closes_amid_a_body_without_a_length_does_not_want_the_rest() {
     let behind_head = HEAD.len() as u64;
     let end = behind_head + 10;
     // How far it had received the response, whose end counts as a byte.
-    for (received, is_whole) in [
-        (0, true),
-        (behind_head, true),
-        (behind_head + 4, false),
-        (end, false),
-        (end + 1, true),
+    for (received, by_now, is_whole) in [
+        (0, 0, true),
+        (behind_head, end, true),
+        (behind_head + 4, behind_head + 4, false),
+        // It goes on to receive.
+        (behind_head + 4, end, true),
+        (end, end, false),
+        (end + 1, end, true),
     ] {
         let (mut seen, mut connection) = (Vec::new(), Connection::new());
         let stamp = Stamp::default();
@@ -138,6 +140,7 @@ fn a_client_that_closes_amid_a_body_without_a_length_does_not_want_the_rest() {
         connection.data(DOWN, &response, stamp, &mut sink);
         connection.place(UP, place(18, received));
         connection.close(UP, true, stamp, &mut sink);
+        connection.client_has(Some(by_now));
         connection.place(DOWN, place(end, 19));
         connection.close(DOWN, true, stamp, &mut sink);
         assert_eq!(

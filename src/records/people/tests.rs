@@ -164,7 +164,7 @@ impl Script {
             rest_toserver: bytes - seen,
             rest_toclient: 0,
             was_reset: false,
-            unreceived: 0,
+            acknowledged: None,
             is_cut: false,
             application,
         }));

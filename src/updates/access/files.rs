@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::OpenAccess;
 use crate::types::Timestamp;
 use crate::types::kept::figure;
-use crate::updates::fact::{Activity, Exchange};
+use crate::updates::fact::Exchange;
 use crate::updates::payload;
 use crate::updates::ranges::Ranges;
 use crate::updates::verdict::Evidence;
@@ -23,10 +23,13 @@ struct File {
     #[serde(deserialize_with = "figure")]
     covered: u64,
     size: Option<u64>,
-    /// When the last part of it was asked for.
-    start: Timestamp,
     is_complete: bool,
+    /// See [`FilePart::is_rest`].
     is_rest: bool,
+    /// The part of it that was asked for last.
+    last: Brought,
+    /// The end of input cut that part off.
+    is_cut: bool,
 }
 
 /// The files of an access: each that goes on, and the sum of those that made room for others because they were whole.
@@ -47,26 +50,50 @@ pub(super) struct Files {
     has_unsure: bool,
 }
 
+/// By what a part of a file came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// When it was asked for.
+    pub start: Timestamp,
+    /// The flow.
+    pub flow_id: u64,
+    /// Where it ends among what was sent to the client over the flow, where that is known.
+    pub end: Option<u64>,
+    /// Where it ends in the file.
+    pub file_end: u64,
+}
+
+/// Bytes of a file that passed the mirror and never reached the client: up to `end`.
+#[derive(Clone, Copy, Debug)]
+pub struct TakenBack {
+    /// Which file, as a hash.
+    pub key: u64,
+    /// How many.
+    pub bytes: u64,
+    /// Behind the last one, in the file.
+    pub end: u64,
+}
+
 /// What an exchange brought of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct FilePart {
     /// Which file, as a hash.
     pub key: u64,
-    /// Where it lies on its server, as a hash: what lies there may get another size.
+    /// Its path, or the name by which it tells itself, as a hash: what lies there may get another size.
     pub place: u64,
     /// Bytes of it that this client has, earlier accesses included.
     pub covered: u64,
     /// Its size, where that is known.
     pub size: Option<u64>,
-    /// When it was asked for.
-    pub start: Timestamp,
+    /// By what it came.
+    pub brought: Brought,
     /// Whether the body came to its end without a length.
     pub ended: bool,
     /// Whether it is a range of the file.
     pub is_range: bool,
     /// Whether all came but the beginning, which the client may have had before anything of it was seen.
     pub is_rest: bool,
-    /// Whether it is known which part came, and that the client needs the others too.
+    /// Whether it is known which part of how large a file came, and that the client needs all of it.
     pub is_sure: bool,
 }
 
@@ -83,7 +110,7 @@ pub struct KnownFile {
 
 impl OpenAccess {
     /// Takes in what an exchange brought of a file.
-    pub fn take_in_file(&mut self, part: FilePart, activity: &Activity, exchange: &Exchange) {
+    pub fn take_in_file(&mut self, part: FilePart, exchange: &Exchange) {
         self.in_ranges |= part.is_range;
         if exchange.body_missing > 0 {
             self.note(Evidence::Inferred);
@@ -95,15 +122,22 @@ impl OpenAccess {
             }
         }
         self.files.take_in(part);
-        let is_whole = exchange.is_complete;
-        self.last_part = is_whole.then_some((activity.contact.flow_id, part.key));
     }
 
-    /// The client reset a flow: of the last bytes that were sent to it, so many, it acknowledged none.
-    pub fn take_back(&mut self, flow_id: u64, unreceived: u64) {
-        if let Some((_, key)) = self.last_part.filter(|(flow, _)| *flow == flow_id) {
-            self.files.take_back(key, unreceived);
-        }
+    /// The client reset a flow, of which it had received as much as `acknowledged` says: what was sent to it behind that it has not.
+    pub fn take_back(&mut self, flow_id: u64, acknowledged: u64) -> Vec<TakenBack> {
+        let files = self.files.followed.iter_mut();
+        let files = files.filter(|file| file.last.flow_id == flow_id);
+        files
+            .filter_map(|file| file.take_back(acknowledged))
+            .collect()
+    }
+
+    /// The end of input cut a flow off.
+    pub fn note_cut(&mut self, flow_id: u64) {
+        let files = self.files.followed.iter_mut();
+        let open = files.filter(|file| !file.is_complete && file.last.flow_id == flow_id);
+        open.for_each(|file| file.is_cut = true);
     }
 
     /// How much of the files did not come; `None` where that cannot be known.
@@ -116,9 +150,34 @@ impl OpenAccess {
         let Some(expected) = self.files.expected().filter(|expected| *expected > 0) else {
             return (None, None);
         };
-        let covered = self.files.covered().saturating_add(self.unplaced);
+        let covered = self.files.covered().saturating_add(self.volume());
         let percent = u128::from(covered) * 100 / u128::from(expected);
         (Some(expected), Some(percent.min(100) as u8))
+    }
+}
+
+impl File {
+    /// Whether this one came whole, and the client had tried in vain to get it before.
+    fn makes_good(&self, tried: &Self) -> bool {
+        let is_same = self.place == tried.place && self.key != tried.key;
+        let is_behind = tried.last.start <= self.last.start && tried.covered <= self.covered;
+        self.is_complete && !tried.is_complete && is_same && is_behind
+    }
+
+    /// What of the last part lies behind `acknowledged` did not reach the client.
+    fn take_back(&mut self, acknowledged: u64) -> Option<TakenBack> {
+        let end = self.last.end.take()?;
+        let bytes = end.saturating_sub(acknowledged).min(self.covered);
+        if bytes == 0 {
+            return None;
+        }
+        self.covered -= bytes;
+        self.is_complete = false;
+        Some(TakenBack {
+            key: self.key,
+            bytes,
+            end: self.last.file_end,
+        })
     }
 }
 
@@ -126,56 +185,55 @@ impl Files {
     fn take_in(&mut self, part: FilePart) {
         let is_complete = part.size.map_or(part.ended, |size| part.covered >= size);
         self.has_unsure |= !part.is_sure;
-        // What was tried before, when it was of another size or its size was not told, is made good by what came whole.
-        let is_other = |file: &File| file.place == part.place && file.key != part.key;
-        if is_complete {
-            let is_before = |file: &File| !file.is_complete && file.start <= part.start;
-            self.followed
-                .retain(|file| !(is_other(file) && is_before(file)));
-        } else {
-            let is_behind = |file: &File| file.is_complete && part.start <= file.start;
-            if self
-                .followed
-                .iter()
-                .any(|file| is_other(file) && is_behind(file))
-            {
-                return;
-            }
-        }
-        let mut followed = self.followed.iter_mut();
-        if let Some(file) = followed.find(|file| file.key == part.key) {
-            file.start = file.start.max(part.start);
-            file.covered = file.covered.max(part.covered);
-            file.is_complete |= is_complete;
-            file.is_rest = part.is_rest;
-            return;
-        }
-        if self.followed.len() >= MAX_FILES && !self.make_room() {
-            self.has_unfollowed = true;
-            return;
-        }
-        self.followed.push(File {
+        let new = File {
             key: part.key,
             place: part.place,
             covered: part.covered,
             size: part.size,
-            start: part.start,
             is_complete,
             is_rest: part.is_rest,
-        });
+            last: part.brought,
+            is_cut: false,
+        };
+        let mut followed = self.followed.iter_mut();
+        if let Some(file) = followed.find(|file| file.key == part.key) {
+            file.covered = file.covered.max(part.covered);
+            file.is_complete |= is_complete;
+            file.is_rest = part.is_rest;
+            if part.brought.start >= file.last.start {
+                (file.last, file.is_cut) = (part.brought, false);
+            }
+            return;
+        }
+        // What was tried when it was of another size, or when its size was not told, may come before or behind.
+        if self.followed.iter().any(|file| file.makes_good(&new)) {
+            return;
+        }
+        self.followed.retain(|file| !new.makes_good(file));
+        if self.followed.len() >= MAX_FILES && !self.make_room() {
+            self.has_unfollowed = true;
+            return;
+        }
+        self.followed.push(new);
     }
 
-    fn take_back(&mut self, key: u64, unreceived: u64) {
-        if let Some(file) = self.followed.iter_mut().find(|file| file.key == key) {
-            file.covered = file.covered.saturating_sub(unreceived);
-            file.is_complete = false;
-        }
+    /// Whether the end of input cut one off.
+    pub(super) fn are_cut(&self) -> bool {
+        self.followed
+            .iter()
+            .any(|file| file.is_cut && !file.is_complete)
+    }
+
+    /// When the last of those that are not whole was asked for.
+    pub(super) fn open_since(&self) -> Option<Timestamp> {
+        let open = self.followed.iter().filter(|file| !file.is_complete);
+        open.map(|file| file.last.start).max()
     }
 
     /// Whether it is doubtful what the client has of them: which parts came, or whether it had the beginning before.
     pub(super) fn are_doubtful(&self) -> bool {
         let mut open = self.followed.iter().filter(|file| !file.is_complete);
-        self.has_unsure || open.any(|file| file.is_rest)
+        self.has_unsure || open.any(|file| file.is_rest || file.is_cut)
     }
 
     /// Sums a whole file up, the oldest; whether there was one.

@@ -29,8 +29,9 @@ impl OpenAccess {
             && !self.is_supported;
         let is_weak = is_shared || self.has_unnamed || self.by_volume;
         let is_unseen = self.has_unseen || (self.has_unanswered && !self.has_response);
-        let is_cut = self.is_cut && self.verdict(role) == Verdict::Partial;
-        let is_open = is_unseen || is_cut || self.files.are_doubtful();
+        let has_missing = self.missing().is_some_and(|missing| missing > 0);
+        let is_by_size = self.verdict(role) == Verdict::Downloaded && has_missing;
+        let is_open = is_unseen || is_by_size || self.files.are_doubtful();
         match self.source {
             NameSource::DnsShared => Confidence::Low,
             _ if differs || is_vague => Confidence::Low,

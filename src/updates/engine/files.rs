@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::access::{AccessKey, FilePart, KnownFile};
+use super::super::access::{AccessKey, Brought, FilePart, KnownFile, TakenBack};
 use super::super::catalogue::{Role, RoleOf};
 use super::super::fact::{Activity, Exchange};
 use super::super::hosts::HostKey;
@@ -55,15 +55,16 @@ impl Engine {
             .or_else(|| exchange.content_length.filter(|_| range.is_none()))
             .filter(|_| !exchange.is_part_unknown());
         let names_itself = payload::of_path(&exchange.path).is_some();
-        let is_in_pieces = range.is_some() && payload::is_read_in_pieces(&exchange.path);
+        // A client wants each piece for itself.
+        let piece = range.filter(|_| payload::is_read_in_pieces(&exchange.path));
         let is_known = role.by_path || names_itself;
         if !is_known && got.max(size.unwrap_or(0)) <= threshold {
             return None;
         }
         let place = place_of(exchange, names_itself);
-        // Of which size it is told, it is the same file wherever it comes from.
+        // Of which the size is told, it is the same file wherever it comes from.
         let server = (size.is_none() && !names_itself).then_some(&activity.contact.name);
-        let file = hash(&(server, place, size));
+        let file = hash(&(server, place, size, piece));
         let file_key = (key.host, file);
         let mut known = self.take_file(file_key).unwrap_or_else(|| KnownFile {
             client: key.client,
@@ -72,26 +73,49 @@ impl Engine {
         });
         let start = range.map_or(0, |(start, _)| start);
         known.ranges.add(start, start.saturating_add(got));
-        known.last = activity.end;
+        known.last = known.last.max(activity.end);
+        if exchange.asks_for_size() {
+            self.put_file(file_key, known);
+            return None;
+        }
         let ended = exchange.is_complete
             && !exchange.is_part_unknown()
             && exchange.content_length.is_none_or(|length| got >= length);
         let part = FilePart {
             key: file,
-            place: hash(&place),
+            place: if names_itself {
+                hash(&place)
+            } else {
+                hash(&exchange.path)
+            },
             covered: known.ranges.covered(),
-            size: size.filter(|_| !is_in_pieces),
-            start: activity.start,
+            size: piece.map_or(size, |(first, last)| Some(last.saturating_sub(first) + 1)),
+            brought: Brought {
+                start: activity.start,
+                flow_id: activity.contact.flow_id,
+                end: exchange.end,
+                file_end: start.saturating_add(got),
+            },
             ended,
             is_range: range.is_some(),
-            is_rest: size.is_some_and(|size| known.ranges.are_rest_of(size)),
-            is_sure: !is_in_pieces && !exchange.is_part_unknown(),
+            is_rest: piece.is_none() && size.is_some_and(|size| known.ranges.are_rest_of(size)),
+            is_sure: piece.is_none() && !exchange.is_part_unknown(),
         };
         self.put_file(file_key, known);
         Some(part)
     }
 
-    /// Files of which `from` has parts are another host's.
+    /// What passed the mirror and never reached the client it has not.
+    pub(super) fn take_back(&mut self, host: HostKey, taken: Vec<TakenBack>) {
+        for TakenBack { key, bytes, end } in taken {
+            if let Some(mut known) = self.take_file((host, key)) {
+                known.ranges.remove(end.saturating_sub(bytes), end);
+                self.put_file((host, key), known);
+            }
+        }
+    }
+
+    /// Files of which `from` has parts are another host's: of whoever fetched of each first.
     pub(super) fn move_files(&mut self, from: HostKey, to: impl Fn(IpAddr) -> HostKey) {
         for key in keys_from(&self.files, from) {
             let Some(mut known) = self.take_file(key) else {
@@ -122,8 +146,7 @@ impl Engine {
 
 /// What tells a file from others of its server: its path. One that says by its name which update it is may lie anywhere.
 fn place_of(exchange: &Exchange, names_itself: bool) -> &[u8] {
-    let query = memchr::memchr(b'?', &exchange.path).unwrap_or(exchange.path.len());
-    let path = exchange.path.get(..query).unwrap_or_default();
+    let path = exchange.path_alone();
     let name = path.rsplit(|byte| *byte == b'/').next();
     name.filter(|_| names_itself).unwrap_or(path)
 }

@@ -124,3 +124,19 @@ fn every_kind_stands_once() {
     words.dedup();
     assert_eq!(words.len(), kinds().count());
 }
+
+#[test]
+fn only_express_packages_are_read_in_pieces() {
+    for (path, is_in_pieces) in [
+        (
+            "/c/msdownload/update/software/secu/2018/08/windows10.0-kb4343899-x64_0f1c.psf",
+            true,
+        ),
+        ("/d/X.PSF?P1=1", true),
+        ("/d/x.cab", false),
+        ("/psf/x", false),
+        ("/", false),
+    ] {
+        assert_eq!(is_read_in_pieces(path.as_bytes()), is_in_pieces, "{path}");
+    }
+}

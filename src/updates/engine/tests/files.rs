@@ -11,22 +11,38 @@ use crate::updates::verdict::{Evidence, Offered, Outcome, Verdict};
 const FIREFOX: &str = "download.mozilla.org";
 const MAR: &str = "/pub/firefox/releases/140.0/update/firefox-140.0.complete.mar";
 
-fn ended(name: &str, flow_id: u64, time: f64, change: impl FnOnce(&mut Ended)) -> Fact {
+fn ended(flow_id: u64, time: f64, change: impl FnOnce(&mut Ended)) -> Fact {
     let mut ended = Ended {
-        contact: contact(name, flow_id, 0.0),
+        contact: contact(FIREFOX, flow_id, 0.0),
         end: at(time),
         time: at(time),
         bytes_toserver: 0,
         bytes_toclient: 0,
         rest_toserver: 0,
         rest_toclient: 0,
-        was_reset: true,
-        unreceived: 0,
+        was_reset: false,
+        acknowledged: None,
         is_cut: false,
         application: None,
     };
     change(&mut ended);
     Fact::Ended(ended)
+}
+
+/// The client reset the flow, and had acknowledged so much of what was sent to it.
+fn reset(flow_id: u64, time: f64, acknowledged: u64) -> Fact {
+    ended(flow_id, time, |end| {
+        end.was_reset = true;
+        end.acknowledged = Some(acknowledged);
+    })
+}
+
+/// What ends there in its flow.
+fn up_to(end: u64, exchange: Exchange) -> Exchange {
+    Exchange {
+        end: Some(end),
+        ..exchange
+    }
 }
 
 /// Verdict, confidence, size of all files, percent of the only access.
@@ -85,7 +101,9 @@ fn what_was_tried_in_vain_is_made_good_by_what_comes_whole() {
     // What is broken off behind it says that the client wants it once more.
     let third = exchange(FIREFOX, 3, 3.0, broken(1_200_000, 10_000));
     assert_eq!(only(&[again, third]).0, "partial");
-    // Another file is another file.
+    // An answer that is smaller than what had come is something else; so is another file.
+    let refusal = exchange(FIREFOX, 2, 1.0, get(MAR, 200, 2_000, 2_000));
+    assert_eq!(only(&[first.clone(), refusal]).0, "partial");
     let other = get(
         "/debian/dists/trixie/contrib/Packages.xz",
         200,
@@ -118,31 +136,72 @@ fn parts_of_one_file_may_come_from_several_servers() {
 fn volume_over_tls_fills_what_plain_http_left() {
     let first = exchange(FIREFOX, 1, 0.0, get(MAR, 200, 2_000_000, 400_000));
     let rest = |bytes| burst(FIREFOX, 2, 1.0, 2.0, bytes);
-    assert_eq!(only(&[first.clone(), rest(2_010_000)]).0, "downloaded");
+    let whole = ("downloaded", "medium", Some(2_000_000), Some(100));
+    assert_eq!(only(&[first.clone(), rest(2_010_000)]), whole);
     assert_eq!(only(&[first, rest(1_500_000)]).0, "partial");
+    // What went over before was something else.
+    let late = exchange(FIREFOX, 3, 9.0, get(MAR, 200, 2_000_000, 400_000));
+    assert_eq!(only(&[rest(2_010_000), late]).0, "partial");
 }
 
 #[test]
 fn what_a_client_that_reset_the_connection_never_acknowledged_it_has_not() {
-    let all = || exchange(FIREFOX, 1, 0.0, get(MAR, 200, 300_000, 300_000));
-    let reset = |flow, unreceived| ended(FIREFOX, flow, 1.0, |end| end.unreceived = unreceived);
-    assert_eq!(only(&[all(), reset(1, 0)]).0, "downloaded");
-    let partial = ("partial", "high", Some(300_000), Some(64));
-    assert_eq!(only(&[all(), reset(1, 105_219)]), partial);
-    // Another flow's, or that of what came behind it, is not the file's.
-    assert_eq!(only(&[all(), reset(2, 105_219)]).0, "downloaded");
-    let small = exchange(FIREFOX, 1, 0.5, get("/missing", 404, 900, 900));
-    assert_eq!(only(&[all(), small, reset(1, 900)]).0, "downloaded");
-    // Fetched again, it is there.
-    let again = exchange(FIREFOX, 3, 2.0, get(MAR, 200, 300_000, 300_000));
-    assert_eq!(only(&[all(), reset(1, 105_219), again]).0, "downloaded");
+    let all = || {
+        exchange(
+            FIREFOX,
+            1,
+            0.0,
+            up_to(300_300, get(MAR, 200, 300_000, 300_000)),
+        )
+    };
+    assert_eq!(only(&[all(), reset(1, 1.0, 300_300)]).0, "downloaded");
+    let partial = ("partial", "high", Some(300_000), Some(65));
+    assert_eq!(only(&[all(), reset(1, 1.0, 195_300)]), partial);
+    // Another flow's is not the file's, nor is what came behind it.
+    assert_eq!(only(&[all(), reset(2, 1.0, 195_300)]).0, "downloaded");
+    let small = up_to(301_500, get("/missing", 404, 900, 900));
+    let small = exchange(FIREFOX, 1, 0.5, small);
+    assert_eq!(
+        only(&[all(), small, reset(1, 1.0, 300_300)]).0,
+        "downloaded"
+    );
+    let other = get(&MAR.replace("140", "141"), 200, 900_000, 900_000);
+    let other = exchange(FIREFOX, 2, 0.5, other);
+    assert_eq!(only(&[all(), other, reset(1, 1.0, 195_300)]).0, "partial");
+    // Without a length.
+    let endless = |is_complete| Exchange {
+        content_length: None,
+        is_complete,
+        ..up_to(300_300, get(MAR, 200, 300_000, 300_000))
+    };
+    let endless = exchange(FIREFOX, 1, 0.0, endless(true));
+    let over = [endless.clone(), reset(1, 1.0, 300_300)];
+    assert_eq!(only(&over).0, "downloaded");
+    assert_eq!(only(&[endless, reset(1, 1.0, 195_300)]).0, "partial");
+}
+
+#[test]
+fn what_was_taken_back_has_to_come_again() {
+    let all = exchange(
+        FIREFOX,
+        1,
+        0.0,
+        up_to(300_300, get(MAR, 200, 300_000, 300_000)),
+    );
+    let rest = |end| exchange(FIREFOX, 3, 2.0, range(MAR, 195_000, end, 300_000));
+    let with = |rest| only(&[all.clone(), reset(1, 1.0, 195_300), rest]).0;
+    assert_eq!(with(rest(195_010)), "partial");
+    assert_eq!(with(rest(300_000)), "downloaded");
+    // What was fetched again before it showed stays.
+    let again = exchange(FIREFOX, 3, 0.5, get(MAR, 200, 300_000, 300_000));
+    assert_eq!(only(&[all, again, reset(1, 1.0, 195_300)]).0, "downloaded");
 }
 
 #[test]
 fn a_part_is_trusted_less_where_more_may_be_there() {
     let whole = || get(MAR, 200, 1_000_000, 500_000);
     let broken = exchange(FIREFOX, 1, 0.0, whole());
-    let over = |is_cut| ended(FIREFOX, 1, 1.0, |end| end.is_cut = is_cut);
+    let over = |is_cut| ended(1, 1.0, |end| end.is_cut = is_cut);
     let told = |facts: &[Fact]| {
         let (accesses, _) = run(facts);
         let is_cut = accesses[0].evidence.contains(&Evidence::CaptureEnd);
@@ -157,6 +216,10 @@ fn a_part_is_trusted_less_where_more_may_be_there() {
         ("partial", "high", false)
     );
     assert_eq!(told(&[broken, over(true)]), ("partial", "medium", true));
+    // An idle connection beside it says nothing.
+    let beside = ended(2, 1.0, |end| end.is_cut = true);
+    let broken = exchange(FIREFOX, 1, 0.0, whole());
+    assert_eq!(told(&[broken, over(false), beside]).1, "high");
     let rest = range(MAR, 100_000, 1_000_000, 1_000_000);
     let rest = exchange(FIREFOX, 1, 0.0, rest);
     assert_eq!(told(&[rest]), ("partial", "medium", false));
@@ -190,6 +253,16 @@ fn pieces_of_an_express_package_are_all_that_a_client_wants() {
     ]);
     assert_eq!(verdicts(&accesses), [("download", "downloaded", "medium")]);
     assert_eq!(sessions[0].outcome, Outcome::Downloaded);
+    let broken = Exchange {
+        body_bytes: 1_000,
+        is_complete: false,
+        ..range(&path, 2_000_000, 2_600_000, 8_000_000)
+    };
+    let pieces = [range(&path, 5_000, 900_000, 8_000_000), broken];
+    for order in [[0, 1], [1, 0]] {
+        let facts = order.map(|piece| exchange(DOWNLOAD, 1, piece as f64, pieces[piece].clone()));
+        assert_eq!(only(&facts).0, "partial", "{order:?}");
+    }
 }
 
 #[test]

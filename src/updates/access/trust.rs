@@ -28,7 +28,8 @@ impl OpenAccess {
             && (is_shared || self.has_unnamed)
             && !self.is_supported;
         let is_weak = is_shared || self.has_unnamed || self.by_volume;
-        let is_unseen = self.has_unseen || (self.has_unanswered && !self.has_response);
+        let is_file_unseen = self.has_unseen && role == Role::Download;
+        let is_unseen = is_file_unseen || (self.has_unanswered && !self.has_response);
         let has_missing = self.missing().is_some_and(|missing| missing > 0);
         let is_by_size = self.verdict(role) == Verdict::Downloaded && has_missing;
         let is_open = is_unseen || is_by_size || self.files.are_doubtful();

@@ -324,7 +324,7 @@ impl<A> Flow<A> {
     /// The position up to which the payload of a direction was acknowledged; `None` where no acknowledgement was seen.
     pub fn acknowledged(&self, direction: Direction) -> Option<u64> {
         let sent = self.sides.of(self.side(direction));
-        sent.sequence.acknowledged_at_all()
+        sent.sequence.acknowledged_at_last()
     }
 
     /// Packets that the mirror showed twice.

@@ -27,6 +27,17 @@ pub use files::{Brought, FilePart, KnownFile, TakenBack};
 /// Most flows that an access names.
 const MAX_FLOWS: usize = 32;
 
+/// Most large bursts that an access tells apart.
+const MAX_BURSTS: usize = 16;
+
+/// A large burst, of which only the volume is known: it may be what was tried in vain over plain HTTP before.
+#[derive(Debug, Serialize, Deserialize)]
+struct Burst {
+    start: Timestamp,
+    #[serde(deserialize_with = "figure")]
+    bytes: u64,
+}
+
 /// What an access is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccessKey {
@@ -122,10 +133,8 @@ pub struct OpenAccess {
     /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
     #[serde(deserialize_with = "figure")]
     unplaced: u64,
-    /// Payload of large bursts, and the end of the last one: it may be what was tried in vain over plain HTTP before.
-    #[serde(deserialize_with = "figure")]
-    in_bursts: u64,
-    bursts_end: Timestamp,
+    /// The first ones together where there were many.
+    bursts: Vec<Burst>,
     /// A response was not seen, or too little of it to tell more than its volume.
     has_unseen: bool,
     /// Nothing came of a request.
@@ -176,6 +185,7 @@ impl OpenAccess {
             + self.ongoing.len() * ONGOING
             + self.files.memory()
             + self.flow_ids.capacity() * size_of::<u64>()
+            + self.bursts.capacity() * size_of::<Burst>()
             + payloads
     }
 
@@ -212,8 +222,7 @@ impl OpenAccess {
             has_unseen: false,
             has_unanswered: false,
             has_response: false,
-            in_bursts: 0,
-            bursts_end: Timestamp::MIN,
+            bursts: Vec::new(),
             payloads: Vec::new(),
             count: 0,
             flow_ids: Vec::new(),
@@ -267,8 +276,7 @@ impl OpenAccess {
         if is_unseen {
             self.unplaced += activity.delivered_toclient;
         } else if told.is_none() && activity.largest_burst > threshold {
-            self.in_bursts += activity.delivered_toclient;
-            self.bursts_end = self.bursts_end.max(activity.end);
+            self.note_burst(activity);
         }
         match &activity.exchange {
             Some(exchange) if !is_by_volume(activity) => self.take_in_status(exchange, role.role),
@@ -494,8 +502,23 @@ impl OpenAccess {
     /// Payload of which only the volume is known, and that may be of files.
     fn volume(&self) -> u64 {
         let open = self.files.open_since();
-        let may_be = open.is_some_and(|open| open <= self.bursts_end);
-        self.unplaced + if may_be { self.in_bursts } else { 0 }
+        let bursts = self.bursts.iter();
+        let bursts = bursts.filter(|burst| open.is_some_and(|open| open <= burst.start));
+        self.unplaced + bursts.map(|burst| burst.bytes).sum::<u64>()
+    }
+
+    fn note_burst(&mut self, activity: &Activity) {
+        self.bursts.push(Burst {
+            start: activity.start,
+            bytes: activity.delivered_toclient,
+        });
+        if self.bursts.len() > MAX_BURSTS
+            && let [first, second, ..] = &mut *self.bursts
+        {
+            second.start = second.start.min(first.start);
+            second.bytes += first.bytes;
+            self.bursts.remove(0);
+        }
     }
 
     fn note_flow(&mut self, flow_id: u64) {

@@ -335,7 +335,9 @@ impl Engine {
         let reached = self.products.reached_from(endpoint);
         let mut owned: Vec<AccessKey> = reached
             .flat_map(|endpoint| of_endpoint(&self.accesses, (host, client, endpoint)))
-            .filter(|(_, open)| open.has_flow(flow) || open.ongoing.contains(&flow))
+            .filter(|(_, open)| {
+                open.has_flow(flow) || open.has_part_of(flow) || open.ongoing.contains(&flow)
+            })
             .map(|(key, _)| *key)
             .collect();
         owned.sort_by_key(|key| self.accesses.get(key).map(|open| open.end));

@@ -197,7 +197,7 @@ impl Sides {
         let [own, other] = self.from(side).map(|sent| &mut sent.sequence);
         if flags.has(TcpFlags::RST) {
             if flags.has(TcpFlags::ACK) {
-                other.acknowledge_shown(segment.acknowledgement);
+                other.reset_behind(segment.acknowledgement);
             }
             return change;
         }

@@ -84,6 +84,8 @@ struct Apart {
     inferred: u64,
     /// A far position that waits for a second segment to agree.
     suspect: Option<u64>,
+    /// What a reset by the other side acknowledged.
+    reset: u64,
 }
 
 impl Sequence {
@@ -331,20 +333,24 @@ impl Sequence {
         self.acknowledged
     }
 
-    /// As [`Self::acknowledged`]; `None` where no acknowledgement was seen.
-    pub fn acknowledged_at_all(&self) -> Option<u64> {
+    /// How far what was seen was acknowledged, by a reset at last; `None` where no acknowledgement was seen.
+    pub fn acknowledged_at_last(&self) -> Option<u64> {
         let was_heard = self.heard.has(Heard::ACKNOWLEDGEMENTS);
-        was_heard.then_some(self.acknowledged)
+        let reset = self.apart.as_ref().map_or(0, |apart| apart.reset);
+        was_heard.then(|| self.acknowledged.max(reset).min(self.highest()))
     }
 
-    /// The other side reset the connection, and acknowledged up to `number`: of what was not seen that tells nothing.
-    pub fn acknowledge_shown(&mut self, number: u32) {
+    /// The other side reset the connection, and acknowledged up to `number`: of what is not seen that tells nothing.
+    pub fn reset_behind(&mut self, number: u32) {
         let position = self
             .base()
             .and_then(|base| self.position_behind(base, number));
-        let shown = position.filter(|position| *position <= self.highest() + 1);
-        if let Some(position) = shown {
-            self.acknowledged = self.acknowledged.max(position.min(self.highest()));
+        let near = |position: &u64| *position <= self.highest() + BELIEVED_STEP;
+        if let Some(position) = position
+            .filter(near)
+            .filter(|position| *position > self.acknowledged)
+        {
+            self.apart.get_or_insert_default().reset = position;
         }
     }
 
@@ -477,23 +483,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reset_acknowledges_only_what_was_shown() {
-        let mut sequence = Sequence::default();
-        sequence.begin(1_000);
-        sequence.add(0, 100);
-        sequence.acknowledge_shown(1_080);
-        assert_eq!(sequence.acknowledged_at_all(), None);
-        sequence.acknowledge(1_050);
-        for (number, acknowledged) in [(1_080, 80), (9_000, 80), (1_020, 80), (1_101, 100)] {
-            sequence.acknowledge_shown(number);
+    fn a_reset_acknowledges_only_what_is_shown() {
+        for (number, acknowledged) in [
+            (1_020, 50),
+            (1_080, 80),
+            (1_101, 100),
+            (9_000, 100),
+            (0x8000_0000, 50),
+        ] {
+            let mut sequence = Sequence::default();
+            sequence.begin(1_000);
+            sequence.add(0, 100);
+            assert_eq!(sequence.acknowledged_at_last(), None);
+            sequence.acknowledge(1_050);
+            sequence.reset_behind(number);
             assert_eq!(
-                sequence.acknowledged_at_all(),
+                sequence.acknowledged_at_last(),
                 Some(acknowledged),
                 "{number}"
             );
+            let delivered = sequence.delivered();
+            assert_eq!((delivered.bytes, delivered.inferred), (100, 0));
         }
-        assert_eq!(sequence.delivered().bytes, 100);
-        assert_eq!(sequence.delivered().inferred, 0);
+        // Shown behind the reset.
+        let mut sequence = Sequence::default();
+        sequence.begin(1_000);
+        sequence.add(0, 100);
+        sequence.acknowledge(1_050);
+        sequence.reset_behind(1_300);
+        sequence.add(100, 150);
+        assert_eq!(sequence.acknowledged_at_last(), Some(250));
     }
 
     fn delivered(sequence: &Sequence) -> (u64, u64, u64) {

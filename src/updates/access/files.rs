@@ -16,10 +16,11 @@ use crate::updates::verdict::Evidence;
 const MAX_FILES: usize = 64;
 
 /// A file that is being fetched.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct File {
     key: u64,
     place: u64,
+    piece: Option<(u64, u64)>,
     #[serde(deserialize_with = "figure")]
     covered: u64,
     size: Option<u64>,
@@ -50,7 +51,7 @@ pub(super) struct Files {
     has_unsure: bool,
 }
 
-/// By what a part of a file came.
+/// By what a part of a file came. Blind: of parts that come over several flows at once only the one that was asked for last is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brought {
     /// When it was asked for.
@@ -61,6 +62,9 @@ pub struct Brought {
     pub end: Option<u64>,
     /// Where it ends in the file.
     pub file_end: u64,
+    /// Bytes of it that the client had not before.
+    #[serde(deserialize_with = "figure")]
+    pub new: u64,
 }
 
 /// Bytes of a file that passed the mirror and never reached the client: up to `end`.
@@ -81,6 +85,8 @@ pub struct FilePart {
     pub key: u64,
     /// Its path, or the name by which it tells itself, as a hash: what lies there may get another size.
     pub place: u64,
+    /// First and last byte, where a client wants a piece for itself: it counts as a file of its own.
+    pub piece: Option<(u64, u64)>,
     /// Bytes of it that this client has, earlier accesses included.
     pub covered: u64,
     /// Its size, where that is known.
@@ -133,6 +139,12 @@ impl OpenAccess {
             .collect()
     }
 
+    /// Whether a flow brought the last part of some file.
+    pub fn has_part_of(&self, flow_id: u64) -> bool {
+        let mut files = self.files.followed.iter();
+        files.any(|file| file.last.flow_id == flow_id)
+    }
+
     /// The end of input cut a flow off.
     pub fn note_cut(&mut self, flow_id: u64) {
         let files = self.files.followed.iter_mut();
@@ -160,18 +172,26 @@ impl File {
     /// Whether this one came whole, and the client had tried in vain to get it before.
     fn makes_good(&self, tried: &Self) -> bool {
         let is_same = self.place == tried.place && self.key != tried.key;
-        let is_behind = tried.last.start <= self.last.start && tried.covered <= self.covered;
-        self.is_complete && !tried.is_complete && is_same && is_behind
+        let is_behind = tried.last.start <= self.last.start;
+        let has_all = match (self.piece, tried.piece) {
+            (None, None) => tried.covered <= self.covered,
+            (None, Some(_)) => true,
+            (Some((first, last)), Some((begun, wanted))) => {
+                last == wanted && first <= begun.saturating_add(tried.covered)
+            }
+            (Some(_), None) => false,
+        };
+        self.is_complete && !tried.is_complete && is_same && is_behind && has_all
     }
 
     /// What of the last part lies behind `acknowledged` did not reach the client.
     fn take_back(&mut self, acknowledged: u64) -> Option<TakenBack> {
         let end = self.last.end.take()?;
-        let bytes = end.saturating_sub(acknowledged).min(self.covered);
+        let bytes = end.saturating_sub(acknowledged).min(self.last.new);
         if bytes == 0 {
             return None;
         }
-        self.covered -= bytes;
+        self.covered = self.covered.saturating_sub(bytes);
         self.is_complete = false;
         Some(TakenBack {
             key: self.key,
@@ -188,6 +208,7 @@ impl Files {
         let new = File {
             key: part.key,
             place: part.place,
+            piece: part.piece,
             covered: part.covered,
             size: part.size,
             is_complete,
@@ -203,7 +224,8 @@ impl Files {
             if part.brought.start >= file.last.start {
                 (file.last, file.is_cut) = (part.brought, false);
             }
-            return;
+            let file = *file;
+            return self.followed.retain(|tried| !file.makes_good(tried));
         }
         // What was tried when it was of another size, or when its size was not told, may come before or behind.
         if self.followed.iter().any(|file| file.makes_good(&new)) {

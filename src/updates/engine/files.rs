@@ -72,6 +72,7 @@ impl Engine {
             last: activity.end,
         });
         let start = range.map_or(0, |(start, _)| start);
+        let before = known.ranges.covered();
         known.ranges.add(start, start.saturating_add(got));
         known.last = known.last.max(activity.end);
         if exchange.asks_for_size() {
@@ -88,6 +89,7 @@ impl Engine {
             } else {
                 hash(&exchange.path)
             },
+            piece,
             covered: known.ranges.covered(),
             size: piece.map_or(size, |(first, last)| Some(last.saturating_sub(first) + 1)),
             brought: Brought {
@@ -95,6 +97,7 @@ impl Engine {
                 flow_id: activity.contact.flow_id,
                 end: exchange.end,
                 file_end: start.saturating_add(got),
+                new: known.ranges.covered() - before,
             },
             ended,
             is_range: range.is_some(),

@@ -98,6 +98,14 @@ fn what_was_tried_in_vain_is_made_good_by_what_comes_whole() {
         _ => unreachable!(),
     };
     assert_eq!(only(&[again.clone(), late(&first)]), whole);
+    let halves = [(0, 500_000), (500_000, 1_100_000)];
+    let halves =
+        halves.map(|(from, to)| exchange(FIREFOX, 2, 1.0, range(MAR, from, to, 1_100_000)));
+    let [one, other] = &halves;
+    let facts = [first.clone(), one.clone(), other.clone()];
+    assert_eq!(only(&facts), whole);
+    let facts = [one.clone(), other.clone(), late(&first)];
+    assert_eq!(only(&facts), whole);
     // What is broken off behind it says that the client wants it once more.
     let third = exchange(FIREFOX, 3, 3.0, broken(1_200_000, 10_000));
     assert_eq!(only(&[again, third]).0, "partial");
@@ -141,7 +149,9 @@ fn volume_over_tls_fills_what_plain_http_left() {
     assert_eq!(only(&[first, rest(1_500_000)]).0, "partial");
     // What went over before was something else.
     let late = exchange(FIREFOX, 3, 9.0, get(MAR, 200, 2_000_000, 400_000));
-    assert_eq!(only(&[rest(2_010_000), late]).0, "partial");
+    assert_eq!(only(&[rest(2_010_000), late.clone()]).0, "partial");
+    let small = burst(FIREFOX, 4, 10.0, 11.0, 300_000);
+    assert_eq!(only(&[rest(2_010_000), late, small]).0, "partial");
 }
 
 #[test]
@@ -192,6 +202,16 @@ fn what_was_taken_back_has_to_come_again() {
     let with = |rest| only(&[all.clone(), reset(1, 1.0, 195_300), rest]).0;
     assert_eq!(with(rest(195_010)), "partial");
     assert_eq!(with(rest(300_000)), "downloaded");
+    // What the client had before stays.
+    let twice = up_to(50_100, get(MAR, 200, 300_000, 50_000));
+    let twice = exchange(FIREFOX, 2, 0.5, twice);
+    let facts = [
+        all.clone(),
+        reset(1, 1.0, 300_300),
+        twice,
+        reset(2, 2.0, 100),
+    ];
+    assert_eq!(only(&facts).0, "downloaded");
     // What was fetched again before it showed stays.
     let again = exchange(FIREFOX, 3, 0.5, get(MAR, 200, 300_000, 300_000));
     assert_eq!(only(&[all, again, reset(1, 1.0, 195_300)]).0, "downloaded");
@@ -260,8 +280,16 @@ fn pieces_of_an_express_package_are_all_that_a_client_wants() {
     };
     let pieces = [range(&path, 5_000, 900_000, 8_000_000), broken];
     for order in [[0, 1], [1, 0]] {
-        let facts = order.map(|piece| exchange(DOWNLOAD, 1, piece as f64, pieces[piece].clone()));
+        let mut times = [0.0, 1.0].into_iter();
+        let facts = order.map(|piece| {
+            let time = times.next().unwrap();
+            exchange(DOWNLOAD, 1, time, pieces[piece].clone())
+        });
         assert_eq!(only(&facts).0, "partial", "{order:?}");
+        // The rest of the piece makes it whole.
+        let rest = range(&path, 2_001_000, 2_600_000, 8_000_000);
+        let rest = exchange(DOWNLOAD, 1, 2.0, rest);
+        assert_eq!(only(&[&facts[..], &[rest]].concat()).0, "downloaded");
     }
 }
 

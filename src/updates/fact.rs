@@ -275,6 +275,31 @@ impl Exchange {
         self.path.get(..query).unwrap_or_default()
     }
 
+    /// Body bytes that came, those that the mirror lost included.
+    pub const fn received(&self) -> u64 {
+        self.body_bytes.saturating_add(self.body_missing)
+    }
+
+    /// First and last byte of the part of a file that it brought.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        self.content_range.as_ref()?.range
+    }
+
+    /// How large the whole file is, where that is told.
+    pub fn file_size(&self) -> Option<u64> {
+        let of_range = self.content_range.as_ref().and_then(|range| range.size);
+        let length = self.content_length.filter(|_| self.range().is_none());
+        of_range.or(length).filter(|_| !self.is_part_unknown())
+    }
+
+    /// Whether all of a file that it brought as a whole, or of a known part, came.
+    pub fn has_ended(&self) -> bool {
+        let has_all = self
+            .content_length
+            .is_none_or(|length| self.received() >= length);
+        self.is_complete && has_all && !self.is_part_unknown()
+    }
+
     /// Whether it brought a part of a file, and what part was not told: several at once, each with its place in the body (RFC 9110 section
     /// 14.6), or one of a file of unknown size.
     pub fn is_part_unknown(&self) -> bool {

@@ -43,17 +43,7 @@ impl Engine {
         if role.role != Role::Download || !exchange.is_file() || exchange.is_known_by_volume() {
             return None;
         }
-        let got = exchange.body_bytes.saturating_add(exchange.body_missing);
-        let range = exchange
-            .content_range
-            .as_ref()
-            .and_then(|range| range.range);
-        let size = exchange
-            .content_range
-            .as_ref()
-            .and_then(|range| range.size)
-            .or_else(|| exchange.content_length.filter(|_| range.is_none()))
-            .filter(|_| !exchange.is_part_unknown());
+        let (got, range, size) = (exchange.received(), exchange.range(), exchange.file_size());
         let names_itself = payload::of_path(&exchange.path).is_some();
         // A client wants each piece for itself.
         let piece = range.filter(|_| payload::is_read_in_pieces(&exchange.path));
@@ -79,16 +69,9 @@ impl Engine {
             self.put_file(file_key, known);
             return None;
         }
-        let ended = exchange.is_complete
-            && !exchange.is_part_unknown()
-            && exchange.content_length.is_none_or(|length| got >= length);
         let part = FilePart {
             key: file,
-            place: if names_itself {
-                hash(&place)
-            } else {
-                hash(&exchange.path)
-            },
+            place: hash(&if names_itself { place } else { &exchange.path }),
             piece,
             covered: known.ranges.covered(),
             size: piece.map_or(size, |(first, last)| Some(last.saturating_sub(first) + 1)),
@@ -99,7 +82,7 @@ impl Engine {
                 file_end: start.saturating_add(got),
                 new: known.ranges.covered() - before,
             },
-            ended,
+            ended: exchange.has_ended(),
             is_range: range.is_some(),
             is_rest: piece.is_none() && size.is_some_and(|size| known.ranges.are_rest_of(size)),
             is_sure: piece.is_none() && !exchange.is_part_unknown(),

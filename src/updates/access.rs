@@ -133,7 +133,7 @@ pub struct OpenAccess {
     /// Payload of exchanges whose response was not seen: it belongs to some part of a file.
     #[serde(deserialize_with = "figure")]
     unplaced: u64,
-    /// The first ones together where there were many.
+    /// Large bursts, as they were told; of many the first ones count as one.
     bursts: Vec<Burst>,
     /// A response was not seen, or too little of it to tell more than its volume.
     has_unseen: bool,

@@ -24,14 +24,10 @@ pub fn write(line: &mut Line<'_>, message: &Message<'_>, tx_id: u64, style: &Sty
         line.integer("id", u64::from(message.id()));
         write_flags(line, message.flags());
         line.integer("opcode", u64::from(message.opcode()));
-        line.text("rcode", &rcode_word(message.rcode()));
+        line.word("rcode", &rcode_word(message.rcode()));
         write_queries(line, message);
-        write_section(
-            line,
-            ("answers", "dns.answers"),
-            Depth::All,
-            message.answers(),
-        );
+        let keys = ("answers", "dns.answers");
+        write_section(line, keys, Depth::All, message.answers());
         let keys = ("authorities", "dns.authorities");
         write_section(line, keys, Depth::Authority, message.authorities());
         let keys = ("additionals", "dns.additionals");
@@ -82,7 +78,7 @@ fn write_queries(line: &mut Line<'_>, message: &Message<'_>) {
         for question in message.questions().take(limit) {
             line.element_object(|line| {
                 write_name(line, "rrname", "dns.queries.rrname", question.name);
-                line.text("rrtype", &type_word(question.kind));
+                line.word("rrtype", &type_word(question.kind));
             });
         }
     });
@@ -108,19 +104,21 @@ fn write_section(
     depth: Depth,
     records: Resources<'_>,
 ) {
-    if records.clone().next().is_none() {
+    let mut records = records.peekable();
+    if records.peek().is_none() {
         return;
     }
-    let limit = line.limits().list;
+    let (limit, mut all) = (line.limits().list, 0);
     line.list(key, |line| {
-        for record in records.clone().take(limit) {
+        for record in records.by_ref().take(limit) {
             line.element_object(|line| {
                 write_owner(line, path, &record);
                 write_data(line, path, record.data(), depth);
             });
+            all += 1;
         }
     });
-    let all = records.count();
+    all += records.count();
     if all > limit {
         line.note_cut(path, limit, all);
     }
@@ -128,7 +126,7 @@ fn write_section(
 
 fn write_owner(line: &mut Line<'_>, path: &str, record: &Resource<'_>) {
     write_name(line, "rrname", path, record.name);
-    line.text("rrtype", &type_word(record.kind));
+    line.word("rrtype", &type_word(record.kind));
     line.integer("ttl", u64::from(record.ttl));
 }
 
@@ -222,7 +220,7 @@ fn write_service(line: &mut Line<'_>, service: &ServiceBinding<'_>) {
 /// A name that is broken is told as far as it could be read.
 fn write_name(line: &mut Line<'_>, key: &str, path: &str, name: Name<'_>) {
     if let Some(plain) = name.plain(&mut Space::default()) {
-        return line.wire(key, path, plain);
+        return line.plain(key, path, plain);
     }
     let mut text = String::new();
     let _ = name.push_to(&mut text);

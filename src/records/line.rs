@@ -65,8 +65,8 @@ pub struct Line<'b> {
     buffer: &'b mut Vec<u8>,
     cuts: &'b mut String,
     limits: Limits,
-    /// Whether the next key or element needs a comma before it.
-    comma: bool,
+    /// What stands before the next key or element: a comma, or the bracket that opens the object or list of which it is the first.
+    before: u8,
     /// Elements that the list being written was given so far.
     elements: usize,
 }
@@ -87,16 +87,16 @@ pub fn write_line(
     let mut limits = Limits::FULL;
     loop {
         scratch.cuts.clear();
-        buffer.push(b'{');
         let mut line = Line {
             buffer,
             cuts: &mut scratch.cuts,
             limits,
-            comma: false,
+            before: b'{',
             elements: 0,
         };
         fields(&mut line);
-        buffer.extend_from_slice(b"}\n");
+        line.close(b'{', b'}');
+        buffer.push(b'\n');
         if buffer.len() - start <= super::MAX_LINE || limits.value == 0 {
             return;
         }
@@ -114,26 +114,22 @@ impl Line<'_> {
     /// A field that is an object.
     pub fn object(&mut self, key: &str, fields: impl FnOnce(&mut Self)) {
         self.key(key);
-        self.buffer.push(b'{');
-        self.comma = false;
+        self.before = b'{';
         fields(self);
-        self.buffer.push(b'}');
-        self.comma = true;
+        self.close(b'{', b'}');
     }
 
     /// A field that is a list; `elements` writes them with the `element…` calls. What exceeds the limit is left out, and told.
     pub fn list(&mut self, key: &str, elements: impl FnOnce(&mut Self)) {
         self.key(key);
-        self.buffer.push(b'[');
-        self.comma = false;
+        self.before = b'[';
         let outer = std::mem::take(&mut self.elements);
         elements(self);
         let all = std::mem::replace(&mut self.elements, outer);
         if all > self.limits.list {
             self.note_cut(key, self.limits.list, all);
         }
-        self.buffer.push(b']');
-        self.comma = true;
+        self.close(b'[', b']');
     }
 
     /// An element of a list that is an object.
@@ -141,11 +137,9 @@ impl Line<'_> {
         if !self.begins_element() {
             return;
         }
-        self.buffer.push(b'{');
-        self.comma = false;
+        self.before = b'{';
         fields(self);
-        self.buffer.push(b'}');
-        self.comma = true;
+        self.close(b'{', b'}');
     }
 
     /// An element of a list that is text of ours (printable ASCII).
@@ -191,16 +185,22 @@ impl Line<'_> {
         self.text_limited(key, text, self.text_limit());
     }
 
-    /// A field with a word of a closed list, of which nothing has to be escaped.
+    /// A field with a word of a closed list, or another text that is never long, of which nothing has to be escaped.
     #[allow(clippy::inline_always, reason = "as of a key")]
     #[inline(always)]
-    pub fn word(&mut self, key: &str, word: &'static str) {
-        debug_assert!(are_plain(word.as_bytes()), "{word}");
+    pub fn word(&mut self, key: &str, word: &str) {
         self.key(key);
-        self.buffer.reserve(word.len() + 2);
-        self.buffer.push(b'"');
-        self.buffer.extend_from_slice(word.as_bytes());
-        self.buffer.push(b'"');
+        self.plain_quoted(word.as_bytes());
+    }
+
+    /// A field with text of the wire of which nothing has to be escaped; `path` names it when it is cut.
+    pub fn plain(&mut self, key: &str, path: &str, text: &[u8]) {
+        self.key(key);
+        let kept = text.get(..self.limits.value).unwrap_or(text);
+        self.plain_quoted(kept);
+        if kept.len() < text.len() {
+            self.note_cut(path, kept.len(), text.len());
+        }
     }
 
     /// A field with presentation text that may be longer than a value may be; `path` names it when it is cut.
@@ -260,12 +260,10 @@ impl Line<'_> {
     /// A field with a number in hexadecimal digits without leading zeros, in quotes.
     pub fn hexadecimal_number(&mut self, key: &str, value: u32) {
         self.key(key);
-        self.buffer.push(b'"');
-        let digits = (u32::BITS - value.leading_zeros()).div_ceil(4).max(1);
-        for digit in (0..digits).rev() {
-            self.buffer.push(hex_digit((value >> (4 * digit)) as u8));
-        }
-        self.buffer.push(b'"');
+        let octets = value.to_be_bytes();
+        let digits = octets.map(|octet| [hex_digit(octet >> 4), hex_digit(octet)]);
+        let zeros = (value.leading_zeros() / 4).min(7) as usize;
+        self.plain_quoted(digits.as_flattened().get(zeros..).unwrap_or_default());
     }
 
     /// A field with an integer, at most 2^53 - 1: greater ones are written as that.
@@ -332,11 +330,37 @@ impl Line<'_> {
     )]
     #[inline(always)]
     fn key(&mut self, key: &str) {
-        self.separate();
-        self.buffer.reserve(key.len() + 3);
-        self.buffer.push(b'"');
-        self.buffer.extend_from_slice(key.as_bytes());
-        self.buffer.extend_from_slice(b"\":");
+        // Nearly all keys have room: all of the block but its first byte is known.
+        let mut block = [b'"'; 32];
+        if let [first, _, rest @ ..] = &mut block
+            && let Some((text, [_, colon, ..])) = rest.split_at_mut_checked(key.len())
+        {
+            *first = std::mem::replace(&mut self.before, b',');
+            text.copy_from_slice(key.as_bytes());
+            *colon = b':';
+            self.push_block(&block, key.len() + 4);
+        } else {
+            self.separate();
+            self.plain_quoted(key.as_bytes());
+            self.buffer.push(b':');
+        }
+    }
+
+    /// The first `length` bytes of `block`, which is written whole: a size that is known is a few stores.
+    #[inline]
+    fn push_block<const SIZE: usize>(&mut self, block: &[u8; SIZE], length: usize) {
+        let end = self.buffer.len() + length;
+        self.buffer.extend_from_slice(block);
+        self.buffer.truncate(end);
+    }
+
+    /// The end of an object or list; where nothing was in it, its begin as well.
+    #[inline]
+    fn close(&mut self, begin: u8, end: u8) {
+        if std::mem::replace(&mut self.before, b',') == begin {
+            self.buffer.push(begin);
+        }
+        self.buffer.push(end);
     }
 
     fn text_limit(&self) -> usize {
@@ -355,10 +379,8 @@ impl Line<'_> {
 
     #[inline]
     fn separate(&mut self) {
-        if self.comma {
-            self.buffer.push(b',');
-        }
-        self.comma = true;
+        let before = std::mem::replace(&mut self.before, b',');
+        self.buffer.push(before);
     }
 
     fn push_integer(&mut self, value: u64) {
@@ -373,23 +395,37 @@ impl Line<'_> {
 
     /// An IPv4 address is written here: nearly every line has two.
     fn push_address(&mut self, address: IpAddr) {
-        self.buffer.push(b'"');
         match address {
             IpAddr::V4(address) => {
+                let mut block = [b'"'; "\"".len() + 4 * 4];
+                let mut end = 1;
                 for octet in address.octets() {
                     let (text, length) =
                         OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
-                    let end = self.buffer.len() + usize::from(length);
-                    self.buffer.extend_from_slice(&text);
-                    self.buffer.truncate(end);
+                    if let Some(place) = block.get_mut(end..end + text.len()) {
+                        place.copy_from_slice(&text);
+                    }
+                    end += usize::from(length);
                 }
-                // The last one's dot.
-                self.buffer.pop();
+                // In place of the last one's dot.
+                if let Some(last) = block.get_mut(end - 1) {
+                    *last = b'"';
+                }
+                self.push_block(&block, end);
             }
             IpAddr::V6(address) => {
-                let _ = write!(self.buffer, "{address}");
+                let _ = write!(self.buffer, "\"{address}\"");
             }
         }
+    }
+
+    /// Text of which nothing has to be escaped.
+    #[inline]
+    fn plain_quoted(&mut self, text: &[u8]) {
+        debug_assert!(are_plain(text), "{}", text.escape_ascii());
+        self.buffer.reserve(text.len() + 2);
+        self.buffer.push(b'"');
+        self.buffer.extend_from_slice(text);
         self.buffer.push(b'"');
     }
 
@@ -514,10 +550,17 @@ mod tests {
             l.hexadecimal_number("j", 0x0100);
             l.hexadecimal_number("k", 0xff00_001d);
             l.word("w", "word");
+            l.object("o", |_| ());
+            l.list("p", |l| l.element_object(|_| ()));
+            l.list("q", |_| ());
+            l.boolean(&"r".repeat(29), false);
+            l.boolean(&"s".repeat(28), false);
         });
+        assert_eq!(line(|_| ()), "{}\n");
         assert_eq!(
             text,
-            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0,\"v\":0.007,\"h\":\"0a\",\"i\":\"0\",\"j\":\"100\",\"k\":\"ff00001d\",\"w\":\"word\"}\n"
+            "{\"b\":1,\"a\":{\"x\":true},\"c\":[1,{\"d\":\"e\"}],\"t\":1.2,\"u\":159.0,\"v\":0.007,\"h\":\"0a\",\"i\":\"0\",\"j\":\"100\",\"k\":\"ff00001d\",\"w\":\"word\",\
+             \"o\":{},\"p\":[{}],\"q\":[],\"rrrrrrrrrrrrrrrrrrrrrrrrrrrrr\":false,\"ssssssssssssssssssssssssssss\":false}\n"
         );
     }
 

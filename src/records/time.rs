@@ -24,14 +24,24 @@ impl TimeText {
             (self.day, self.date) = (Some(day), date(day));
         }
         let micros = nanos / 1_000;
-        let [hour, minute, second] = [second / 3_600, second / 60 % 60, second % 60].map(digits);
-        let micros = [micros / 10_000, micros / 100 % 100, micros % 100].map(digits);
-        buffer.push(b'"');
-        buffer.extend_from_slice(&self.date);
-        buffer.extend_from_slice(&[b'T', hour[0], hour[1], b':', minute[0], minute[1], b':']);
-        buffer.extend_from_slice(&[second[0], second[1], b'.']);
-        buffer.extend_from_slice(micros.as_flattened());
-        buffer.extend_from_slice(b"+0000\"");
+        let pairs = [
+            (12, second / 3_600),
+            (15, second / 60 % 60),
+            (18, second % 60),
+            (21, micros / 10_000),
+            (23, micros / 100 % 100),
+            (25, micros % 100),
+        ];
+        let mut text = *b"\"yyyy-mm-ddThh:mm:ss.uuuuuu+0000\"";
+        if let Some(place) = text.get_mut(1..=DATE) {
+            place.copy_from_slice(&self.date);
+        }
+        for (at, pair) in pairs {
+            if let Some(place) = text.get_mut(at..at + 2) {
+                place.copy_from_slice(&digits(pair));
+            }
+        }
+        buffer.extend_from_slice(&text);
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use patchspan::protocols::dns::Message;
 use patchspan::records::binding::write_binding;
+use patchspan::records::community_id::community_id;
 use patchspan::records::flow::{Delivered, Flow, Name, Tcp};
 use patchspan::records::header::FlowKeys;
 use patchspan::records::http::{ContentRange, Http};
@@ -83,15 +84,19 @@ fn line(
         id: Some(7),
         depth: 1,
     };
+    let source = endpoint("2001:db8::1", 50_000);
+    let destination = endpoint("2001:db8::2", 443);
     let flow = FlowKeys {
         id: (1 << 51) - 1,
-        source: endpoint("2001:db8::1", 50_000),
-        destination: endpoint("2001:db8::2", 443),
+        source,
+        destination,
         protocol,
         icmp: (protocol == Protocol::ICMPV6).then_some((128, 0)),
-        vlan: &vlan,
-        tunnel: Some(&tunnel),
-        community_id: "1:d/FP5EW3wiY1vCndhwleRRKHowQ=",
+        vlan,
+        tunnel: Some(tunnel),
+        community_id: style
+            .community_id
+            .then(|| community_id(source, destination, protocol)),
     };
     let of_flow = !matches!(
         kind,

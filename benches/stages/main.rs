@@ -20,9 +20,11 @@ use patchspan::names::{Names, NamesOptions};
 use patchspan::protocols::dns::{Message, is_plausible};
 use patchspan::protocols::{quic, tls};
 use patchspan::pseudonyms::{Clients, Key, Pseudonyms, Rewriter};
+use patchspan::records::community_id::community_id;
+use patchspan::records::header::FlowKeys;
 use patchspan::records::line::{Scratch, write_line};
 use patchspan::records::time::TimeText;
-use patchspan::records::{self, Header, Kind, Style, header::FlowKeys};
+use patchspan::records::{self, Header, Kind, Style};
 use patchspan::types::flow_key::Side;
 use patchspan::types::packet::{TcpFlags, TcpSegment, UdpDatagram};
 use patchspan::types::{
@@ -322,31 +324,32 @@ pub(crate) fn large_catalogue() -> Catalogue {
     Catalogue::from_files("bench", &[file]).unwrap()
 }
 
-fn keys(vlan: &VlanTags) -> FlowKeys<'_> {
+fn keys() -> FlowKeys {
     let endpoint = |last, port| Endpoint {
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
         port,
     };
+    let (source, destination) = (endpoint(20, 50_000), endpoint(53, 443));
     FlowKeys {
         id: 1 << 50,
-        source: endpoint(20, 50_000),
-        destination: endpoint(53, 443),
+        source,
+        destination,
         protocol: Protocol::TCP,
         icmp: None,
-        vlan,
+        vlan: VlanTags::NONE,
         tunnel: None,
-        community_id: "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
+        community_id: Some(community_id(source, destination, Protocol::TCP)),
     }
 }
 
 fn records(c: &mut Criterion) {
     let dns = response();
     let message = Message::parse(&dns).unwrap();
-    let (style, vlan) = (Style::default(), VlanTags::default());
+    let (style, keys) = (Style::default(), keys());
     let header = |kind| Header {
         timestamp: Timestamp::from_seconds(1_534_277_864, 123_456_000),
         kind,
-        flow: Some(keys(&vlan)),
+        flow: Some(keys),
         packet: None,
     };
     let (mut buffer, mut scratch, mut time) = (Vec::new(), Scratch::default(), TimeText::default());

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::community_id::CommunityId;
 use super::time::TimeText;
 use super::{Kind, Line};
 use crate::types::packet::TunnelKind;
@@ -28,20 +29,20 @@ pub struct Style {
 
 /// The common keys of one record.
 #[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
+pub struct Header {
     /// Its time.
     pub timestamp: Timestamp,
     /// Its kind.
     pub kind: Kind,
     /// The flow that it speaks of; `None` for records of no flow.
-    pub flow: Option<FlowKeys<'a>>,
+    pub flow: Option<FlowKeys>,
     /// Number of the packet within its file, and the file or interface; `None` where no packet completed it.
     pub packet: Option<(u64, u16)>,
 }
 
 /// The keys that name a flow.
 #[derive(Clone, Copy, Debug)]
-pub struct FlowKeys<'a> {
+pub struct FlowKeys {
     /// `flow_id`, below 2^51.
     pub id: u64,
     /// Source: of the packet for `dns`, else the client.
@@ -53,14 +54,14 @@ pub struct FlowKeys<'a> {
     /// ICMP type and code of the flow's first packet.
     pub icmp: Option<(u8, u8)>,
     /// Tags of the flow's first frame.
-    pub vlan: &'a VlanTags,
+    pub vlan: VlanTags,
     /// The tunnel around the flow's first packet.
-    pub tunnel: Option<&'a Tunnel>,
-    /// Its Community ID; empty where it is not written.
-    pub community_id: &'a str,
+    pub tunnel: Option<Tunnel>,
+    /// Its Community ID, where it is written.
+    pub community_id: Option<CommunityId>,
 }
 
-impl Header<'_> {
+impl Header {
     /// Writes the keys; the caller goes on with the kind's own object.
     pub fn write(&self, line: &mut Line<'_>, style: &Style, time: &mut TimeText) {
         line.raw("timestamp", |buffer| {
@@ -97,7 +98,7 @@ impl Header<'_> {
     }
 }
 
-impl FlowKeys<'_> {
+impl FlowKeys {
     fn write(&self, line: &mut Line<'_>, style: &Style) {
         if !self.vlan.ids().is_empty() {
             line.list("vlan", |line| {
@@ -117,11 +118,11 @@ impl FlowKeys<'_> {
             line.integer("icmp_code", u64::from(code));
         }
         line.integer("ip_v", if self.source.address.is_ipv4() { 4 } else { 6 });
-        if let Some(tunnel) = self.tunnel {
+        if let Some(tunnel) = &self.tunnel {
             write_tunnel(line, tunnel, style);
         }
-        if style.community_id && !self.community_id.is_empty() {
-            line.text("community_id", self.community_id);
+        if let Some(community_id) = &self.community_id {
+            line.word("community_id", community_id.as_str());
         }
     }
 
@@ -223,7 +224,6 @@ mod tests {
 
     #[test]
     fn ports_are_left_out_where_there_are_none() {
-        let vlan = VlanTags::default();
         let flow = FlowKeys {
             id: 7,
             source: Endpoint {
@@ -236,9 +236,9 @@ mod tests {
             },
             protocol: Protocol::ICMPV6,
             icmp: Some((128, 0)),
-            vlan: &vlan,
+            vlan: VlanTags::NONE,
             tunnel: None,
-            community_id: "",
+            community_id: None,
         };
         let header = Header {
             timestamp: Timestamp::EPOCH,

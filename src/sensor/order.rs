@@ -80,6 +80,21 @@ impl Lines {
         self.index.push((key, start..self.bytes.len()));
     }
 
+    /// Keeps the place of a line that [`Self::fill`] writes.
+    pub fn keep_place(&mut self, key: Key) -> usize {
+        self.index.push((key, 0..0));
+        self.index.len() - 1
+    }
+
+    /// Writes the line of a place that was kept.
+    pub fn fill(&mut self, place: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        if let Some((_, range)) = self.index.get_mut(place) {
+            *range = start..self.bytes.len();
+        }
+    }
+
     /// Hands every line to `write`, in the order of their making, with the moment at which it was decided.
     pub fn each(&self, mut write: impl FnMut(Kind, Timestamp, &[u8])) {
         for (key, range) in &self.index {
@@ -153,12 +168,31 @@ mod tests {
         line(&mut a, 3);
         line(&mut b, 2);
         line(&mut a, 1);
+        assert_eq!(merged(&[&a, &b]), b"123");
+    }
+
+    #[test]
+    fn a_line_that_is_written_later_has_the_place_that_was_kept() {
+        let key = |number| Key::of_packet(Tick(0), stamp(number), Kind::Dns, 0, 0);
+        let mut lines = Lines::default();
+        let place = lines.keep_place(key(1));
+        lines.push(key(2), |bytes| bytes.push(b'2'));
+        lines.fill(place, |bytes| bytes.push(b'1'));
+        let mut made = Vec::new();
+        lines.each(|_, _, line| made.extend_from_slice(line));
+        assert_eq!(
+            (made.as_slice(), merged(&[&lines])),
+            (b"12".as_slice(), b"12".to_vec())
+        );
+    }
+
+    fn merged(parts: &[&Lines]) -> Vec<u8> {
         let mut merged = Vec::new();
-        merge(&[&a, &b], |line| {
+        merge(parts, |line| {
             merged.extend_from_slice(line);
             Ok::<(), ()>(())
         })
         .unwrap();
-        assert_eq!(merged, b"123");
+        merged
     }
 }

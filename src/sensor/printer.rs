@@ -7,7 +7,7 @@ use super::order::{Key, Lines};
 use super::statistics::Counts;
 use crate::config::hosts::HostList;
 use crate::records::binding::write_binding;
-use crate::records::community_id::{CommunityId, community_id};
+use crate::records::community_id::community_id;
 use crate::records::coverage::write_coverage;
 use crate::records::header::FlowKeys;
 use crate::records::line::{Scratch, write_line};
@@ -183,9 +183,6 @@ impl Printer {
         // What was only resolved has the query's ports and the answer's address: no flow has that Community ID.
         let is_flow = access.verdict != Verdict::Resolved;
         let is_wanted = self.style.community_id && is_flow;
-        let community_id =
-            is_wanted.then(|| community_id(access.client, access.server, access.protocol));
-        let community_id = community_id.as_ref().map_or("", CommunityId::as_str);
         let header = Header {
             timestamp: access.start,
             kind: Kind::Update,
@@ -195,9 +192,10 @@ impl Printer {
                 destination: access.server,
                 protocol: access.protocol,
                 icmp: None,
-                vlan: &VlanTags::default(),
+                vlan: VlanTags::NONE,
                 tunnel: None,
-                community_id,
+                community_id: is_wanted
+                    .then(|| community_id(access.client, access.server, access.protocol)),
             }),
             packet: None,
         };

@@ -76,9 +76,7 @@ impl Core {
         // Most often nobody wants it, and what goes into it would be copied for nothing.
         if self.settings.kinds.has(Kind::Dns) {
             let way = Way::Packet(flow.key().sender(side), flow.key().receiver(side));
-            self.write(Kind::Dns, flow, Some(stamp), way, |line, style, _, _| {
-                crate::records::dns::write(line, &message, tx_id, style);
-            });
+            self.write_message(flow, (bytes, tx_id), stamp, way);
         }
         let mut resolution = self.resolution.take().unwrap_or_default();
         if message.is_response() {

@@ -26,6 +26,7 @@ use super::kept::Earlier;
 use super::mirror::MirrorCounters;
 use super::neighbours::{self, Told};
 use super::order::{Key, Lines};
+use super::postponed::Postponed;
 use super::presence::{Presence, PresenceSettings};
 use super::statistics::Counts;
 use super::streams::{At, note_handshake_over};
@@ -182,6 +183,7 @@ pub(super) struct Core {
     /// Bytes of what is incomplete, of all flows together.
     buffered: usize,
     made: Made,
+    postponed: Postponed,
     scratch: Scratch,
     time: TimeText,
     pub tick: Tick,
@@ -227,6 +229,7 @@ impl Worker {
             sightings: Sightings::default(),
             buffered: 0,
             made: Made::default(),
+            postponed: Postponed::default(),
             scratch: Scratch::default(),
             time: TimeText::default(),
             tick: Tick(i64::MIN),
@@ -242,6 +245,7 @@ impl Worker {
 
     /// From now on this counts. What a flow was called stays what it is.
     pub fn renew(&mut self, settings: Arc<Settings>, catalogue: Arc<Catalogue>) {
+        self.core.write_postponed();
         self.core.settings = settings;
         self.core.catalogue = catalogue;
     }
@@ -337,6 +341,7 @@ impl Worker {
 
     /// What was made since the last call.
     pub fn take(&mut self) -> Made {
+        self.core.write_postponed();
         std::mem::take(&mut self.core.made)
     }
 
@@ -471,39 +476,86 @@ impl Core {
         if !self.settings.kinds.has(kind) {
             return;
         }
-        let settings = Arc::clone(&self.settings);
-        let known = flow.annotation.community_id.take();
-        let is_wanted = settings.style.community_id;
-        let community_id = known.or_else(|| is_wanted.then(|| Box::new(community_id(flow))));
+        let header = self.header(kind, flow, stamp, way);
+        let key = self.key(kind, flow);
+        let (style, scratch, time) = (&self.settings.style, &mut self.scratch, &mut self.time);
+        self.made.lines.push(key, |buffer| {
+            write_line(buffer, scratch, |line| {
+                header.write(line, style, time);
+                fields(line, style, time, flow);
+            });
+        });
+    }
+
+    /// As [`Self::write`], of a DNS message that can be read: its line may be written later.
+    pub fn write_message(
+        &mut self,
+        flow: &mut Flow<Annotation>,
+        (bytes, tx_id): (&[u8], u64),
+        stamp: Stamp,
+        way: Way,
+    ) {
+        if !self.settings.kinds.has(Kind::Dns) {
+            return;
+        }
+        let header = self.header(Kind::Dns, flow, Some(stamp), way);
+        let key = self.key(Kind::Dns, flow);
+        let place = self.made.lines.keep_place(key);
+        self.postponed.push(place, header, tx_id, bytes);
+        if self.postponed.is_full() {
+            self.write_postponed();
+        }
+    }
+
+    /// Writes the lines of all messages that wait.
+    fn write_postponed(&mut self) {
+        let (style, scratch, time) = (&self.settings.style, &mut self.scratch, &mut self.time);
+        let lines = &mut self.made.lines;
+        self.postponed.take(|place, header, tx_id, message| {
+            lines.fill(place, |buffer| {
+                write_line(buffer, scratch, |line| {
+                    header.write(line, style, time);
+                    crate::records::dns::write(line, message, tx_id, style);
+                });
+            });
+        });
+    }
+
+    fn header(
+        &self,
+        kind: Kind,
+        flow: &mut Flow<Annotation>,
+        stamp: Option<Stamp>,
+        way: Way,
+    ) -> Header {
+        let is_wanted = self.settings.style.community_id;
+        if is_wanted && flow.annotation.community_id.is_none() {
+            flow.annotation.community_id = Some(Box::new(community_id(flow)));
+        }
         let (source, destination) = match way {
             Way::FromClient => (flow.client(), flow.server()),
             Way::Packet(source, destination) => (source, destination),
         };
-        let timestamp = stamp.map_or(self.now(), |stamp| stamp.recorded);
-        let key = self.key(kind, flow);
-        let (scratch, time) = (&mut self.scratch, &mut self.time);
-        self.made.lines.push(key, |buffer| {
-            write_line(buffer, scratch, |line| {
-                let header = Header {
-                    timestamp,
-                    kind,
-                    flow: Some(FlowKeys {
-                        id: flow.id(),
-                        source,
-                        destination,
-                        protocol: flow.key().protocol(),
-                        icmp: flow.icmp(),
-                        vlan: flow.vlan(),
-                        tunnel: flow.tunnel(),
-                        community_id: community_id.as_ref().map_or("", |id| id.as_str()),
-                    }),
-                    packet: stamp.map(|stamp| (stamp.number_in_origin, stamp.origin)),
-                };
-                header.write(line, &settings.style, time);
-                fields(line, &settings.style, time, flow);
-            });
-        });
-        flow.annotation.community_id = community_id;
+        Header {
+            timestamp: stamp.map_or(self.now(), |stamp| stamp.recorded),
+            kind,
+            flow: Some(FlowKeys {
+                id: flow.id(),
+                source,
+                destination,
+                protocol: flow.key().protocol(),
+                icmp: flow.icmp(),
+                vlan: *flow.vlan(),
+                tunnel: flow.tunnel().copied(),
+                community_id: flow
+                    .annotation
+                    .community_id
+                    .as_deref()
+                    .filter(|_| is_wanted)
+                    .copied(),
+            }),
+            packet: stamp.map(|stamp| (stamp.number_in_origin, stamp.origin)),
+        }
     }
 }
 

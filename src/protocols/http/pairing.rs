@@ -3,9 +3,14 @@
 //! Whoever answers has received what he answers, and who asks has not received the answer.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use super::{LATENESS, MAX_PIPELINE, Request, Response, Transaction, TransactionSink};
-use crate::types::{Place, Stamp, Timestamp};
+use super::{Connection, MAX_PIPELINE, Request, Response, State, Transaction, TransactionSink};
+use crate::types::{Direction, Place, Stamp, Timestamp};
+
+/// How much later than the head of its response a request may come, where sequence numbers do not tell whether it is its; and how long a
+/// whole response waits for its request.
+pub(super) const LATENESS: Duration = Duration::from_secs(1);
 
 /// Where a head stands in its stream, and how far the other one was acknowledged then: positions, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +35,77 @@ impl Extent {
             acknowledged: place.acknowledged?,
             is_alone: false,
         })
+    }
+}
+
+impl Connection {
+    /// The request that a response answers: the oldest that waits, unless sequence numbers say that it is another, or that the mirror has not
+    /// shown it.
+    pub(super) fn answered_by(
+        &mut self,
+        response: &Response,
+        stamp: Stamp,
+        out: &mut TransactionSink<'_>,
+    ) -> Option<Request> {
+        while let [first, second, ..] = self.waiting.make_contiguous()
+            && response.is_behind_answer_to(first, second)
+        {
+            let request = self.first_of_waiting();
+            let response = None;
+            out(Transaction { request, response }, stamp);
+        }
+        let first = self.waiting.front()?;
+        response
+            .may_answer(first)
+            .then(|| self.first_of_waiting())?
+    }
+
+    /// Whether the response to this request is coming already: the mirror showed them in the wrong order.
+    pub(super) fn is_late(&self, request: &Request) -> bool {
+        let answered = self.current.as_ref().and_then(|current| {
+            let response = current.response.as_ref();
+            response.filter(|_| current.request.is_none())
+        });
+        answered.is_some_and(|response| {
+            let is_known = response.extent.is_some() && request.extent.is_some();
+            let lateness = request.stamp.timestamp.since(response.stamp.timestamp);
+            response.may_answer(request) && (is_known || lateness <= LATENESS)
+        })
+    }
+
+    /// The response that is coming answers this request.
+    pub(super) fn adopt(&mut self, request: Request, stamp: Stamp, out: &mut TransactionSink<'_>) {
+        let is_head = request.method == b"HEAD";
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if let Some(response) = &mut current.response
+            && request.opens_tunnel(response.status)
+        {
+            // What was taken for its body went through the tunnel already.
+            response.empty();
+            current.request = Some(request);
+            self.tunnel = true;
+            self.early.tell(|_, _| true, out);
+            return self.end_body(Direction::ToClient, true, stamp, out);
+        }
+        let has_body = current
+            .response
+            .as_ref()
+            .is_some_and(|response| response.body_bytes + response.body_missing > 0);
+        current.request = Some(request);
+        if is_head && !has_body {
+            self.end_body(Direction::ToClient, true, stamp, out);
+        }
+    }
+
+    /// Whether the request of a response may still come: it was acknowledged, and the mirror has not shown it.
+    pub(super) fn is_early(&self, transaction: &Transaction) -> bool {
+        let response = transaction.response.as_ref();
+        transaction.request.is_none()
+            && !matches!(self.client.state, State::Stopped)
+            && self.early.has_room()
+            && response.is_some_and(|response| response.acknowledges_beyond(self.client.at))
     }
 }
 

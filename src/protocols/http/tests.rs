@@ -1,5 +1,6 @@
 //! HTTP on exchanges that one can read, in any pieces.
 
+use super::pairing::LATENESS;
 use super::*;
 use crate::types::Timestamp;
 

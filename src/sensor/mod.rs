@@ -9,7 +9,7 @@
 //! * [`doctor`]: what a mirror port lacks, from files or interfaces
 //! * `pool`: one worker in the thread that reads, or several in threads of their own, with `reading`, `feed`, `frames`, `road`
 //!   and `gate`
-//! * `worker`: packets to lines and facts, with `streams`, `resolving`, `postponed`, `naming`, `volume`, `systems`, `ending` and `mirror`
+//! * `worker`: packets to lines and facts, with `writing`, `postponed`, `streams`, `resolving`, `naming`, `volume`, `systems`, `ending` and `mirror`
 //! * `collector`: facts to accesses and sessions, and what is written, with `printer`, `hosts` and `statistics`
 //! * [`metrics`]: metrics and health of a live run over HTTP, with `delays`
 //! * [`outputs`]: live lines to every output: a thread and two bounded queues each
@@ -56,3 +56,4 @@ mod systems;
 mod volume;
 mod wording;
 mod worker;
+mod writing;

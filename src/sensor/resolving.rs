@@ -7,7 +7,8 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 
 use super::annotation::{Annotation, Query};
-use super::worker::{Core, Way};
+use super::worker::Core;
+use super::writing::Way;
 use crate::flows::{Chunk, ClientEvidence, Flow};
 use crate::protocols::dns::{Framer, Message, Resolution, words};
 use crate::records::Kind;

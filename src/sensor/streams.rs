@@ -5,7 +5,8 @@ use super::application::{
     AppProtocol, Application, Found, Heads, MAX_QUIC_PROBES, MAX_SEARCH, Told, probe, search,
 };
 use super::ending::is_closed;
-use super::worker::{Core, Way};
+use super::worker::Core;
+use super::writing::Way;
 use crate::flows::{Chunk, ClientEvidence, Flow, Interest};
 use crate::protocols::tls::Progress;
 use crate::protocols::tls::hello::version_word;

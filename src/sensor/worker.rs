@@ -1,6 +1,7 @@
 //! A worker: packets to lines and facts. It owns its flows and shares the names table alone.
 //!
 //! * this file: the way in, and the order of what comes out
+//! * [`super::writing`]: lines and facts, and their places in the order
 //! * [`super::streams`]: TLS, HTTP and DNS in TCP streams, QUIC and DNS in datagrams
 //! * [`super::resolving`]: DNS messages to names
 //! * [`super::neighbours`]: who is behind an address
@@ -37,14 +38,12 @@ use crate::names::{Answers, Names};
 use crate::protocols::dns::Resolution;
 use crate::protocols::quic;
 use crate::pseudonyms::{Pseudonyms, Rewriter};
-use crate::records::community_id::CommunityId;
-use crate::records::header::FlowKeys;
-use crate::records::line::{Scratch, write_line};
+use crate::records::line::Scratch;
 use crate::records::time::TimeText;
-use crate::records::{Header, Kind, Kinds, Line, Style};
+use crate::records::{Kinds, Style};
 use crate::types::flow_key::Side;
 use crate::types::packet::{Transport, UdpDatagram};
-use crate::types::{Direction, Endpoint, FlowKey, Fqdn, Packet, Place, Stamp, Tick, Timestamp};
+use crate::types::{Direction, FlowKey, Fqdn, Packet, Place, Stamp, Tick, Timestamp};
 use crate::updates::{Catalogue, Fact};
 
 counters! {
@@ -182,13 +181,13 @@ pub(super) struct Core {
     pub sightings: Sightings,
     /// Bytes of what is incomplete, of all flows together.
     buffered: usize,
-    made: Made,
-    postponed: Postponed,
-    scratch: Scratch,
-    time: TimeText,
+    pub made: Made,
+    pub postponed: Postponed,
+    pub scratch: Scratch,
+    pub time: TimeText,
     pub tick: Tick,
-    cause: Cause,
-    ordinal: u64,
+    pub cause: Cause,
+    pub ordinal: u64,
 }
 
 /// What causes the records of the moment.
@@ -420,141 +419,11 @@ impl Core {
         Interest::Stop
     }
 
-    /// The place in the order of the next record or fact of `flow`.
-    fn key(&mut self, kind: Kind, flow: &Flow<Annotation>) -> Key {
-        /// More records of one flow at one boundary would share a place.
-        const MOST_AT_A_BOUNDARY: u64 = 1 << 12;
-        self.ordinal += 1;
-        match self.cause {
-            Cause::Packet(stamp) => Key::of_packet(self.tick, stamp, kind, self.ordinal, flow.id()),
-            Cause::Boundary(at) => {
-                let ordinal = flow.first().number.saturating_mul(MOST_AT_A_BOUNDARY)
-                    + self.ordinal.min(MOST_AT_A_BOUNDARY - 1);
-                Key::of_boundary(at, kind, ordinal, flow.id())
-            }
-        }
-    }
-
     /// The packet time of the moment: of the packet, or of the boundary.
     pub fn now(&self) -> Timestamp {
         match self.cause {
             Cause::Packet(stamp) => stamp.timestamp,
             Cause::Boundary(at) => at,
-        }
-    }
-
-    /// Tells the updates stage a fact.
-    pub fn tell(&mut self, flow: &Flow<Annotation>, fact: Fact) {
-        let key = self.key(Kind::Update, flow);
-        self.made.facts.push((key, fact));
-    }
-
-    /// Tells the updates stage who is behind an address, before anything else of the packet at hand.
-    pub fn tell_host(&mut self, flow: u64, fact: Fact) {
-        self.ordinal += 1;
-        let key = match self.cause {
-            Cause::Packet(stamp) => Key::of_packet(self.tick, stamp, Kind::Dns, self.ordinal, flow),
-            Cause::Boundary(at) => Key::of_boundary(at, Kind::Dns, self.ordinal, flow),
-        };
-        self.made.facts.push((key, fact));
-    }
-
-    /// Tells a fact that belongs to no flow.
-    pub fn tell_at(&mut self, key: Key, fact: Fact) {
-        self.made.facts.push((key, fact));
-    }
-
-    /// Writes a record of a flow, where its kind is wanted. `stamp`: the packet that completed it; `way`: source and destination.
-    pub fn write(
-        &mut self,
-        kind: Kind,
-        flow: &mut Flow<Annotation>,
-        stamp: Option<Stamp>,
-        way: Way,
-        mut fields: impl FnMut(&mut Line<'_>, &Style, &mut TimeText, &Flow<Annotation>),
-    ) {
-        if !self.settings.kinds.has(kind) {
-            return;
-        }
-        let header = self.header(kind, flow, stamp, way);
-        let key = self.key(kind, flow);
-        let (style, scratch, time) = (&self.settings.style, &mut self.scratch, &mut self.time);
-        self.made.lines.push(key, |buffer| {
-            write_line(buffer, scratch, |line| {
-                header.write(line, style, time);
-                fields(line, style, time, flow);
-            });
-        });
-    }
-
-    /// As [`Self::write`], of a DNS message that can be read: its line may be written later.
-    pub fn write_message(
-        &mut self,
-        flow: &mut Flow<Annotation>,
-        (bytes, tx_id): (&[u8], u64),
-        stamp: Stamp,
-        way: Way,
-    ) {
-        if !self.settings.kinds.has(Kind::Dns) {
-            return;
-        }
-        let header = self.header(Kind::Dns, flow, Some(stamp), way);
-        let key = self.key(Kind::Dns, flow);
-        let place = self.made.lines.keep_place(key);
-        self.postponed.push(place, header, tx_id, bytes);
-        if self.postponed.is_full() {
-            self.write_postponed();
-        }
-    }
-
-    /// Writes the lines of all messages that wait.
-    fn write_postponed(&mut self) {
-        let (style, scratch, time) = (&self.settings.style, &mut self.scratch, &mut self.time);
-        let lines = &mut self.made.lines;
-        self.postponed.take(|place, header, tx_id, message| {
-            lines.fill(place, |buffer| {
-                write_line(buffer, scratch, |line| {
-                    header.write(line, style, time);
-                    crate::records::dns::write(line, message, tx_id, style);
-                });
-            });
-        });
-    }
-
-    fn header(
-        &self,
-        kind: Kind,
-        flow: &mut Flow<Annotation>,
-        stamp: Option<Stamp>,
-        way: Way,
-    ) -> Header {
-        let is_wanted = self.settings.style.community_id;
-        if is_wanted && flow.annotation.community_id.is_none() {
-            flow.annotation.community_id = Some(Box::new(community_id(flow)));
-        }
-        let (source, destination) = match way {
-            Way::FromClient => (flow.client(), flow.server()),
-            Way::Packet(source, destination) => (source, destination),
-        };
-        Header {
-            timestamp: stamp.map_or(self.now(), |stamp| stamp.recorded),
-            kind,
-            flow: Some(FlowKeys {
-                id: flow.id(),
-                source,
-                destination,
-                protocol: flow.key().protocol(),
-                icmp: flow.icmp(),
-                vlan: *flow.vlan(),
-                tunnel: flow.tunnel().copied(),
-                community_id: flow
-                    .annotation
-                    .community_id
-                    .as_deref()
-                    .filter(|_| is_wanted)
-                    .copied(),
-            }),
-            packet: stamp.map(|stamp| (stamp.number_in_origin, stamp.origin)),
         }
     }
 }
@@ -571,21 +440,6 @@ fn is_quic_data(flow: &Flow<Annotation>, side: Side, payload: &[u8]) -> bool {
 /// Whether the server answers, as far as the client's own datagrams show it as well.
 fn is_answer_known(flow: &Flow<Annotation>) -> bool {
     flow.packets(Direction::ToClient) > 0 || flow.annotation.answered_unseen
-}
-
-/// Which way a record points.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
-    FromClient,
-    Packet(Endpoint, Endpoint),
-}
-
-fn community_id(flow: &Flow<Annotation>) -> CommunityId {
-    let (mut client, mut server) = (flow.client(), flow.server());
-    if let Some((kind, code)) = flow.icmp() {
-        (client.port, server.port) = (kind.into(), code.into());
-    }
-    crate::records::community_id::community_id(client, server, flow.key().protocol())
 }
 
 impl Observer<Annotation> for Core {

@@ -316,6 +316,8 @@ impl Response {
         for (name, value) in lines.take(MAX_FIELDS).filter_map(field) {
             response.take_in(name, value);
         }
+        // RFC 9112 section 6.3: how it is transferred overrides a length that is told.
+        response.content_length.take_if(|_| response.is_chunked);
         response.small_body = response.is_small_text().then(Vec::new);
         Some(response)
     }

@@ -84,6 +84,20 @@ fn chunks_are_counted_without_their_framing() {
 }
 
 #[test]
+fn a_length_beside_chunks_says_nothing() {
+    let (told, _) = run(
+        &[
+            (UP, b"GET /a HTTP/1.1\r\n\r\n"),
+            (DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+        ],
+        1_000,
+    );
+    let response = told[0].response.as_ref().unwrap();
+    assert_eq!((response.content_length, response.body_bytes), (None, 3));
+    assert!(response.is_complete);
+}
+
+#[test]
 fn request_bodies_are_passed_over() {
     same_in_any_pieces(
         &[

@@ -70,6 +70,11 @@ const NOT_SHOWN: &[Exception] = &[
     ("flow", "tcp.state=syn_recv", "none ends in this state"),
     ("update", "update.cut", "no value is long enough"),
     (
+        "update_session",
+        "update_session.cut",
+        "no session has so many ids",
+    ),
+    (
         "update",
         "update.evidence=burst_volume",
         "large downloads are not stored",

@@ -300,10 +300,8 @@ fn access(catalogue: &Catalogue) -> Access {
     }
 }
 
-fn update_lines(style: &Style) -> [String; 2] {
-    let catalogue = Catalogue::embedded().unwrap();
-    let access = access(&catalogue);
-    let session = Session {
+fn session(access: &Access) -> Session {
+    Session {
         id: 9,
         revision: 1,
         client: access.client.address,
@@ -327,7 +325,13 @@ fn update_lines(style: &Style) -> [String; 2] {
             is_mixed: false,
             evidence: WORDS.to_vec(),
         }),
-    };
+    }
+}
+
+fn update_lines(style: &Style) -> [String; 2] {
+    let catalogue = Catalogue::embedded().unwrap();
+    let access = access(&catalogue);
+    let session = session(&access);
     let context = Context {
         catalogue: &catalogue,
         client_id: Some("端末-7"),
@@ -343,6 +347,32 @@ fn update_lines(style: &Style) -> [String; 2] {
             write_session(line, &session, &context, style, &mut time())
         }),
     ]
+}
+
+#[test]
+fn a_session_of_many_ids_tells_how_many_were_cut() {
+    let catalogue = Catalogue::embedded().unwrap();
+    let access = access(&catalogue);
+    let session = Session {
+        payloads: vec![access.payloads[0].clone(); 64],
+        ..session(&access)
+    };
+    let context = Context {
+        catalogue: &catalogue,
+        client_id: None,
+        client_mac: None,
+        via: None,
+    };
+    let style = Style::default();
+    let line = line(Kind::UpdateSession, Protocol::TCP, &style, |line| {
+        write_session(line, &session, &context, &style, &mut TimeText::default())
+    });
+    schema::check_lines(Form::Full, &line);
+    let record: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        record["update_session"]["cut"],
+        json!(["payload_ids:32/64"])
+    );
 }
 
 fn binding_line(style: &Style) -> String {

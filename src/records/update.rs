@@ -180,6 +180,7 @@ pub fn write_session(
         if let Some(os) = &session.os {
             write_system(line, os);
         }
+        line.cuts();
     });
 }
 

@@ -29,7 +29,6 @@ const UNWRITTEN: &[(Kind, &str)] = &[
     (Kind::Update, "icmp_"),
     (Kind::Update, "pkt_src"),
     (Kind::Update, "tunnel"),
-    (Kind::UpdateSession, "update_session.cut"),
     (Kind::Dns, "icmp_"),
     (Kind::Tls, "icmp_"),
     (Kind::Quic, "icmp_"),

@@ -61,8 +61,13 @@ impl Engine {
             ranges: Ranges::default(),
             last: activity.end,
         });
-        let start = range.map_or(0, |(start, _)| start);
         let before = known.ranges.covered();
+        let is_behind = activity.start >= known.last;
+        if range.is_none() && is_behind && size.is_some_and(|size| before >= size) {
+            // The client had it, and asked for all of it anew.
+            known.ranges = Ranges::default();
+        }
+        let start = range.map_or(0, |(start, _)| start);
         known.ranges.add(start, start.saturating_add(got));
         known.last = known.last.max(activity.end);
         if exchange.asks_for_size() {
@@ -80,7 +85,7 @@ impl Engine {
                 flow_id: activity.contact.flow_id,
                 end: exchange.end,
                 file_end: start.saturating_add(got),
-                new: known.ranges.covered() - before,
+                new: known.ranges.covered().saturating_sub(before),
             },
             ended: exchange.has_ended(),
             is_range: range.is_some(),

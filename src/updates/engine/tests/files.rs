@@ -11,6 +11,32 @@ use crate::updates::verdict::{Evidence, Offered, Outcome, Verdict};
 const FIREFOX: &str = "download.mozilla.org";
 const MAR: &str = "/pub/firefox/releases/140.0/update/firefox-140.0.complete.mar";
 
+#[test]
+fn who_asks_anew_for_a_file_that_came_whole_has_what_comes_then() {
+    let whole =
+        |flow_id, time, got| exchange(FIREFOX, flow_id, time, get(MAR, 200, 1_000_000, got));
+    let (accesses, _) = run(&[whole(1, 0.0, 1_000_000), whole(2, 300.0, 200_000)]);
+    let told = accesses.iter().map(|access| {
+        let percent = access.ranges_percent;
+        (
+            access.verdict,
+            access.evidence.contains(&Evidence::ContentLengthReached),
+            percent,
+        )
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            (Verdict::Downloaded, true, Some(100)),
+            (Verdict::Partial, false, Some(20))
+        ]
+    );
+    let rest = exchange(FIREFOX, 3, 310.0, range(MAR, 200_000, 1_000_000, 1_000_000));
+    let (accesses, _) = run(&[whole(1, 0.0, 1_000_000), whole(2, 300.0, 200_000), rest]);
+    assert_eq!(accesses[1].verdict, Verdict::Downloaded, "it went on");
+}
+
 fn ended(flow_id: u64, time: f64, change: impl FnOnce(&mut Ended)) -> Fact {
     let mut ended = Ended {
         contact: contact(FIREFOX, flow_id, 0.0),

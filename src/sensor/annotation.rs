@@ -174,6 +174,20 @@ pub(super) struct Naming {
 }
 
 impl Naming {
+    /// By the first of the other candidates that `is_meant`, where DNS alone names it; the name in front of them is one of the others then.
+    pub fn with_another_name(&self, is_meant: impl Fn(&str) -> bool) -> Option<Self> {
+        let mut alternatives = self.alternatives.iter();
+        let by_dns = self.source == NameSource::Dns;
+        let at = by_dns.then(|| alternatives.position(|name| is_meant(name)))??;
+        let mut other = Self {
+            chain: Vec::new(),
+            answered: None,
+            ..self.clone()
+        };
+        std::mem::swap(other.alternatives.get_mut(at)?, &mut other.name);
+        Some(other)
+    }
+
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let others = self.chain.iter().chain(&self.alternatives);
@@ -411,9 +425,8 @@ impl Queries {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_can_grow_counts_and_can_be_given_up() {
-        let naming = |name: String| Naming {
+    fn naming(name: String) -> Naming {
+        Naming {
             name,
             source: NameSource::Dns,
             corroborated: true,
@@ -423,7 +436,30 @@ mod tests {
             inherited: false,
             ech_accepted: false,
             is_contradicted: false,
+        }
+    }
+
+    #[test]
+    fn of_candidates_by_dns_another_one_may_be_meant() {
+        let by_dns = Naming {
+            alternatives: ["b", "c", "d"].map(str::to_owned).to_vec(),
+            ..naming("a".to_owned())
         };
+        let other = by_dns.with_another_name(|name| name > "b").unwrap();
+        assert_eq!(
+            (other.name.as_str(), other.alternatives),
+            ("c", vec!["b".to_owned(), "a".to_owned(), "d".to_owned()])
+        );
+        assert_eq!(by_dns.with_another_name(|name| name == "a"), None);
+        let claimed = Naming {
+            source: NameSource::Tls,
+            ..by_dns
+        };
+        assert_eq!(claimed.with_another_name(|_| true), None);
+    }
+
+    #[test]
+    fn what_can_grow_counts_and_can_be_given_up() {
         let claimed = Claimed {
             name: "b".repeat(1_000),
             source: NameSource::Tls,

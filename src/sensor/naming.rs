@@ -15,7 +15,7 @@ use crate::flows::Flow;
 use crate::names::Candidate;
 use crate::protocols::http;
 use crate::types::{Fqdn, Protocol, Tick, Timestamp};
-use crate::updates::catalogue::Role;
+use crate::updates::catalogue::{EndpointId, Role};
 use crate::updates::fact::{Contact, Exchange, Fact, NameSource};
 
 /// A mirror may show an answer so much later than the first packet that it caused; less than a tick.
@@ -284,17 +284,36 @@ impl Core {
             )
     }
 
-    /// The contact of a flow, where the catalogue knows its name, or the configuration its server.
+    /// The contact of a flow, where the catalogue knows its name, or the configuration its server. Where DNS alone names it and the newest candidate
+    /// is unknown to the catalogue, the next one of an update server counts: which one was contacted is not known.
     pub(super) fn contact(
         &self,
         flow: &Flow<Annotation>,
         naming: Option<&Naming>,
     ) -> Option<Arc<Contact>> {
-        let name = naming.map(|naming| naming.name.as_str());
-        let endpoint = match flow.key().protocol() {
+        let other = naming
+            .filter(|naming| self.endpoint(flow, Some(&naming.name)).is_none())
+            .and_then(|naming| naming.with_another_name(|name| self.leads_to_updates(name)));
+        self.contact_by(flow, other.as_ref().or(naming))
+    }
+
+    fn endpoint(&self, flow: &Flow<Annotation>, name: Option<&str>) -> Option<EndpointId> {
+        match flow.key().protocol() {
             Protocol::TCP => self.catalogue.find_at(name, flow.server()),
             _ => name.and_then(|name| self.catalogue.find(name)),
-        }?;
+        }
+    }
+
+    /// Whether the catalogue knows a name as that of an update server.
+    fn leads_to_updates(&self, name: &str) -> bool {
+        let endpoint = self.catalogue.find(name);
+        let endpoint = endpoint.and_then(|endpoint| self.catalogue.endpoint(endpoint));
+        endpoint.is_some_and(|endpoint| endpoint.role != Role::Ignore)
+    }
+
+    fn contact_by(&self, flow: &Flow<Annotation>, naming: Option<&Naming>) -> Option<Arc<Contact>> {
+        let name = naming.map(|naming| naming.name.as_str());
+        let endpoint = self.endpoint(flow, name)?;
         if self.catalogue.endpoint(endpoint)?.role == Role::Ignore {
             return None;
         }

@@ -38,6 +38,17 @@ struct Burst {
     bytes: u64,
 }
 
+/// How doubtful the name of a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Doubt {
+    /// Not at all.
+    None,
+    /// It is only one of several candidates of different products.
+    Guess,
+    /// Other clients were answered the address for it, or this one for other names alone.
+    Weak,
+}
+
 /// What an access is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccessKey {
@@ -49,8 +60,8 @@ pub struct AccessKey {
     pub endpoint: EndpointId,
     /// The role.
     pub role: Role,
-    /// Whether the name is only one of several candidates of different products: a guess never joins what is sure.
-    pub is_guess: bool,
+    /// How doubtful the name of its server is: what came from there never joins what is surer.
+    pub doubt: Doubt,
 }
 
 impl AccessKey {
@@ -61,7 +72,7 @@ impl AccessKey {
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             endpoint: EndpointId::default(),
             role: Role::Check,
-            is_guess: false,
+            doubt: Doubt::None,
         }
     }
 }
@@ -148,7 +159,8 @@ pub struct OpenAccess {
     reported_ongoing: bool,
     source: NameSource,
     corroborated: bool,
-    is_doubtful: bool,
+    /// Whether the name of its server is doubtful.
+    pub is_doubtful: bool,
     /// What a response said of there being no update; another one may have said something else.
     #[serde(skip)]
     denied: Option<Word>,
@@ -260,7 +272,6 @@ impl OpenAccess {
         if activity.contact.source > self.source {
             self.source = activity.contact.source;
             self.corroborated = activity.contact.corroborated;
-            self.is_doubtful = activity.contact.is_doubtful;
         }
         self.note_role(role);
         if activity.inferred_toclient > 0 {

@@ -30,10 +30,10 @@ use std::time::Duration;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
-use super::access::{AccessKey, KnownFile, OpenAccess};
+use super::access::{AccessKey, Doubt, KnownFile, OpenAccess};
 use super::catalogue::{Catalogue, EndpointId, Product, ProductId, Role, RoleOf};
 use super::coverage::hours::Coverage;
-use super::fact::{Activity, Contact, Ended, Exchange, Fact};
+use super::fact::{Activity, Contact, Ended, Exchange, Fact, NameSource};
 use super::hosts::{HostKey, Hosts, Listed};
 use super::options::UpdateOptions;
 use super::os::{Guesses, OsCounters, Rules};
@@ -247,7 +247,7 @@ impl Engine {
             client,
             endpoint: role.endpoint.unwrap_or(activity.contact.endpoint),
             role: role.role,
-            is_guess: self.is_guess(&activity.contact),
+            doubt: self.doubt(&activity.contact),
         };
         if activity.is_ongoing {
             return self.ongoing(key, activity, role, threshold, out);
@@ -403,6 +403,21 @@ impl Engine {
                 .any(|other| other != own)
     }
 
+    fn doubt(&self, contact: &Contact) -> Doubt {
+        let is_of_others = contact.source == NameSource::DnsShared;
+        let is_known = || {
+            self.catalogue
+                .is_source_at(contact.endpoint, contact.server)
+        };
+        if self.is_guess(contact) {
+            Doubt::Guess
+        } else if contact.is_doubtful || (is_of_others && !is_known()) {
+            Doubt::Weak
+        } else {
+            Doubt::None
+        }
+    }
+
     fn product(&self, endpoint: EndpointId) -> Option<ProductId> {
         self.catalogue
             .endpoint(endpoint)
@@ -427,16 +442,17 @@ impl Engine {
         let product = self.catalogue.product_of(key.endpoint);
         let is_told = role.by_path && !product.is_some_and(Product::is_unknown);
         let decided = self.decide(&key, None).filter(|_| !is_told);
-        let id = hash(&(key.client, rule, key.role.as_str(), key.is_guess, start));
+        let id = hash(&(key.client, rule, key.role.as_str(), key.doubt as u8, start));
         let mut open = OpenAccess::new(id, contact, start, asked);
         open.id = self.id_apart(id, open.due(key.role, &self.options));
         if self.take_failure((key.host, contact.endpoint)).is_some() {
             open.note(Evidence::Fallback);
         }
         open.endpoint = key.endpoint;
+        open.is_doubtful = key.doubt != Doubt::None;
         open.host = key.host;
         open.decided = decided;
-        if key.role.opens_session() && !key.is_guess {
+        if key.role.opens_session() && key.doubt != Doubt::Guess {
             open.session = self.join_session(key, decided.unwrap_or(key.endpoint), start);
         }
         self.accesses.insert(key, open);

@@ -20,7 +20,8 @@ impl OpenAccess {
             return Confidence::High;
         }
         let own = catalogue.endpoint(self.endpoint);
-        let is_shared = own.is_some_and(|own| own.shared_host) && !self.by_path;
+        let is_told = self.by_path && !self.is_by_burst_alone();
+        let is_shared = own.is_some_and(|own| own.shared_host) && !is_told;
         let differs = self.is_doubtful || !self.others(catalogue).is_empty();
         // What such servers give may be anything; a client that asked for updates elsewhere most likely got one.
         let is_vague = role == Role::Download
@@ -43,6 +44,11 @@ impl OpenAccess {
             }
             _ => Confidence::High,
         }
+    }
+
+    /// Whether a large burst over TLS or QUIC makes it a download, whatever a path says of another exchange.
+    fn is_by_burst_alone(&self) -> bool {
+        self.burst_download && self.unplaced == 0 && self.files.is_empty()
     }
 
     /// Whether another access of the client made it one of another product.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
-use super::super::access::AccessKey;
+use super::super::access::{AccessKey, Doubt};
 use super::super::catalogue::{EndpointId, ProductId, Role};
 use super::super::hosts::HostKey;
 use super::super::output::{Access, Output};
@@ -167,7 +167,8 @@ impl Engine {
         let is_own = own.is_some_and(|own| !own.shared_host && !own.by_volume);
         if let Some(session) = id.and_then(|id| self.sessions.get_mut(id)) {
             session.end = session.end.max(end);
-            session.has_own_check |= key.role == Role::Check && is_own;
+            let is_sure = key.doubt == Doubt::None;
+            session.has_own_check |= key.role == Role::Check && is_own && is_sure;
         }
     }
 

@@ -515,6 +515,17 @@ fn a_name_that_is_asked_and_not_contacted_is_resolved() {
 }
 
 #[test]
+fn a_name_whose_answer_was_cut_may_have_been_contacted() {
+    let Fact::Answered(mut cut) = answer(CHECK, 0.1, &[]) else {
+        unreachable!()
+    };
+    cut.is_cut = true;
+    let (accesses, _) = run(&[Fact::Asked(question(CHECK, 0.0)), Fact::Answered(cut)]);
+    assert_eq!(verdicts(&accesses), [("check", "resolved", "low")]);
+    assert!(accesses[0].evidence.is_empty());
+}
+
+#[test]
 fn a_contact_uses_up_the_question() {
     let (accesses, _) = run(&[
         answer(CHECK, 0.1, &["203.0.113.9"]),

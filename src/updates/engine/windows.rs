@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::access::{AccessKey, Asked, OpenAccess};
+use super::super::access::{AccessKey, Asked, Doubt, OpenAccess};
 use super::super::catalogue::{EndpointId, Role};
 use super::super::fact::{Answer, Contact, Failure, NameSource, Question};
 use super::super::hosts::HostKey;
@@ -205,6 +205,8 @@ impl Engine {
         }
         if let Some(window) = self.windows.get_mut(&key) {
             window.was_contacted = true;
+        } else if self.first_reached(key).is_none() {
+            self.note_unasked(&failure.contact, failure.contact.start);
         }
         let latest = failure.contact.start.plus(self.options.fallback);
         let pending = PendingFailure {
@@ -263,19 +265,28 @@ impl Engine {
 
     /// The host reached an entry: its name was not only asked.
     pub(super) fn reach(&mut self, key: &AccessKey, contact: &Contact, start: Timestamp) {
-        match self.windows.get_mut(&(key.host, contact.endpoint)) {
-            Some(window) => {
-                window.was_contacted = true;
-                window.reached = window.reached.max(Some(start));
-            }
-            None if self.accesses.contains_key(key) => {}
-            None => {
-                self.unasked.insert(contact.endpoint, start);
-            }
+        if let Some(window) = self.windows.get_mut(&(key.host, contact.endpoint)) {
+            window.was_contacted = true;
+            window.reached = window.reached.max(Some(start));
+        } else if !self.is_open(key) {
+            self.note_unasked(contact, start);
         }
-        if key.is_guess {
+        if key.doubt != Doubt::None {
             self.contact_alternatives(key.host, &contact.alternatives);
         }
+    }
+
+    /// Whether an access is open, sure or not.
+    fn is_open(&self, key: &AccessKey) -> bool {
+        let doubts = [Doubt::None, Doubt::Guess, Doubt::Weak];
+        let mut keys = doubts.map(|doubt| AccessKey { doubt, ..*key }).into_iter();
+        keys.any(|key| self.accesses.contains_key(&key))
+    }
+
+    /// A host that had not asked for the name reached it, or tried to.
+    fn note_unasked(&mut self, contact: &Contact, start: Timestamp) {
+        let latest = self.unasked.entry(contact.endpoint).or_insert(start);
+        *latest = start.max(*latest);
     }
 
     /// A contact may have been one with these endpoints: none of them is only resolved.
@@ -385,6 +396,7 @@ impl Engine {
             .map(|endpoint| endpoint.rule.as_str())
             .unwrap_or_default();
         let id = hash(&(contact.client.address, rule, what.verdict.as_str(), start));
+        let is_cut = what.asked.is_cut;
         let mut open = OpenAccess::new(id, contact, start, what.asked);
         open.host = self.hosts.key_of(contact.client.address, contact.start);
         open.end = what.span.1;
@@ -396,8 +408,8 @@ impl Engine {
         let mut access = open.record(role, &self.catalogue, what.verdict, true, closing.at);
         access.flow_ids.push(contact.flow_id);
         let is_resolved = what.verdict == Verdict::Resolved;
-        let is_open = is_resolved && self.may_be_reached_elsewhere(contact.endpoint, start);
-        let most = if is_open {
+        let is_open = is_cut || self.may_be_reached_elsewhere(contact.endpoint, start);
+        let most = if is_resolved && is_open {
             Confidence::Low
         } else {
             Confidence::Medium

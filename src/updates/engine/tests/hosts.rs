@@ -8,6 +8,7 @@ use proptest::sample::select;
 
 use super::{
     CAB, CHECK, DOWNLOAD, at, burst, catalogue, contact, endpoint, exchange, question, range, run,
+    verdicts,
 };
 use crate::updates::engine::{Cause, Engine};
 use crate::updates::fact::{Activity, Contact, Exchange, Failure};
@@ -284,17 +285,35 @@ fn a_name_asked_over_both_families_is_reached_once_they_are_known_to_be_one() {
     assert_eq!(accesses[0].asked, Some(at(1.0)));
 }
 
-#[test]
-fn a_failure_over_one_family_is_a_fallback_of_a_contact_over_the_other() {
-    let failed = Fact::Failed(Failure {
-        contact: contact(CHECK, 9, 2.0),
+fn refused(time: f64) -> Fact {
+    Fact::Failed(Failure {
+        contact: contact(CHECK, 9, time),
         refused: true,
         evidence: None,
-        time: at(2.0),
-        end: at(2.0),
+        time: at(time),
+        end: at(time),
         bytes_toserver: 180,
         bytes_toclient: 0,
-    });
+    })
+}
+
+#[test]
+fn a_name_may_have_been_asked_for_whoever_tried_to_reach_it_without() {
+    let asked = from(V6, Fact::Asked(question(CHECK, 1.0)));
+    let (accesses, _) = run(std::slice::from_ref(&asked));
+    assert_eq!(verdicts(&accesses), [("check", "resolved", "medium")]);
+    let (accesses, _) = run(&[asked, refused(2.0)]);
+    let mut told = verdicts(&accesses);
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [("check", "refused", "medium"), ("check", "resolved", "low")]
+    );
+}
+
+#[test]
+fn a_failure_over_one_family_is_a_fallback_of_a_contact_over_the_other() {
+    let failed = refused(2.0);
     let facts = [
         sighted(0.0, V4, ONE),
         sighted(0.0, V6, ONE),

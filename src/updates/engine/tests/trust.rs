@@ -197,6 +197,39 @@ fn a_claim_against_dns_is_hardly_trusted() {
 }
 
 #[test]
+fn what_came_from_a_doubtful_name_takes_no_certainty_from_a_sure_one() {
+    let small = || burst(DOWNLOAD, 1, 0.0, 1.0, 2_000);
+    let by = |change: fn(&mut Contact)| {
+        let large = changed(burst(DOWNLOAD, 2, 5.0, 7.0, 900_000), change);
+        [vec![small(), large.clone()], vec![large, small()]].map(|facts| run(&facts).0)
+    };
+    let of_others = by(|contact| contact.source = NameSource::DnsShared);
+    let contradicted = by(|contact| {
+        (contact.corroborated, contact.is_doubtful) = (false, true);
+    });
+    for accesses in of_others.iter().chain(&contradicted) {
+        let mut told = verdicts(accesses);
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [
+                ("download", "checked", "high"),
+                ("download", "downloaded", "low")
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_path_of_another_exchange_tells_nothing_of_a_burst() {
+    const SHARED_HOST: &str = "clients2.googleusercontent.com";
+    let missing = exchange(SHARED_HOST, 1, 0.0, get("/crx/none.crx", 404, 100, 100));
+    let large = burst(SHARED_HOST, 2, 5.0, 7.0, 9_000_000);
+    let (accesses, _) = run(&[missing, large]);
+    assert_eq!(verdicts(&accesses), [("download", "downloaded", "low")]);
+}
+
+#[test]
 fn a_file_that_names_itself_is_one_over_several_servers() {
     const OTHER: &str = "au.download.windowsupdate.com";
     let (accesses, _) = run(&[

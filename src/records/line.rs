@@ -56,6 +56,10 @@ const OCTETS: [([u8; 4], u8); 256] = {
     texts
 };
 
+/// What an object begins and ends with.
+const OBJECT: [u8; 2] = *b"{}";
+/// What a list begins and ends with.
+const LIST: [u8; 2] = *b"[]";
 /// No limit cuts text of ours below this: it holds every word of a closed list.
 const LEAST_TEXT: usize = 32;
 
@@ -91,11 +95,11 @@ pub fn write_line(
             buffer,
             cuts: &mut scratch.cuts,
             limits,
-            before: b'{',
+            before: OBJECT[0],
             elements: 0,
         };
         fields(&mut line);
-        line.close(b'{', b'}');
+        line.close(OBJECT);
         buffer.push(b'\n');
         if buffer.len() - start <= super::MAX_LINE || limits.value == 0 {
             return;
@@ -114,22 +118,22 @@ impl Line<'_> {
     /// A field that is an object.
     pub fn object(&mut self, key: &str, fields: impl FnOnce(&mut Self)) {
         self.key(key);
-        self.before = b'{';
+        self.before = OBJECT[0];
         fields(self);
-        self.close(b'{', b'}');
+        self.close(OBJECT);
     }
 
     /// A field that is a list; `elements` writes them with the `element…` calls. What exceeds the limit is left out, and told.
     pub fn list(&mut self, key: &str, elements: impl FnOnce(&mut Self)) {
         self.key(key);
-        self.before = b'[';
+        self.before = LIST[0];
         let outer = std::mem::take(&mut self.elements);
         elements(self);
         let all = std::mem::replace(&mut self.elements, outer);
         if all > self.limits.list {
             self.note_cut(key, self.limits.list, all);
         }
-        self.close(b'[', b']');
+        self.close(LIST);
     }
 
     /// An element of a list that is an object.
@@ -137,9 +141,9 @@ impl Line<'_> {
         if !self.begins_element() {
             return;
         }
-        self.before = b'{';
+        self.before = OBJECT[0];
         fields(self);
-        self.close(b'{', b'}');
+        self.close(OBJECT);
     }
 
     /// An element of a list that is text of ours (printable ASCII).
@@ -356,7 +360,7 @@ impl Line<'_> {
 
     /// The end of an object or list; where nothing was in it, its begin as well.
     #[inline]
-    fn close(&mut self, begin: u8, end: u8) {
+    fn close(&mut self, [begin, end]: [u8; 2]) {
         if std::mem::replace(&mut self.before, b',') == begin {
             self.buffer.push(begin);
         }

@@ -114,6 +114,25 @@ pub struct KnownFile {
     pub last: Timestamp,
 }
 
+impl KnownFile {
+    /// Adds what came from `start` up to `end`; gives how much of it the client had not before. `whole`: the size, where all of the file was asked
+    /// for; who has it already, and asks behind that, fetches it anew. `time`: when it was asked for, and when the last of it came.
+    pub fn add(
+        &mut self,
+        (start, end): (u64, u64),
+        whole: Option<u64>,
+        time: (Timestamp, Timestamp),
+    ) -> u64 {
+        let before = self.ranges.covered();
+        if time.0 >= self.last && whole.is_some_and(|size| before >= size) {
+            self.ranges = Ranges::default();
+        }
+        self.ranges.add(start, end);
+        self.last = self.last.max(time.1);
+        self.ranges.covered().saturating_sub(before)
+    }
+}
+
 impl OpenAccess {
     /// Takes in what an exchange brought of a file.
     pub fn take_in_file(&mut self, part: FilePart, exchange: &Exchange) {

@@ -61,15 +61,10 @@ impl Engine {
             ranges: Ranges::default(),
             last: activity.end,
         });
-        let before = known.ranges.covered();
-        let is_behind = activity.start >= known.last;
-        if range.is_none() && is_behind && size.is_some_and(|size| before >= size) {
-            // The client had it, and asked for all of it anew.
-            known.ranges = Ranges::default();
-        }
         let start = range.map_or(0, |(start, _)| start);
-        known.ranges.add(start, start.saturating_add(got));
-        known.last = known.last.max(activity.end);
+        let end = start.saturating_add(got);
+        let whole = size.filter(|_| range.is_none());
+        let new = known.add((start, end), whole, (activity.start, activity.end));
         if exchange.asks_for_size() {
             self.put_file(file_key, known);
             return None;
@@ -84,8 +79,8 @@ impl Engine {
                 start: activity.start,
                 flow_id: activity.contact.flow_id,
                 end: exchange.end,
-                file_end: start.saturating_add(got),
-                new: known.ranges.covered().saturating_sub(before),
+                file_end: end,
+                new,
             },
             ended: exchange.has_ended(),
             is_range: range.is_some(),

@@ -8,10 +8,8 @@ use foldhash::fast::FixedState;
 
 use super::annotation::{Annotation, Query};
 use super::worker::Core;
-use super::writing::Way;
 use crate::flows::{Chunk, ClientEvidence, Flow};
 use crate::protocols::dns::{Framer, Message, Resolution, words};
-use crate::records::Kind;
 use crate::types::flow_key::Side;
 use crate::types::{Stamp, Timestamp};
 use crate::updates::fact::{Answer, Fact, Question};
@@ -74,11 +72,7 @@ impl Core {
         flow.set_client(client, ClientEvidence::Protocol);
         let tx_id = u64::from(flow.annotation.dns_messages);
         flow.annotation.dns_messages = flow.annotation.dns_messages.wrapping_add(1);
-        // Most often nobody wants it, and what goes into it would be copied for nothing.
-        if self.settings.kinds.has(Kind::Dns) {
-            let way = Way::Packet(flow.key().sender(side), flow.key().receiver(side));
-            self.write_message(flow, (bytes, tx_id), stamp, way);
-        }
+        self.write_message(flow, side, (bytes, tx_id), stamp);
         let mut resolution = self.resolution.take().unwrap_or_default();
         if message.is_response() {
             self.counters.dns_responses += 1;

@@ -9,6 +9,7 @@ use crate::records::header::FlowKeys;
 use crate::records::line::write_line;
 use crate::records::time::TimeText;
 use crate::records::{Header, Kind, Line, Style};
+use crate::types::flow_key::Side;
 use crate::types::{Endpoint, Stamp};
 use crate::updates::Fact;
 
@@ -83,13 +84,14 @@ impl Core {
     pub fn write_message(
         &mut self,
         flow: &mut Flow<Annotation>,
+        side: Side,
         (bytes, tx_id): (&[u8], u64),
         stamp: Stamp,
-        way: Way,
     ) {
         if !self.settings.kinds.has(Kind::Dns) {
             return;
         }
+        let way = Way::Packet(flow.key().sender(side), flow.key().receiver(side));
         let header = self.header(Kind::Dns, flow, Some(stamp), way);
         let key = self.key(Kind::Dns, flow);
         let place = self.made.lines.keep_place(key);

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
@@ -24,7 +25,7 @@ const MOST: usize = 1 << 14;
 /// What was told within the hour.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    rules: Rules,
+    rules: Arc<Rules>,
     hour: Hour,
     told: HashSet<(IpAddr, OsEvidence), FixedState>,
 }

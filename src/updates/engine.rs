@@ -120,7 +120,7 @@ impl Engine {
             products: Products::of(&catalogue),
             usual: BTreeMap::new(),
             usual_order: VecDeque::new(),
-            systems: Guesses::new(Arc::new(Rules::embedded())),
+            systems: Guesses::new(Rules::embedded()),
             coverage: Coverage::new(options.coverage, options.max_clients),
             catalogue,
             accesses: BTreeMap::new(),

@@ -8,13 +8,13 @@ use std::fmt::Display;
 use std::ops::Range;
 use std::time::Duration;
 
-use toml::Spanned;
-
+use super::embedded;
 use super::facts::{self, EndpointFacts, Platform, ProductFacts, Transport, Worded};
-use super::file::{EndpointTable, PathTable, ProductTable, SourceFile, VendorFile, error_at};
+use super::file::{SourceFile, error_at};
 use super::lookup::Lookup;
 use super::pattern::{AgentPattern, NamePattern, PathPattern};
 use super::sources::Sources;
+use super::tables::{EndpointTable, PathTable, ProductTable, Spanned, VendorFile};
 use super::{
     Catalogue, CatalogueError, Endpoint, EndpointId, Product, ProductId, RequestRule, Role,
     Security,
@@ -77,7 +77,7 @@ pub(super) struct Builder<'f> {
 }
 
 impl<'f> Builder<'f> {
-    /// Reads files, of which the first `shipped` come with the program.
+    /// Reads files, of which the first `shipped` are those that come with the program, all of them.
     pub fn read(files: &'f [SourceFile], shipped: usize) -> Self {
         let mut builder = Self {
             files,
@@ -93,9 +93,28 @@ impl<'f> Builder<'f> {
             by_name: HashMap::new(),
             told_anew: HashSet::new(),
         };
+        let vendors = builder.vendors();
+        let local = vendors.iter().filter(|(index, _)| *index >= shipped);
+        builder.told_anew = local.flat_map(|(_, vendor)| vendor.rules()).collect();
+        for (index, vendor) in vendors {
+            builder.check_id(index, &vendor.vendor.id);
+            for product in vendor.product {
+                builder.product(index, &vendor.vendor.id.value, product);
+            }
+        }
+        builder.link();
+        builder.check_claims();
+        builder
+    }
+
+    /// What stands in the files that can be read, by file.
+    fn vendors(&mut self) -> Vec<(usize, VendorFile)> {
         let mut vendors = Vec::new();
-        for (index, file) in files.iter().enumerate() {
-            match toml::from_str::<VendorFile>(&file.text) {
+        if self.shipped > 0 {
+            vendors.extend(embedded::tables().into_iter().enumerate());
+        }
+        for (index, file) in self.files.iter().enumerate().skip(self.shipped) {
+            match toml::from_str(&file.text) {
                 Ok(vendor) => vendors.push((index, vendor)),
                 Err(error) => {
                     let start = error.span().map_or(0, |span| span.start);
@@ -103,21 +122,11 @@ impl<'f> Builder<'f> {
                     let what = error
                         .message()
                         .replace("expected u64", "expected a whole number");
-                    builder.errors.push(error_at(file, start, what));
+                    self.errors.push(error_at(file, start, what));
                 }
             }
         }
-        let local = vendors.iter().filter(|(index, _)| *index >= shipped);
-        builder.told_anew = local.flat_map(|(_, vendor)| vendor.rules()).collect();
-        for (index, vendor) in vendors {
-            builder.check_id(index, &vendor.vendor.id);
-            for product in vendor.product {
-                builder.product(index, vendor.vendor.id.get_ref(), product);
-            }
-        }
-        builder.link();
-        builder.check_claims();
-        builder
+        vendors
     }
 
     /// The catalogue, where nothing is wrong.
@@ -180,7 +189,7 @@ impl<'f> Builder<'f> {
         };
         let product = Product {
             vendor: vendor.to_owned(),
-            id: table.id.get_ref().clone(),
+            id: table.id.value.clone(),
             title: table.title,
             security: security.unwrap_or(Security::Mixed),
             download_threshold: table.download_threshold,
@@ -197,7 +206,7 @@ impl<'f> Builder<'f> {
     /// Ids stand in records, rules and commands.
     fn check_id(&mut self, file: usize, id: &Spanned<String>) {
         const LONGEST: usize = 64;
-        let text = id.get_ref();
+        let text = &id.value;
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let fits = text.len() <= LONGEST
             && text.bytes().next().is_some_and(is_plain)
@@ -234,7 +243,7 @@ impl<'f> Builder<'f> {
 
     fn endpoint(&mut self, file: usize, product: ProductId, prefix: &str, table: EndpointTable) {
         self.check_id(file, &table.id);
-        let rule = format!("{prefix}/{}", table.id.get_ref());
+        let rule = format!("{prefix}/{}", table.id.value);
         if !self.is_local(file) && self.told_anew.contains(&rule) {
             return;
         }
@@ -308,7 +317,7 @@ impl<'f> Builder<'f> {
             let is_overridden =
                 self.is_local(file) && earlier_file.is_some_and(|file| !self.is_local(file));
             if !is_overridden {
-                let what = self.twice(text.get_ref(), earlier, id);
+                let what = self.twice(&text.value, earlier, id);
                 self.error_at(&placed(file, text), what);
             }
         }
@@ -450,12 +459,25 @@ impl<'f> Builder<'f> {
         key: &str,
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let read = read(text.get_ref());
+        let read = read(&text.value);
         if let Err(accepted) = &read {
-            let what = format!("{key} \"{}\"; accepted is {accepted}", text.get_ref());
+            let what = format!("{key} \"{}\"; accepted is {accepted}", &text.value);
             self.error_at(&placed(file, text), what);
         }
         read.ok()
+    }
+}
+
+impl VendorFile {
+    /// The rules of all endpoints.
+    fn rules(&self) -> impl Iterator<Item = String> {
+        self.product.iter().flat_map(|product| {
+            let endpoints = product.endpoint.iter();
+            endpoints.map(|endpoint| {
+                let (vendor, product) = (&self.vendor.id.value, &product.id.value);
+                format!("{vendor}/{product}/{}", endpoint.id.value)
+            })
+        })
     }
 }
 
@@ -465,7 +487,7 @@ pub(super) const UNSOURCED: &str = "unsourced";
 fn placed(file: usize, text: &Spanned<String>) -> Placed {
     Placed {
         file,
-        span: text.span(),
-        text: text.get_ref().clone(),
+        span: text.span.clone(),
+        text: text.value.clone(),
     }
 }

@@ -3,6 +3,7 @@
 use include_dir::{Dir, include_dir};
 
 use super::SourceFile;
+use super::tables::VendorFile;
 
 static DIRECTORY: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
 
@@ -21,6 +22,13 @@ pub fn files() -> Vec<SourceFile> {
         .collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files
+}
+
+/// What stands in them, in the same order: read when the program was built, as TOML took most of the time of its start.
+pub(super) fn tables() -> Vec<VendorFile> {
+    let read = include_bytes!(concat!(env!("OUT_DIR"), "/catalogue.postcard"));
+    // A test holds that it can be read, and is what the files say.
+    postcard::from_bytes(read).unwrap_or_default()
 }
 
 /// Its version.

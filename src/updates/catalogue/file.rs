@@ -26,8 +26,6 @@ use std::io::{Error, Read};
 use std::path::{Path, PathBuf};
 
 use foldhash::quality::FixedState;
-use serde::Deserialize;
-use toml::Spanned;
 
 use super::builder::Builder;
 use super::{Catalogue, embedded};
@@ -56,85 +54,6 @@ pub struct CatalogueError {
     pub column: usize,
     /// What is wrong, and what is accepted.
     pub what: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VendorFile {
-    pub vendor: VendorTable,
-    #[serde(default)]
-    pub product: Vec<ProductTable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VendorTable {
-    pub id: Spanned<String>,
-    #[serde(default, rename = "title")]
-    _title: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProductTable {
-    pub id: Spanned<String>,
-    pub title: String,
-    pub security: Spanned<String>,
-    pub platform: Option<Spanned<String>>,
-    pub check_interval: Option<Spanned<String>>,
-    pub release_cadence: Option<String>,
-    pub overdue_after: Option<Spanned<String>>,
-    pub typical_check_bytes: Option<u64>,
-    pub typical_download_bytes: Option<u64>,
-    pub download_threshold: Option<u64>,
-    #[serde(default)]
-    pub endpoint: Vec<EndpointTable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EndpointTable {
-    pub id: Spanned<String>,
-    pub patterns: Vec<Spanned<String>>,
-    pub role: Spanned<String>,
-    pub transport: Option<Spanned<String>>,
-    #[serde(default)]
-    pub by_volume: bool,
-    #[serde(default)]
-    pub shared_host: bool,
-    #[serde(default)]
-    pub paths: Vec<PathTable>,
-    #[serde(default)]
-    pub alternatives: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub examples: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub not: Vec<Spanned<String>>,
-    pub source: Option<String>,
-    pub verified: Option<Spanned<String>>,
-    pub notes: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PathTable {
-    pub path: Option<Spanned<String>>,
-    pub agent: Option<Spanned<String>>,
-    pub role: Spanned<String>,
-    pub rule: Option<Spanned<String>>,
-}
-
-impl VendorFile {
-    /// The rules of all endpoints.
-    pub fn rules(&self) -> impl Iterator<Item = String> {
-        self.product.iter().flat_map(|product| {
-            let endpoints = product.endpoint.iter();
-            endpoints.map(|endpoint| {
-                let (vendor, product) = (self.vendor.id.get_ref(), product.id.get_ref());
-                format!("{vendor}/{product}/{}", endpoint.id.get_ref())
-            })
-        })
-    }
 }
 
 impl Catalogue {

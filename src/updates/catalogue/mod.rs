@@ -4,7 +4,7 @@
 //! several purposes, roles by path. The most specific pattern wins: an exact name, then a glob within one label, then the longest
 //! suffix. `ignore` endpoints win by the same rule and give no record.
 //!
-//! * [`file`]: the files, and how local ones add to those of the program; `builder`: what can be wrong in them
+//! * [`file`]: the files, and how local ones add to those of the program; `tables`: what stands in one; `builder`: what can be wrong in them
 //! * [`audit`]: what is readable in files, and yet makes no sense
 //! * [`facts`]: what is told of products and endpoints beyond what verdicts need
 //! * [`pattern`]: patterns of names, paths and User-Agents
@@ -22,11 +22,13 @@ pub mod lookup;
 pub mod pattern;
 pub mod request;
 pub mod sources;
+mod tables;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use builder::Builder;
 use facts::{EndpointFacts, ProductFacts, Worded};
 pub use file::{CatalogueError, SourceFile};
 use lookup::Lookup;
@@ -179,7 +181,8 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue that comes with the program.
     pub fn embedded() -> Result<Self, Vec<CatalogueError>> {
-        Self::from_files(embedded::version(), &embedded::files())
+        let files = embedded::files();
+        Builder::read(&files, files.len()).catalogue(embedded::version())
     }
 
     /// This catalogue in the place of an `earlier` one: what both hold keeps its id, so what is open under an id stays what it was. What

@@ -1,5 +1,6 @@
 //! The catalogue's rules, and the catalogue that comes with the program.
 
+use super::tables::VendorFile;
 use super::*;
 
 fn file(text: &str) -> SourceFile {
@@ -158,6 +159,13 @@ fn a_successor_keeps_the_ids_of_what_both_hold() {
     let added = new.find("d.example.com").unwrap();
     assert_eq!(added.0 as usize, old.len());
     assert_eq!(new.product_of(added).unwrap().id, old.products[0].id);
+}
+
+#[test]
+fn the_embedded_catalogue_is_what_its_files_say() {
+    let read = |file: SourceFile| toml::from_str::<VendorFile>(&file.text).unwrap();
+    let read: Vec<VendorFile> = embedded::files().into_iter().map(read).collect();
+    assert_eq!(embedded::tables(), read);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A row says what is seen, which system it tells, how far, and where that is known from.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::fast::FixedState;
 use serde::Deserialize;
@@ -117,10 +118,13 @@ struct Table {
 const FORWARDED: &str = "forwarded";
 
 impl Rules {
-    /// The table that comes with the program.
-    pub fn embedded() -> Self {
+    /// The table that comes with the program, read once.
+    pub fn embedded() -> Arc<Self> {
         // A test holds that it can be read.
-        Self::read(include_str!("evidence.toml")).unwrap_or_default()
+        static EMBEDDED: LazyLock<Arc<Rules>> = LazyLock::new(|| {
+            Arc::new(Rules::read(include_str!("evidence.toml")).unwrap_or_default())
+        });
+        Arc::clone(&EMBEDDED)
     }
 
     /// Reads a table; the error says what is wrong in it.

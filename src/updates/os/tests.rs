@@ -47,7 +47,7 @@ struct Told {
 impl Told {
     fn new() -> Self {
         Self {
-            guesses: Guesses::new(Arc::new(Rules::embedded())),
+            guesses: Guesses::new(Rules::embedded()),
             hours: 0,
         }
     }
@@ -395,7 +395,7 @@ fn a_lease_tells_what_the_host_says_of_itself() {
 
 #[test]
 fn the_table_is_bounded_and_forgets_whom_nothing_was_seen_of() {
-    let mut guesses = Guesses::new(Arc::new(Rules::embedded()));
+    let mut guesses = Guesses::new(Rules::embedded());
     let most = 4 * (HOST_BYTES + SEEN_BYTES);
     let windows = OsEvidence::seen(guesses.rules.of_agent(b"Microsoft NCSI").unwrap());
     for last in 1..=4 {
@@ -445,13 +445,13 @@ fn what_is_kept_is_taken_up_and_nothing_from_the_future() {
         .syn(WINDOWS)
         .apt("2.4.11", "archive1.ubuntu.com");
     let kept: Vec<_> = told.guesses.kept().collect();
-    let mut next = Guesses::new(Arc::new(Rules::embedded()));
+    let mut next = Guesses::new(Rules::embedded());
     for (client, seen) in kept.clone() {
         assert!(next.take_up(client, seen, at(0), MOST));
     }
     assert_eq!(next.of(host(1), at(0)), told.guess());
     assert_eq!(next.bytes, told.guesses.bytes);
-    let mut earlier = Guesses::new(Arc::new(Rules::embedded()));
+    let mut earlier = Guesses::new(Rules::embedded());
     for (client, mut seen) in kept {
         assert!(!earlier.take_up(client, seen.clone(), at(-1), MOST));
         seen.iter_mut().for_each(|seen| seen.version = "<b>".into());

@@ -912,3 +912,66 @@ fn a_quic_handshake_that_did_not_end_is_refused() {
         }
     }
 }
+
+/// A capture of bare IPv4 without checksums: at each second what the host asks its resolver from port 40,000, or is answered, by the id.
+fn lookups(messages: &[(u32, u16, bool)]) -> Vec<u8> {
+    const HOST: [u8; 6] = [192, 0, 2, 20, 0x9c, 0x40];
+    const RESOLVER: [u8; 6] = [192, 0, 2, 53, 0, 53];
+    const QUESTION: &[u8] = b"\x03www\x07example\x00\x00\x01\x00\x01";
+    let header = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101_u32];
+    let mut capture = header.map(u32::to_le_bytes).concat();
+    for (second, id, is_answer) in messages {
+        let flags = if *is_answer { 0x8180 } else { 0x0100 };
+        let counts = [*id, flags, 1, 0, 0, 0_u16];
+        let message = [&counts.map(u16::to_be_bytes).concat(), QUESTION].concat();
+        let length = (28 + message.len()) as u16;
+        let [from, to] = if *is_answer {
+            [RESOLVER, HOST]
+        } else {
+            [HOST, RESOLVER]
+        };
+        let ip = [0x4500, length, *id, 0, 0x4011, 0].map(u16::to_be_bytes);
+        let udp = [length - 20, 0].map(u16::to_be_bytes);
+        let record = [*second, 0, length.into(), length.into()].map(u32::to_le_bytes);
+        capture.extend([record.concat(), ip.concat()].concat());
+        capture.extend([&from[..4], &to[..4], &from[4..], &to[4..]].concat());
+        capture.extend([udp.concat(), message].concat());
+    }
+    capture
+}
+
+#[test]
+fn a_lookup_is_over_sooner_than_what_was_not_answered() {
+    let flows = |messages: &[(u32, u16, bool)]| {
+        let name = format!(
+            "patchspan-lookups-{}-{}",
+            std::process::id(),
+            messages.len()
+        );
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, lookups(messages)).unwrap();
+        let records = common::records(&common::replay(&path, &["--events", "flow"]));
+        fs::remove_file(path).unwrap();
+        let packets = |record: &Value| {
+            let side = |key| record["flow"][key].as_u64().unwrap();
+            side("pkts_toserver") + side("pkts_toclient")
+        };
+        of_kind(&records, "flow").map(packets).collect::<Vec<u64>>()
+    };
+    let (asked, answered) = (false, true);
+    let pause = [
+        (1, 7, asked),
+        (1, 7, answered),
+        (45, 8, asked),
+        (45, 8, answered),
+    ];
+    assert_eq!(flows(&pause), [2, 2]);
+    let waiting = [
+        (1, 7, asked),
+        (1, 9, asked),
+        (1, 7, answered),
+        (45, 8, asked),
+        (45, 9, answered),
+    ];
+    assert_eq!(flows(&waiting), [5]);
+}

@@ -140,6 +140,8 @@ pub struct FlowsConfig {
     pub udp_oneway: Duration,
     /// UDP both ways.
     pub udp: Duration,
+    /// DNS over UDP of which every query was answered.
+    pub dns: Duration,
     /// ICMP.
     pub icmp: Duration,
     /// Every other protocol.
@@ -320,6 +322,7 @@ impl Default for FlowsConfig {
             tcp_closed: Duration::from_secs(10),
             udp_oneway: Duration::from_secs(30),
             udp: Duration::from_secs(300),
+            dns: Duration::from_secs(30),
             icmp: Duration::from_secs(30),
             other: Duration::from_secs(120),
             key_vlan: false,

@@ -26,6 +26,7 @@ impl Config {
             tcp_closed: self.flows.tcp_closed,
             udp_one_way: self.flows.udp_oneway,
             udp_both_ways: self.flows.udp,
+            udp_answered: self.flows.dns,
             icmp: self.flows.icmp,
             other: self.flows.other,
             max_flows: count(per_worker(shares.flows) / 8 * 7 / FLOW_BYTES),

@@ -233,6 +233,7 @@ fn flows<'i>(document: &mut Document<'i>, root: &mut Section<'i>) -> FlowsConfig
         ("tcp_closed", &mut flows.tcp_closed),
         ("udp_oneway", &mut flows.udp_oneway),
         ("udp", &mut flows.udp),
+        ("dns", &mut flows.dns),
         ("icmp", &mut flows.icmp),
         ("other", &mut flows.other),
     ] {

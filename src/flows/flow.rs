@@ -106,6 +106,7 @@ pub struct Flow<A> {
     pub(super) touched: bool,
     /// Something happened by which the flow may be due earlier, or be worth another thing: most packets only put its end off.
     pub(super) is_stirred: bool,
+    is_answered: bool,
     pub(super) sides: Sides,
     pub(super) tcp: Option<Tcp>,
     /// What the observer keeps with the flow.
@@ -163,6 +164,7 @@ impl<A: Default> Flow<A> {
             leaving: None,
             armed: Timestamp::MAX,
             is_stirred: true,
+            is_answered: false,
             annotation: A::default(),
         }
     }
@@ -234,6 +236,12 @@ impl<A> Flow<A> {
     /// See [`Flow::set_watched`].
     pub const fn is_watched(&self) -> bool {
         self.watched
+    }
+
+    /// Whether everything that was asked over it was answered, so that little more may come.
+    pub const fn set_answered(&mut self, is_answered: bool) {
+        self.is_stirred |= self.is_answered != is_answered;
+        self.is_answered = is_answered;
     }
 
     /// From now on no datagram comes to the observer whose first byte has none of `bits`: what most of them are can be told by one.
@@ -424,6 +432,7 @@ impl<A> Flow<A> {
             (_, Some(_)) if self.sides.is_closed() => options.tcp_closed,
             (_, Some(Handshake::Complete | Handshake::Midstream)) => options.tcp_established,
             (_, Some(Handshake::Refused | Handshake::Unanswered)) => options.tcp_incomplete,
+            (Protocol::UDP, None) if both_ways && self.is_answered => options.udp_answered,
             (Protocol::UDP, None) if both_ways => options.udp_both_ways,
             (Protocol::UDP, None) => options.udp_one_way,
             (Protocol::ICMP | Protocol::ICMPV6, None) => options.icmp,

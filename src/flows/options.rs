@@ -15,6 +15,8 @@ pub struct FlowOptions {
     pub udp_one_way: Duration,
     /// UDP seen both ways.
     pub udp_both_ways: Duration,
+    /// UDP over which everything that was asked was answered: see [`super::Flow::set_answered`].
+    pub udp_answered: Duration,
     /// ICMP.
     pub icmp: Duration,
     /// Everything else.
@@ -41,6 +43,7 @@ impl Default for FlowOptions {
             tcp_closed: Duration::from_secs(10),
             udp_one_way: Duration::from_secs(30),
             udp_both_ways: Duration::from_secs(300),
+            udp_answered: Duration::from_secs(30),
             icmp: Duration::from_secs(30),
             other: Duration::from_secs(120),
             max_flows: 1 << 20,
@@ -65,7 +68,7 @@ impl FlowOptions {
     /// The shortest timeout.
     pub(super) fn shortest(&self) -> Duration {
         let tcp = [self.tcp_incomplete, self.tcp_established, self.tcp_closed];
-        let udp = [self.udp_one_way, self.udp_both_ways];
+        let udp = [self.udp_one_way, self.udp_both_ways, self.udp_answered];
         let all = tcp.into_iter().chain(udp).chain([self.icmp, self.other]);
         all.min().unwrap_or_default()
     }

@@ -99,6 +99,7 @@ impl Core {
         let waiting = &mut flow.annotation.queries;
         let waiting = waiting.get_or_insert_with(|| spare.pop().unwrap_or_default());
         let forgotten = waiting.push(query, MAX_QUERIES);
+        flow.set_answered(false);
         let is_unanswered = forgotten.is_some_and(|query| !query.is_answered);
         self.counters.dns_unanswered += u64::from(is_unanswered);
         if is_address_question(kind)
@@ -164,6 +165,7 @@ impl Core {
         let empty = waiting.take_if(|queries| queries.is_empty());
         let empty = empty.filter(|_| self.spare_queries.len() < MAX_SPARE);
         self.spare_queries.extend(empty);
+        flow.set_answered(flow.annotation.queries.is_none());
         was_asked
     }
 

@@ -420,10 +420,11 @@ impl<A> Flow<A> {
         self.armed.minus(Tick::LENGTH) < soonest && self.leaving.is_none()
     }
 
-    /// The next tick boundary at which something is due.
-    pub(super) fn due(&self, options: &FlowOptions) -> Timestamp {
+    /// The next tick boundary at which something is due, where that is before a boundary that is `armed` for.
+    pub(super) fn due_before(&self, armed: Timestamp, options: &FlowOptions) -> Option<Timestamp> {
         let due = self.deadline(options).min(self.alarm);
-        Tick::boundary_at_or_after(due).start()
+        let boundary = || Tick::boundary_at_or_after(due).start();
+        (due < armed).then(boundary).filter(|due| *due < armed)
     }
 
     fn timeout(&self, options: &FlowOptions) -> Duration {

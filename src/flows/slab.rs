@@ -25,13 +25,17 @@ impl<A> Default for Slab<A> {
 
 impl<A> Slab<A> {
     /// Puts a flow into a place that is free; gives its slot.
+    #[inline]
     pub fn insert(&mut self, flow: Flow<A>) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            if let Some(place) = self.place(slot) {
-                *place = Some(flow);
-            }
-            return slot;
+        let slot = self.free.pop().unwrap_or_else(|| self.new_place());
+        if let Some(place) = self.place(slot) {
+            *place = Some(flow);
         }
+        slot
+    }
+
+    /// A place that no flow had so far.
+    fn new_place(&mut self) -> u32 {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
             let mut chunk = Vec::with_capacity(CHUNK);
             large_pages(chunk.spare_capacity_mut());
@@ -41,7 +45,7 @@ impl<A> Slab<A> {
         let Some(chunk) = self.chunks.last_mut() else {
             return 0;
         };
-        chunk.push(Some(flow));
+        chunk.push(None);
         (before + chunk.len() - 1) as u32
     }
 

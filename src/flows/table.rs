@@ -456,8 +456,8 @@ impl<A: Default, M> FlowTable<A, M> {
         let Some(flow) = self.slab.flow(slot) else {
             return;
         };
-        let due = flow.due(&self.options);
-        if due < flow.armed {
+        let armed = flow.armed;
+        if let Some(due) = flow.due_before(armed, &self.options) {
             flow.armed = due;
             self.timers.set(Timer {
                 due,

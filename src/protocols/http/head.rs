@@ -113,6 +113,13 @@ pub struct ContentRange {
 /// Whether the first bytes are a start line.
 pub(super) fn probe(bytes: &[u8]) -> Probe {
     const STATUS: &[u8] = b"HTTP/1.";
+    // Every method begins with a capital letter, and hardly anything else does.
+    if bytes
+        .first()
+        .is_some_and(|first| !first.is_ascii_uppercase())
+    {
+        return Probe::No;
+    }
     if STATUS.starts_with(bytes) || bytes.is_empty() {
         return Probe::NeedMore;
     }

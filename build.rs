@@ -20,16 +20,29 @@ fn main() -> Result<(), Box<dyn Error>> {
             .is_some_and(|extension| extension == "toml")
     });
     paths.sort();
-    let vendors = paths
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut vendors = Vec::new();
+    for path in &paths {
+        match read(path) {
+            Ok(vendor) => vendors.push(vendor),
+            Err(what) => println!("cargo::error={}:{what}", path.display()),
+        }
+    }
     let written = Path::new(&std::env::var("OUT_DIR")?).join("catalogue.postcard");
     fs::write(written, postcard::to_stdvec(&vendors)?)?;
     Ok(())
 }
 
+/// What stands in a file; the error begins with the line.
 fn read(path: &Path) -> Result<VendorFile, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    let text = fs::read_to_string(path).map_err(|error| format!("1: {error}"))?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text
+            .bytes()
+            .take(start)
+            .filter(|byte| *byte == b'\n')
+            .count()
+            + 1;
+        format!("{line}: {}", error.message().replace('\n', " "))
+    })
 }

@@ -433,7 +433,9 @@ impl<A> Flow<A> {
             (_, Some(_)) if self.sides.is_closed() => options.tcp_closed,
             (_, Some(Handshake::Complete | Handshake::Midstream)) => options.tcp_established,
             (_, Some(Handshake::Refused | Handshake::Unanswered)) => options.tcp_incomplete,
-            (Protocol::UDP, None) if both_ways && self.is_answered => options.udp_answered,
+            (Protocol::UDP, None) if both_ways && self.is_answered => {
+                options.udp_answered.min(options.udp_both_ways)
+            }
             (Protocol::UDP, None) if both_ways => options.udp_both_ways,
             (Protocol::UDP, None) => options.udp_one_way,
             (Protocol::ICMP | Protocol::ICMPV6, None) => options.icmp,

@@ -372,6 +372,8 @@ fn sides(flow: &Flow<Annotation>) -> Option<Sides> {
         return None;
     }
     Some(match (to_server, to_client) {
+        // Nobody may have answered: where UDP at port 443 is dropped browsers try, and go over TCP.
+        (_, 0) if is_quic && !flow.annotation.answered_unseen => return None,
         (_, 0) => Sides::Client,
         (0, _) => Sides::Server,
         _ => Sides::Both,

@@ -333,12 +333,14 @@ fn one(
         complain(format_args!("{typed}: is no name"));
         return Err(Exit::Usage);
     };
+    let (path, agent) = (path.or(flags.path.as_deref()), flags.agent.as_deref());
+    let elsewhere = || catalogue.find_request(path?.as_bytes(), agent.map(str::as_bytes));
     let found = Found {
         name: name.as_str(),
-        path: path.or(flags.path.as_deref()),
-        agent: flags.agent.as_deref(),
+        path,
+        agent,
         matching: catalogue.matching(name.as_str()),
-        endpoint: catalogue.find(name.as_str()),
+        endpoint: catalogue.find(name.as_str()).or_else(elsewhere),
     };
     if flags.json {
         let mut buffer = Vec::new();
@@ -371,6 +373,12 @@ fn told(catalogue: &Catalogue, found: &Found<'_>) -> String {
         Some((pattern, _)) => {
             text += &format!("  by the {} {pattern} of {}\n", pattern.kind(), named.rule);
         }
+        None if named.any_host => {
+            text += &format!(
+                "  by {}: the catalogue does not know the name\n",
+                named.rule
+            );
+        }
         None => text += &format!("  by the own source {}\n", named.rule),
     }
     for (pattern, beaten) in found.matching.iter().skip(1) {
@@ -381,7 +389,10 @@ fn told(catalogue: &Catalogue, found: &Found<'_>) -> String {
         );
     }
     let mut entries = named.paths.iter();
-    if let Some(at) = entries.position(|entry| entry.matches(path, agent)) {
+    let entry = entries.position(|entry| entry.matches(path, agent));
+    if named.is_list(path, agent) {
+        text += "  the path is that of a list of packages, which is a check on every server\n";
+    } else if let Some(at) = entry {
         text += &format!("  entry {} of its paths tells the role\n", at + 1);
     } else if !named.paths.is_empty() {
         text += &format!("  none of its {} paths matches\n", named.paths.len());

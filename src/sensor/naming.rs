@@ -313,7 +313,15 @@ impl Core {
 
     fn contact_by(&self, flow: &Flow<Annotation>, naming: Option<&Naming>) -> Option<Arc<Contact>> {
         let name = naming.map(|naming| naming.name.as_str());
-        let endpoint = self.endpoint(flow, name)?;
+        self.contact_with(flow, naming, self.endpoint(flow, name)?)
+    }
+
+    fn contact_with(
+        &self,
+        flow: &Flow<Annotation>,
+        naming: Option<&Naming>,
+        endpoint: EndpointId,
+    ) -> Option<Arc<Contact>> {
         if self.catalogue.endpoint(endpoint)?.role == Role::Ignore {
             return None;
         }
@@ -353,6 +361,11 @@ impl Core {
         let Some(name) = name.filter(|name| own.is_none_or(|own| own.name != **name)) else {
             return own.cloned();
         };
+        self.contact(flow, Some(&self.requested_naming(flow, name)))
+    }
+
+    /// What a request says that it asks `name`.
+    fn requested_naming(&self, flow: &Flow<Annotation>, name: &str) -> Naming {
         let (server, latest) = (flow.server().address, latest_answer(flow));
         let candidates = self.of_client(flow);
         let is_known = !candidates.is_empty();
@@ -362,7 +375,7 @@ impl Core {
         let corroborated = found.is_some() || self.names.corroborates(server, name, latest);
         let claimed = flow.annotation.claimed.as_ref();
         let is_proxied = claimed.is_some_and(|claimed| claimed.is_proxied);
-        let naming = Naming {
+        Naming {
             name: name.to_owned(),
             source: NameSource::Http,
             corroborated,
@@ -372,11 +385,11 @@ impl Core {
             alternatives: Vec::new(),
             inherited: false,
             ech_accepted: false,
-        };
-        self.contact(flow, Some(&naming))
+        }
     }
 
-    /// The contact of an activity: at an own cache, with whom the request says that it really asks, where the catalogue knows that name.
+    /// The contact of an activity: at an own cache, with whom the request says that it really asks, where the catalogue knows that name. Where it
+    /// does not know the server at all, path and User-Agent may tell.
     pub(super) fn contact_of(
         &self,
         flow: &Flow<Annotation>,
@@ -390,7 +403,16 @@ impl Core {
             let origin = http::claim::origin(&exchange.path, parameter)?;
             Some(origin).filter(|origin| self.catalogue.lists(origin.as_str()))
         });
-        self.contact_for(flow, origin.as_ref().map(Fqdn::as_str).or(host))
+        let contact = self.contact_for(flow, origin.as_ref().map(Fqdn::as_str).or(host));
+        if contact.is_some() || self.endpoint(flow, name).is_some() {
+            return contact;
+        }
+        let exchange = exchange?;
+        let endpoint = self
+            .catalogue
+            .find_request(&exchange.path, exchange.agent.as_deref())?;
+        let requested = host.map(|host| self.requested_naming(flow, host));
+        self.contact_with(flow, requested.as_ref().or(naming), endpoint)
     }
 
     fn tell_pending(&mut self, flow: &mut Flow<Annotation>) {

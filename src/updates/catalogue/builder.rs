@@ -13,6 +13,7 @@ use super::facts::{self, EndpointFacts, Platform, ProductFacts, Transport, Worde
 use super::file::{SourceFile, error_at};
 use super::lookup::Lookup;
 use super::pattern::{AgentPattern, NamePattern, PathPattern};
+use super::request::leading_anywhere;
 use super::sources::Sources;
 use super::tables::{EndpointTable, PathTable, ProductTable, Spanned, VendorFile};
 use super::{
@@ -66,6 +67,7 @@ pub(super) struct Builder<'f> {
     pub products: Vec<Product>,
     pub endpoints: Vec<Endpoint>,
     pub lookup: Lookup,
+    anywhere: Vec<EndpointId>,
     pub claims: Vec<Claim>,
     pub entries: Vec<Entry>,
     pub places: Vec<EndpointPlace>,
@@ -85,6 +87,7 @@ impl<'f> Builder<'f> {
             products: Vec::new(),
             endpoints: Vec::new(),
             lookup: Lookup::default(),
+            anywhere: Vec::new(),
             claims: Vec::new(),
             entries: Vec::new(),
             places: Vec::new(),
@@ -139,6 +142,7 @@ impl<'f> Builder<'f> {
             products: self.products,
             endpoints: self.endpoints,
             lookup: self.lookup,
+            anywhere: self.anywhere,
             sources: Sources::default(),
         })
     }
@@ -146,10 +150,12 @@ impl<'f> Builder<'f> {
     /// The endpoint that a contact leads to.
     pub fn find(&self, contact: &str) -> Option<EndpointId> {
         let mut parts = contact.splitn(3, ' ');
-        let id = self.lookup.find(parts.next()?)?;
-        let (path, agent) = (parts.next(), parts.next());
+        let name = parts.next()?;
+        let [path, agent] = [parts.next(), parts.next()].map(|text| text.map(str::as_bytes));
+        let elsewhere = || leading_anywhere(&self.anywhere, &self.endpoints, path?, agent);
+        let id = self.lookup.find(name).or_else(elsewhere)?;
         let endpoint = self.endpoints.get(id.0 as usize)?;
-        let told = endpoint.role_for(path.map(str::as_bytes), agent.map(str::as_bytes));
+        let told = endpoint.role_for(path, agent);
         Some(told.endpoint.unwrap_or(id))
     }
 
@@ -264,6 +270,7 @@ impl<'f> Builder<'f> {
             paths: self.paths(file, id, &table.paths),
             alternatives: self.alternatives(file, &table.alternatives),
             shared_host: table.shared_host,
+            any_host: table.any_host,
             facts: EndpointFacts {
                 transport: transport.unwrap_or_default(),
                 source: table.source.clone().unwrap_or_else(|| UNSOURCED.to_owned()),
@@ -272,11 +279,14 @@ impl<'f> Builder<'f> {
             },
         };
         self.endpoints.push(endpoint);
+        if table.any_host {
+            self.any_host(file, id, &table);
+        }
         let patterns = self.patterns(file, id, &table.patterns);
         self.places.push(EndpointPlace {
             id: placed(file, &table.id),
             patterns,
-            is_unnamed: table.patterns.is_empty(),
+            is_unnamed: table.patterns.is_empty() && !table.any_host,
             alternatives: table
                 .alternatives
                 .iter()
@@ -292,6 +302,21 @@ impl<'f> Builder<'f> {
             endpoint: id,
             matches,
         }));
+    }
+
+    /// Requests lead to it, at whatever server: not by their paths alone, as others have such files too.
+    fn any_host(&mut self, file: usize, id: EndpointId, table: &EndpointTable) {
+        self.anywhere.push(id);
+        let open = table.paths.iter();
+        let open = open.filter(|entry| entry.path.is_none() || entry.agent.is_none());
+        for entry in open {
+            let what = "an entry of an endpoint for any host has a path and an agent".to_owned();
+            self.error_at(&placed(file, &entry.role), what);
+        }
+        if let Some(pattern) = table.patterns.first() {
+            let what = "an endpoint for any host has no patterns".to_owned();
+            self.error_at(&placed(file, pattern), what);
+        }
     }
 
     fn patterns(

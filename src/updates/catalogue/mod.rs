@@ -163,6 +163,8 @@ pub struct Endpoint {
     pub alternatives: Vec<(String, String)>,
     /// Whether names and addresses are shared with services that are no updates.
     pub shared_host: bool,
+    /// Whether its requests may go to any server that the catalogue does not know: path and client tell what they are.
+    pub any_host: bool,
     /// How it is reached, and how that is known.
     pub facts: EndpointFacts,
 }
@@ -175,6 +177,8 @@ pub struct Catalogue {
     products: Vec<Product>,
     endpoints: Vec<Endpoint>,
     lookup: Lookup,
+    /// Endpoints that requests lead to, at whatever server.
+    anywhere: Vec<EndpointId>,
     sources: Sources,
 }
 
@@ -204,7 +208,8 @@ impl Catalogue {
                 EndpointId(place(&mut all.endpoints, endpoint, Endpoint::is_same))
             })
             .collect();
-        let (mut lookup, mut sources) = (self.lookup, self.sources);
+        let (mut lookup, mut anywhere) = (self.lookup, self.anywhere);
+        let mut sources = self.sources;
         let new = |id: EndpointId| endpoints.get(id.0 as usize).copied().unwrap_or(id);
         for id in &endpoints {
             if let Some(endpoint) = all.endpoints.get_mut(id.0 as usize) {
@@ -213,10 +218,12 @@ impl Catalogue {
             }
         }
         lookup.renumber(new);
+        anywhere.iter_mut().for_each(|id| *id = new(*id));
         sources.renumber(new);
         Self {
             version: self.version,
             lookup,
+            anywhere,
             sources,
             ..all
         }
@@ -258,6 +265,11 @@ impl Catalogue {
     /// The endpoint whose most specific pattern matches `name` (lower-case presentation form); else the own source of that name.
     pub fn find(&self, name: &str) -> Option<EndpointId> {
         self.lookup.find(name).or_else(|| self.sources.named(name))
+    }
+
+    /// The endpoint that a request leads to by its path and by how its client calls itself, whatever server it goes to.
+    pub fn find_request(&self, path: &[u8], agent: Option<&[u8]>) -> Option<EndpointId> {
+        request::leading_anywhere(&self.anywhere, &self.endpoints, path, agent)
     }
 
     /// An endpoint.

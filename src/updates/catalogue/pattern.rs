@@ -167,6 +167,13 @@ impl AgentPattern {
 
 /// Whether `text` matches `glob`, where `*` stands for any bytes: time linear in the text for each star.
 fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+    // Nearly all that do not match differ in the first byte.
+    if glob
+        .first()
+        .is_some_and(|first| *first != b'*' && text.first() != Some(first))
+    {
+        return false;
+    }
     let mut parts = glob.split(|byte| *byte == b'*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {

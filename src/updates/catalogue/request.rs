@@ -32,15 +32,12 @@ pub struct RoleOf {
 impl RequestRule {
     /// Whether a request matches: what the rule asks for and the request does not tell does not.
     pub fn matches(&self, path: Option<&[u8]>, agent: Option<&[u8]>) -> bool {
-        let path_fits = self
-            .path
-            .as_ref()
-            .is_none_or(|pattern| path.is_some_and(|path| pattern.matches(path)));
         let agent_fits = self
             .agent
             .as_ref()
             .is_none_or(|pattern| agent.is_some_and(|agent| pattern.matches(agent)));
-        path_fits && agent_fits
+        let path_fits = |pattern: &PathPattern| path.is_some_and(|path| pattern.matches(path));
+        agent_fits && self.path.as_ref().is_none_or(path_fits)
     }
 
     /// Whether it matches every request that `other` matches.
@@ -58,6 +55,20 @@ impl RequestRule {
     }
 }
 
+/// The last of `anywhere` that has an entry for a request: local files come behind the shipped ones, and win.
+pub(super) fn leading_anywhere(
+    anywhere: &[EndpointId],
+    endpoints: &[Endpoint],
+    path: &[u8],
+    agent: Option<&[u8]>,
+) -> Option<EndpointId> {
+    let mut ids = anywhere.iter().copied().rev();
+    ids.find(|id| {
+        let endpoint = endpoints.get(id.0 as usize);
+        endpoint.is_some_and(|endpoint| endpoint.request_rule(Some(path), agent).is_some())
+    })
+}
+
 impl Endpoint {
     /// The first entry of `paths` that matches a request.
     pub fn request_rule(&self, path: Option<&[u8]>, agent: Option<&[u8]>) -> Option<&RequestRule> {
@@ -66,21 +77,63 @@ impl Endpoint {
 
     /// The role of a contact with a request for `path` from a client that calls itself `agent` (both as on the wire), or without one.
     pub fn role_for(&self, path: Option<&[u8]>, agent: Option<&[u8]>) -> RoleOf {
-        match self.request_rule(path, agent) {
-            Some(rule) => RoleOf {
-                role: rule.role,
+        let rule = self.request_rule(path, agent);
+        let told = RoleOf {
+            role: rule.map_or(self.role, |rule| rule.role),
+            by_path: rule.is_some(),
+            by_volume: false,
+            endpoint: rule.and_then(|rule| rule.leads_to),
+        };
+        if self.is_list(path, agent) {
+            return RoleOf {
+                role: Role::Check,
                 by_path: true,
-                by_volume: false,
-                endpoint: rule.leads_to,
-            },
-            None => RoleOf {
-                role: self.role,
-                by_path: false,
-                by_volume: false,
-                endpoint: None,
-            },
+                ..told
+            };
         }
+        told
     }
+
+    /// Whether a request is for a list of packages where files are fetched otherwise.
+    pub fn is_list(&self, path: Option<&[u8]>, agent: Option<&[u8]>) -> bool {
+        let role = self
+            .request_rule(path, agent)
+            .map_or(self.role, |rule| rule.role);
+        role == Role::Download && path.is_some_and(is_list)
+    }
+}
+
+/// Names of lists of packages: of Debian's form (<https://wiki.debian.org/DebianRepository/Format>), of OpenWrt's, Alpine's, RPM's and
+/// FreeBSD's.
+#[rustfmt::skip] // A list reads better in lines than one entry a line.
+const LISTS: [&[u8]; 33] = [
+    b"InRelease", b"Release", b"Release.gpg",
+    b"Packages", b"Packages.gz", b"Packages.xz", b"Packages.bz2", b"Packages.lzma", b"Packages.zst",
+    b"Sources", b"Sources.gz", b"Sources.xz", b"Sources.bz2", b"Sources.lzma", b"Sources.zst",
+    b"Packages.sig", b"Packages.asc", b"Packages.manifest", b"packages.adb",
+    b"APKINDEX.tar.gz", b"repomd.xml", b"repomd.xml.asc",
+    b"meta.conf", b"meta.txz", b"data.pkg", b"data.txz", b"data.tzst",
+    b"packagesite.pkg", b"packagesite.txz", b"packagesite.tzst", b"filesite.pkg", b"filesite.txz", b"filesite.tzst",
+];
+/// Folders of others, which have names of their own.
+const LIST_FOLDERS: [&[u8]; 4] = [
+    b"/by-hash/",
+    b"/Packages.diff/",
+    b"/Sources.diff/",
+    b"/repodata/",
+];
+/// Beginnings of names below Debian's `dists`.
+const LISTS_BELOW_DISTS: [&[u8]; 2] = [b"Contents-", b"Translation-"];
+
+/// Whether a path, as on the wire, is that of a list of packages: a client that reads it asks what there is.
+fn is_list(path: &[u8]) -> bool {
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let is_in = |folder: &&[u8]| memchr::memmem::find(path, folder).is_some();
+    let begins = |start: &&[u8]| name.starts_with(start);
+    LISTS.contains(&name)
+        || LIST_FOLDERS.iter().any(is_in)
+        || (LISTS_BELOW_DISTS.iter().any(begins) && is_in(&b"/dists/".as_slice()))
 }
 
 #[cfg(test)]
@@ -164,6 +217,83 @@ role = "download"
             (Role::Metadata, false, mirror())
         );
         assert_eq!(told(None, None), (Role::Metadata, false, mirror()));
+    }
+
+    #[test]
+    fn a_list_of_packages_is_no_package_whatever_the_folder_is_for() {
+        let catalogue = read(MIRROR).unwrap();
+        let role = |path: &str| told(&catalogue, Some(&format!("/debian/pool{path}")), None);
+        for list in [
+            "/InRelease",
+            "/Packages.gz",
+            "/Release.gpg",
+            "/x/Packages.diff/T-2026-F-2026.gz",
+            "/main/by-hash/SHA256/0a",
+            "/repodata/0a-primary.xml.zst",
+            "/v3.20/main/x86_64/APKINDEX.tar.gz",
+            "/latest/packagesite.pkg",
+            "/packages/Packages.sig?a=/b.ipk",
+        ] {
+            let (role, by_path, rule) = role(list);
+            let told = (role, by_path, rule.as_str());
+            assert_eq!(told, (Role::Check, true, "v/apt/packages"), "{list}");
+        }
+        for file in [
+            "/Packages.deb",
+            "/Release.exe",
+            "/data.pkg.xz",
+            "/hello.deb?a=/InRelease",
+        ] {
+            assert_eq!(role(file).0, Role::Download, "{file}");
+        }
+    }
+
+    const ANYWHERE: &str = r#"
+[[product.endpoint]]
+id = "anywhere"
+role = "metadata"
+patterns = []
+any_host = true
+paths = [{ path = "*.deb", agent = "APT/*", role = "download" }]
+examples = ["a.example.net /b.deb APT/2"]
+not = ["a.example.net /b.deb Wget/2", "mirror.example.com /b.deb APT/2"]
+"#;
+
+    #[test]
+    fn what_a_client_fetches_elsewhere_is_told_by_path_and_agent() {
+        let text = format!("{MIRROR}{ANYWHERE}");
+        let catalogue = read(&text).unwrap();
+        let rule = |path: &str, agent: Option<&str>| {
+            let agent = agent.map(str::as_bytes);
+            let id = catalogue.find_request(path.as_bytes(), agent)?;
+            Some(catalogue.endpoint(id)?.rule.as_str())
+        };
+        assert_eq!(rule("/x/a.deb", Some("APT/2")), Some("v/apt/anywhere"));
+        for (path, agent) in [
+            ("/x/a.deb", Some("curl/8")),
+            ("/x/a.deb", None),
+            ("/x/a", Some("APT/2")),
+        ] {
+            assert_eq!(rule(path, agent), None, "{path} {agent:?}");
+        }
+        let open = text.replace(
+            ", agent = \"APT/*\", role = \"download\" }]",
+            ", role = \"download\" }]",
+        );
+        let errors = read(&open).unwrap_err();
+        let what = "an entry of an endpoint for any host has a path and an agent";
+        assert!(
+            errors.iter().any(|error| error.contains(what)),
+            "{errors:?}"
+        );
+        let named = ANYWHERE.replace("patterns = []", "patterns = [\"a.example.net\"]");
+        let errors = read(&format!("{MIRROR}{named}")).unwrap_err();
+        assert!(
+            errors
+                .iter()
+                .any(|error| error.contains("an endpoint for any host has no patterns")),
+            "{errors:?}"
+        );
     }
 
     #[test]

@@ -267,6 +267,7 @@ impl Catalogue {
                 .collect(),
             alternatives: Vec::new(),
             shared_host: false,
+            any_host: false,
             facts: EndpointFacts::default(),
         };
         self.endpoints.push(endpoint);

@@ -71,6 +71,8 @@ pub struct EndpointTable {
     #[serde(default)]
     pub shared_host: bool,
     #[serde(default)]
+    pub any_host: bool,
+    #[serde(default)]
     pub paths: Vec<PathTable>,
     #[serde(default)]
     pub alternatives: Vec<Spanned<String>>,

@@ -161,6 +161,7 @@ impl KeptEndpoint {
             paths: Vec::new(),
             alternatives: self.alternatives.clone(),
             shared_host: self.shared_host,
+            any_host: false,
             is_internal: self.is_internal,
             facts: EndpointFacts::default(),
         };

@@ -178,7 +178,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "offline",
         ],
     ),
-    ("postcard", &["sensor"]),
+    // The state of a run; the catalogue as the build script wrote it.
+    ("postcard", &["sensor", "updates"]),
     ("crc32fast", &["sensor"]),
     ("serde_json", &["records", "offline"]),
     ("clap", &["cli"]),

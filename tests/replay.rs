@@ -152,9 +152,10 @@ const UPDATES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        // The first requests ask the cache by its address, as if it were a mirror.
         "apt-cacher",
         &[
-            "apt check: checked ftp.jp.debian.org by http",
+            "apt check: checked 198.51.100.86 by http",
             "apt download: downloaded ftp.jp.debian.org by http",
         ],
     ),

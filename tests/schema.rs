@@ -292,6 +292,7 @@ fn access(catalogue: &Catalogue) -> Access {
         }],
         denied: None,
         is_error: false,
+        may_have_fetched: false,
         count: Some(3),
         session: Some(u64::MAX),
         flow_ids: vec![1, 2],

@@ -44,7 +44,7 @@ pub const NAME: &str = "state";
 pub const ASIDE: &str = "state.new";
 const MAGIC: &[u8; 8] = b"PSPSTATE";
 /// The form of the items.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 const HEADER: usize = 64;
 /// Where the CRC begins to count.
 const COUNTED: usize = 16;

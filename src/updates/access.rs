@@ -18,6 +18,7 @@ use super::hosts::HostKey;
 use super::options::UpdateOptions;
 use super::output::Access;
 use super::payload::{self, PayloadId, Word};
+use super::session::denial;
 use super::verdict::{Evidence, Verdict};
 use crate::types::Timestamp;
 use crate::types::kept::figure;
@@ -150,6 +151,15 @@ pub struct OpenAccess {
     has_unseen: bool,
     /// Nothing came of a request.
     has_unanswered: bool,
+    /// Payload of bursts that are no download each.
+    #[serde(deserialize_with = "figure")]
+    below_threshold: u64,
+    /// More came than a download has at least, and yet no burst made it one.
+    has_much: bool,
+    /// A connection was made of which nothing that the server sent was seen or acknowledged.
+    is_blind: bool,
+    /// A redirect or an error came where a file was asked for.
+    has_neutral: bool,
     /// A response was seen.
     has_response: bool,
     payloads: Vec<PayloadId>,
@@ -162,7 +172,7 @@ pub struct OpenAccess {
     /// Whether the name of its server is doubtful.
     pub is_doubtful: bool,
     /// What a response said of there being no update; another one may have said something else.
-    #[serde(skip)]
+    #[serde(deserialize_with = "denial")]
     denied: Option<Word>,
     has_answer: bool,
     /// Something else than an error came.
@@ -233,6 +243,10 @@ impl OpenAccess {
             unplaced: 0,
             has_unseen: false,
             has_unanswered: false,
+            below_threshold: 0,
+            has_much: false,
+            is_blind: false,
+            has_neutral: false,
             has_response: false,
             bursts: Vec::new(),
             payloads: Vec::new(),
@@ -281,7 +295,9 @@ impl OpenAccess {
         self.has_unnamed |= told.is_some_and(|told| is_unnamed(told, role));
         let is_unseen = told.is_some_and(Exchange::is_known_by_volume);
         let has_come = activity.delivered_toclient > 0;
-        self.has_unseen |= is_unseen && has_come;
+        // What goes on over a connection of plain HTTP, and is no response.
+        let is_headless = told.is_none() && activity.contact.source == NameSource::Http;
+        self.has_unseen |= (is_unseen || is_headless) && has_come;
         self.has_unanswered |= is_unseen && !has_come;
         self.has_response |= told.is_some_and(|told| told.status.is_some());
         if is_unseen {
@@ -300,8 +316,14 @@ impl OpenAccess {
                 }
             }
             // Nothing at all: the mirror shows the client's side alone, and nothing tells how much came.
-            _ if activity.delivered_toclient == 0 => {}
-            _ => self.note(Evidence::BelowThreshold),
+            exchange if activity.delivered_toclient == 0 => self.is_blind |= exchange.is_none(),
+            exchange => {
+                self.note(Evidence::BelowThreshold);
+                if exchange.is_none() {
+                    self.below_threshold += activity.delivered_toclient;
+                    self.has_much |= self.below_threshold > threshold;
+                }
+            }
         }
     }
 
@@ -310,7 +332,10 @@ impl OpenAccess {
         let status = activity.exchange.as_ref().and_then(|told| told.status);
         self.has_success |= status.is_none_or(|status| status < 400);
         let denied = match activity.exchange.as_deref() {
-            Some(exchange) if exchange.is_neutral() => return,
+            Some(exchange) if exchange.is_neutral() => {
+                self.has_neutral |= status.is_some_and(|status| status >= 300);
+                return;
+            }
             Some(exchange) => exchange.denial(),
             None => None,
         };
@@ -468,8 +493,9 @@ impl OpenAccess {
             delivered_toclient: self.delivered_toclient,
             largest_burst: self.largest_burst,
             evidence,
-            denied: self.denied.filter(|_| !self.has_answer),
+            denied: self.denied(role),
             is_error: !self.has_success,
+            may_have_fetched: self.may_have_fetched(role),
             bytes_expected: expected,
             ranges_percent: percent,
             payloads: self.payloads.clone(),
@@ -479,6 +505,12 @@ impl OpenAccess {
             alternatives: self.alternatives(role, catalogue),
             is_internal: self.is_internal || is_own(contact, catalogue, has_port),
         }
+    }
+
+    /// By what word everything that was answered said that there is no update, or that the client has the file already.
+    fn denied(&self, role: Role) -> Option<Word> {
+        let is_all = !self.has_answer && (role != Role::Download || !self.has_neutral);
+        self.denied.filter(|_| is_all)
     }
 
     fn revision(&self, is_final: bool) -> u32 {
@@ -508,6 +540,16 @@ impl OpenAccess {
             (true, _) if self.burst_download => Verdict::Downloaded,
             (true, _) => Verdict::Checked,
         }
+    }
+
+    /// A burst was more than a download has at least, and may yet have been a check where both come from one server.
+    pub const fn note_large_check(&mut self) {
+        self.has_much = true;
+    }
+
+    /// Whether something may have been fetched though nothing shows it.
+    fn may_have_fetched(&self, role: Role) -> bool {
+        self.verdict(role) == Verdict::Checked && (self.has_much || self.is_blind)
     }
 
     /// Payload of which only the volume is known, and that may be of files.

@@ -259,9 +259,16 @@ impl Engine {
             self.close_access(key, Cause::Fact, activity.time, out);
         }
         self.open(key, &activity.contact, activity.start, role);
+        if key.doubt != Doubt::Guess {
+            self.note_purpose(host, &activity.contact, role);
+        }
         let part = self.file_part(key, activity, role, threshold);
+        let is_large_check = self.is_large_check(activity, role);
         if let Some(open) = self.accesses.get_mut(&key) {
             open.take_in(activity, role, threshold);
+            if is_large_check {
+                open.note_large_check();
+            }
             open.note_server(&activity.contact, &self.catalogue);
             open.note_answer(activity);
             if part.is_none() && is_small_file(role, activity.exchange.as_deref()) {
@@ -364,7 +371,9 @@ impl Engine {
     fn role_of(&self, activity: &Activity, threshold: u64) -> RoleOf {
         let contact = &activity.contact;
         let exchange = activity.exchange.as_deref();
+        // Of a request that was not seen nothing is known, whatever a rule takes.
         let path = exchange.map(|exchange| exchange.path.as_slice());
+        let path = path.filter(|path| !path.is_empty());
         let agent = exchange.and_then(|exchange| exchange.agent.as_deref());
         let role = self.role(contact, path, agent);
         let endpoint = self.catalogue.endpoint(contact.endpoint);
@@ -378,6 +387,14 @@ impl Engine {
             };
         }
         role
+    }
+
+    /// Whether a burst is a check only by what the product's checks are like, where files come from the same server.
+    fn is_large_check(&self, activity: &Activity, role: RoleOf) -> bool {
+        let endpoint = self.catalogue.endpoint(activity.contact.endpoint);
+        let is_by_volume = endpoint.is_some_and(|endpoint| endpoint.by_volume) && !role.by_path;
+        let is_large = activity.largest_burst > self.options.download_bytes;
+        is_by_volume && is_large && role.role == Role::Check
     }
 
     fn role(&self, contact: &Contact, path: Option<&[u8]>, agent: Option<&[u8]>) -> RoleOf {

@@ -71,6 +71,8 @@ pub struct Access {
     pub denied: Option<Word>,
     /// Nothing but errors came.
     pub is_error: bool,
+    /// A download server was contacted, and something may have been fetched though nothing shows it.
+    pub may_have_fetched: bool,
     /// Bytes of the file, where that is known.
     pub bytes_expected: Option<u64>,
     /// Share of the file that came, in percent.

@@ -55,8 +55,14 @@ pub struct OpenSession {
     has_fetched: bool,
     #[serde(deserialize_with = "figure")]
     delivered_toclient: u64,
-    #[serde(deserialize_with = "touch")]
-    download_touched: Option<Word>,
+    /// Names of download endpoints of the product that were asked, and not contacted since.
+    pub(super) asked: Vec<AskedName>,
+    /// A download endpoint of the product was contacted.
+    has_download_contact: bool,
+    /// Nothing of it was new to the client.
+    is_unmodified: bool,
+    /// Something may have been fetched though nothing shows it.
+    may_have_fetched: bool,
     /// A check server of the product that serves nothing else was contacted.
     pub(super) has_own_check: bool,
     /// Payload of the largest check.
@@ -71,11 +77,14 @@ pub struct OpenSession {
     flow_ids: Vec<u64>,
 }
 
-/// What told that there was an update.
-const TOUCHES: [Word; 2] = ["download_asked", "download_contact"];
+/// A name that was asked, by its hash, and the endpoint that it leads to.
+pub type AskedName = (EndpointId, u64);
+
+/// The client has the file already that it asked for.
+const UNMODIFIED: Word = "file_not_modified";
 
 /// What told that there was none.
-pub const DENIALS: [Word; 3] = ["not_modified", "empty_answer", "usual_size"];
+pub const DENIALS: [Word; 4] = ["not_modified", UNMODIFIED, "empty_answer", "usual_size"];
 
 /// Whether a check is no larger than the usual one. What is far smaller is of another kind, such as one in a resumed TLS session.
 fn is_no_larger((size, usual): (u64, u64)) -> bool {
@@ -84,19 +93,9 @@ fn is_no_larger((size, usual): (u64, u64)) -> bool {
     (usual / 4 * 3..=usual + PLAY + usual / 100).contains(&size)
 }
 
-fn denial<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Word>, D::Error> {
-    one_of(&DENIALS, from)
-}
-
-fn touch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Word>, D::Error> {
-    one_of(&TOUCHES, from)
-}
-
-fn one_of<'de, D>(words: &[Word], from: D) -> Result<Option<Word>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let known = |word: String| words.iter().copied().find(|known| *known == word);
+/// Reads one of [`DENIALS`].
+pub(super) fn denial<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Word>, D::Error> {
+    let known = |word: String| DENIALS.into_iter().find(|known| *known == word);
     let word = Option::<String>::deserialize(from)?;
     let missing = || D::Error::custom("no word of a session");
     word.map(|word| known(word).ok_or_else(missing)).transpose()
@@ -126,7 +125,10 @@ impl OpenSession {
             has_checked: false,
             has_fetched: false,
             delivered_toclient: 0,
-            download_touched: None,
+            asked: Vec::new(),
+            has_download_contact: false,
+            is_unmodified: true,
+            may_have_fetched: false,
             has_own_check: false,
             largest_check: 0,
             denied: None,
@@ -140,7 +142,8 @@ impl OpenSession {
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let payloads: usize = self.payloads.iter().map(PayloadId::memory).sum();
-        size_of::<Self>() + payloads + self.flow_ids.capacity() * size_of::<u64>()
+        let asked = self.asked.capacity() * size_of::<AskedName>();
+        size_of::<Self>() + payloads + asked + self.flow_ids.capacity() * size_of::<u64>()
     }
 
     /// When it is over, if nothing more comes.
@@ -150,8 +153,15 @@ impl OpenSession {
     }
 
     /// The client asked for the name of a download endpoint of the product.
-    pub fn download_asked(&mut self) {
-        self.download_touched.get_or_insert("download_asked");
+    pub fn download_asked(&mut self, name: AskedName) {
+        if self.asked.len() < MOST && !self.asked.contains(&name) {
+            self.asked.push(name);
+        }
+    }
+
+    /// What it asked such a name for is known: what came of it tells.
+    pub fn contacted(&mut self, name: AskedName) {
+        self.asked.retain(|asked| *asked != name);
     }
 
     /// Takes in an access that is closed.
@@ -167,11 +177,15 @@ impl OpenSession {
         };
         self.outcome = self.outcome.max(outcome);
         match access.role {
-            Role::Download => self.download_touched = Some("download_contact"),
+            Role::Download => {
+                self.has_download_contact = true;
+                self.is_unmodified &= access.denied == Some("not_modified");
+            }
             _ => self.has_checked |= access.verdict == Verdict::Checked,
         }
         self.checks += u64::from(access.verdict == Verdict::Checked);
         self.downloads += u64::from(access.verdict == Verdict::Downloaded);
+        self.may_have_fetched |= access.may_have_fetched;
         self.has_fetched |= matches!(access.verdict, Verdict::Downloaded | Verdict::Partial);
         if (access.role, access.verdict) == (Role::Check, Verdict::Checked) {
             // An error says nothing of what a check usually brings.
@@ -203,7 +217,9 @@ impl OpenSession {
         self.end = self.end.max(other.end);
         self.open_accesses += other.open_accesses;
         self.has_own_check |= other.has_own_check;
-        self.download_touched = self.download_touched.or(other.download_touched);
+        for asked in &other.asked {
+            self.download_asked(*asked);
+        }
     }
 
     /// Whether it has nothing but one access that goes on, in the session `own`.
@@ -218,15 +234,26 @@ impl OpenSession {
 
     /// Payload of its largest check, where that was all that happened: nothing tells of an update.
     pub fn plain_check(&self) -> Option<u64> {
-        let is_plain = self.has_checked && !self.has_fetched && self.download_touched.is_none();
+        let is_plain = self.has_checked && !self.has_fetched && self.touch().is_none();
         (is_plain && self.largest_check > 0).then_some(self.largest_check)
+    }
+
+    /// What tells that there was something to fetch.
+    fn touch(&self) -> Option<Word> {
+        let is_asked = !self.asked.is_empty();
+        let asked = is_asked.then_some("download_asked");
+        let is_contacted = self.has_download_contact;
+        is_contacted.then_some("download_contact").or(asked)
     }
 
     /// Whether there was an update, and what tells; `usual` is how large the client's checks usually are.
     fn offer(&self, usual: Option<u64>) -> (Offered, Option<Word>) {
         let denied = self.denied.filter(|_| !self.has_silent_check);
         let is_usual = || self.plain_check().zip(usual).is_some_and(is_no_larger);
-        match self.download_touched {
+        match self.touch() {
+            Some(_) if self.has_download_contact && self.is_unmodified && self.asked.is_empty() => {
+                (Offered::No, Some(UNMODIFIED))
+            }
             Some(word) if self.has_checked || self.has_fetched => (Offered::Yes, Some(word)),
             Some(_) => (Offered::Unknown, None),
             None if denied.is_some() => (Offered::No, denied),
@@ -239,7 +266,8 @@ impl OpenSession {
     pub fn close(self, reported: Timestamp, usual: Option<u64>) -> Session {
         let (offered, word) = self.offer(usual);
         let offered_evidence = word.into_iter().collect();
-        let is_only_offered = offered == Offered::Yes && self.outcome == Outcome::Checked;
+        let is_only_checked = self.outcome == Outcome::Checked && !self.may_have_fetched;
+        let is_only_offered = offered == Offered::Yes && is_only_checked;
         Session {
             id: self.id,
             revision: self.told_before.saturating_add(1),

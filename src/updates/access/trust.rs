@@ -28,17 +28,21 @@ impl OpenAccess {
             && self.payloads.is_empty()
             && (is_shared || self.has_unnamed)
             && !self.is_supported;
-        let is_weak = is_shared || self.has_unnamed || self.by_volume;
+        let at = catalogue.endpoint(contact.endpoint);
+        let is_elsewhere = at.is_some_and(|at| at.any_host);
+        let is_weak = is_shared || self.has_unnamed || self.by_volume || is_elsewhere;
         let is_file_unseen = self.has_unseen && role == Role::Download;
         let is_unseen = is_file_unseen || (self.has_unanswered && !self.has_response);
         let has_missing = self.missing().is_some_and(|missing| missing > 0);
         let is_by_size = self.verdict(role) == Verdict::Downloaded && has_missing;
         let is_open = is_unseen || is_by_size || self.files.are_doubtful();
+        let may_have_fetched = self.may_have_fetched(role);
         match self.source {
             NameSource::DnsShared => Confidence::Low,
             _ if differs || is_vague => Confidence::Low,
+            _ if may_have_fetched && self.is_blind => Confidence::Low,
             NameSource::Dns | NameSource::Address => Confidence::Medium,
-            _ if !self.corroborated || is_weak || is_open => Confidence::Medium,
+            _ if !self.corroborated || is_weak || is_open || may_have_fetched => Confidence::Medium,
             _ if self.is_another(catalogue) || !self.beside(role, catalogue).is_empty() => {
                 Confidence::Medium
             }

@@ -200,7 +200,12 @@ fn renumber(mut item: Kept, find: &impl Fn(EndpointId) -> Option<EndpointId>) ->
             open.decided = open.decided.and_then(find);
             renumber_contact(&mut open.contact, find)?;
         }
-        Kept::Session(session) => session.endpoint = find(session.endpoint)?,
+        Kept::Session(session) => {
+            session.endpoint = find(session.endpoint)?;
+            let asked = session.asked.iter();
+            let asked = asked.filter_map(|(id, name)| Some((find(*id)?, *name)));
+            session.asked = asked.collect();
+        }
         Kept::Usual(_, endpoint, _) => *endpoint = find(*endpoint)?,
         Kept::Window(_, window) => window.question.endpoint = find(window.question.endpoint)?,
         Kept::Failure(_, pending) => renumber_contact(&mut pending.failure.contact, find)?,
@@ -283,6 +288,7 @@ impl Engine {
         }
         for session in self.sessions.values() {
             used.note(session.endpoint);
+            session.asked.iter().for_each(|(id, _)| used.note(*id));
         }
         for window in self.windows.values() {
             used.note(window.question.endpoint);

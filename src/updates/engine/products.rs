@@ -7,9 +7,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::super::access::{AccessKey, OpenAccess};
-use super::super::catalogue::{Catalogue, Endpoint, EndpointId, ProductId, Role};
+use super::super::catalogue::{Catalogue, Endpoint, EndpointId, Product, ProductId, Role, RoleOf};
+use super::super::fact::Contact;
 use super::super::hosts::HostKey;
-use super::Engine;
+use super::super::session::{AskedName, OpenSession};
+use super::windows::name_hash;
+use super::{ENTRY_BYTES, Engine, reweigh};
 use crate::types::Timestamp;
 
 /// Checks of a client that make its usual one.
@@ -164,16 +167,17 @@ impl UsualCheck {
 }
 
 impl Engine {
-    /// More than this in one burst of a client is a download: what the catalogue says, else the larger of the configured size and
-    /// twenty of the client's usual checks.
+    /// More than this in one burst of a client is a download: what the catalogue says, else the configured size, or twenty of the client's
+    /// usual checks where those are more and the server gives answers to checks too.
     pub(super) fn threshold(&self, host: HostKey, endpoint: EndpointId) -> u64 {
         let product = self.catalogue.product_of(endpoint);
         if let Some(said) = product.and_then(|product| product.download_threshold) {
             return said;
         }
-        let usual = self
-            .product(endpoint)
-            .and_then(|product| self.usual_check(host, product));
+        // A server that gives nothing but files gives no lists that may be large.
+        let own = self.catalogue.endpoint(endpoint);
+        let product = own.filter(|own| own.role != Role::Download || own.by_volume);
+        let usual = product.and_then(|own| self.usual_check(host, own.product));
         let by_usual = usual.unwrap_or(0).saturating_mul(TIMES_USUAL);
         self.options.download_bytes.max(by_usual)
     }
@@ -213,27 +217,63 @@ impl Engine {
         }
     }
 
-    /// Whether the client asked for the name of a server with files of the product at `since` or later.
-    pub(super) fn was_download_asked(
+    /// Names of servers with files of the product that the client asked for at `since` or later, and did not contact for something else.
+    pub(super) fn downloads_asked(
         &self,
         host: HostKey,
         product: ProductId,
         since: Timestamp,
-    ) -> bool {
+    ) -> Vec<AskedName> {
         let downloads = self.products.downloads.get(&product);
-        downloads.into_iter().flatten().any(|id| {
-            let window = self.windows.get(&(host, *id));
-            window.is_some_and(|window| window.last >= since)
-        })
+        let downloads = downloads.into_iter().flatten();
+        let windows = downloads.filter_map(|id| Some((*id, self.windows.get(&(host, *id))?)));
+        windows
+            .flat_map(|(id, window)| window.open_since(since).map(move |name| (id, name)))
+            .collect()
     }
 
-    /// The client asked for the name of `endpoint`: sessions of the products whose files it gives know that.
-    pub(super) fn note_download_asked(&mut self, host: HostKey, endpoint: EndpointId) {
+    /// The client asked for a name of `endpoint`: sessions of the products whose files it gives know that.
+    pub(super) fn note_download_asked(&mut self, host: HostKey, name: AskedName) {
+        self.for_sessions_at(host, name.0, |_, session| session.download_asked(name));
+    }
+
+    /// What a client asked a name for turned out: a download stands for itself, and a path that leads to one product, or to nothing that
+    /// is a file, says that no file of the others was meant that share the server.
+    pub(super) fn note_purpose(&mut self, host: HostKey, contact: &Contact, role: RoleOf) {
+        let name = (contact.endpoint, name_hash(&contact.name));
+        let is_download = role.role == Role::Download;
+        let led = self.product(role.endpoint.unwrap_or(contact.endpoint));
+        let meant = led.filter(|_| is_download || role.endpoint.is_some());
+        let product = meant.and_then(|meant| self.catalogue.product(meant));
+        if product.is_some_and(Product::is_unknown) {
+            return;
+        }
+        let is_settled = role.by_path && (is_download || meant.is_none());
+        if is_settled && let Some(window) = self.windows.get_mut(&(host, name.0)) {
+            window.close(name.1);
+        }
+        self.for_sessions_at(host, name.0, |product, session| {
+            let is_meant = Some(product) == meant;
+            if (is_meant && is_download) || (!is_meant && role.by_path) {
+                session.contacted(name);
+            }
+        });
+    }
+
+    /// Each session of a host that is of a product whose files `endpoint` gives.
+    fn for_sessions_at(
+        &mut self,
+        host: HostKey,
+        endpoint: EndpointId,
+        mut each: impl FnMut(ProductId, &mut OpenSession),
+    ) {
         let own = self.product(endpoint);
         let shared = self.products.sharing(endpoint).iter().copied();
         for product in own.into_iter().chain(shared) {
             for session in self.sessions.of_mut(host, product) {
-                session.download_asked();
+                each(product, session);
+                let memory = session.memory() + ENTRY_BYTES;
+                reweigh(&mut self.bytes, &mut session.weight, memory);
             }
         }
     }

@@ -107,12 +107,14 @@ impl Engine {
         let id =
             newest.unwrap_or_else(|| self.begin_session((key.host, key.client), endpoint, start));
         // The question is told at once, what the client did before it at a pause.
-        let was_asked = self.was_download_asked(key.host, product, start);
+        let asked = self.downloads_asked(key.host, product, start);
         let session = self.sessions.get_mut(id)?;
         session.open_accesses += 1;
-        if was_asked {
-            session.download_asked();
+        for name in asked {
+            session.download_asked(name);
         }
+        let memory = session.memory() + ENTRY_BYTES;
+        reweigh(&mut self.bytes, &mut session.weight, memory);
         Some(id)
     }
 
@@ -163,8 +165,9 @@ impl Engine {
     pub(super) fn touch_session(&mut self, key: AccessKey, end: Timestamp) {
         let id = self.accesses.get(&key).and_then(|open| open.session);
         let own = self.catalogue.endpoint(key.endpoint);
-        // Where one name gives checks and files, a small transfer proves nothing of a large one.
-        let is_own = own.is_some_and(|own| !own.shared_host && !own.by_volume);
+        // Where one name gives checks and files, a small transfer proves nothing of a large one; nor does a list of a server of files.
+        let is_own =
+            own.is_some_and(|own| !own.shared_host && !own.by_volume && own.role != Role::Download);
         if let Some(session) = id.and_then(|id| self.sessions.get_mut(id)) {
             session.end = session.end.max(end);
             let is_sure = key.doubt == Doubt::None;

@@ -14,6 +14,8 @@ use super::timers::{Closing, TimerKey};
 use super::{ENTRY_BYTES, Engine, OutputSink, hash, reweigh};
 use crate::types::{Endpoint, Timestamp};
 
+/// Names of one endpoint that are told apart.
+const MOST_NAMES: usize = 16;
 /// Addresses that are told of what was answered.
 const MOST_ADDRESSES: usize = 16;
 
@@ -31,6 +33,8 @@ pub(super) struct Window {
     /// Bytes that it was last counted with.
     #[serde(skip)]
     pub(super) weight: usize,
+    /// Names that were asked.
+    names: Vec<Name>,
     /// When the name was last reached.
     pub(super) reached: Option<Timestamp>,
     #[serde(skip)]
@@ -65,9 +69,59 @@ impl PendingFailure {
     }
 }
 
+/// A name among those of an endpoint that were asked.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Name {
+    hash: u64,
+    /// When it was last asked.
+    asked: Timestamp,
+    /// It was contacted since for something that is no file of products that share the server: see [`Engine::note_purpose`].
+    is_closed: bool,
+}
+
+/// A name's hash: equal in every run.
+pub(super) fn name_hash(name: &str) -> u64 {
+    hash(&name)
+}
+
 impl Window {
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + ENTRY_BYTES + self.question.name.len() + self.asked.memory()
+        let names = self.names.capacity() * size_of::<Name>();
+        let text = self.question.name.len();
+        size_of::<Self>() + ENTRY_BYTES + text + names + self.asked.memory()
+    }
+
+    /// One of its names was asked; of very many the first ones count.
+    fn ask(&mut self, hash: u64, asked: Timestamp) {
+        if let Some(name) = self.names.iter_mut().find(|name| name.hash == hash) {
+            name.asked = asked.max(name.asked);
+            name.is_closed = false;
+        } else if self.names.len() < MOST_NAMES {
+            self.names.push(Name {
+                hash,
+                asked,
+                is_closed: false,
+            });
+        }
+    }
+
+    /// What one of its names was asked for turned out to be something else.
+    pub(super) fn close(&mut self, hash: u64) {
+        let mut names = self.names.iter_mut();
+        if let Some(name) = names.find(|name| name.hash == hash) {
+            name.is_closed = true;
+        }
+    }
+
+    fn knows(&self, hash: u64) -> bool {
+        self.names.iter().any(|name| name.hash == hash)
+    }
+
+    /// Names that were asked at `since` or later, of which it is not known what for.
+    pub(super) fn open_since(&self, since: Timestamp) -> impl Iterator<Item = u64> {
+        let names = self.names.iter();
+        let open = names.filter(move |name| name.asked >= since && !name.is_closed);
+        open.map(|name| name.hash)
     }
 
     /// Takes in what was answered.
@@ -93,6 +147,9 @@ impl Window {
         self.last = self.last.max(other.last);
         self.was_contacted |= other.was_contacted;
         self.was_blind |= other.was_blind;
+        for name in other.names {
+            self.ask(name.hash, name.asked);
+        }
         self.told_before = self.told_before.max(other.told_before);
         self.reached = self.reached.max(other.reached);
         self.armed = self.armed.min(other.armed);
@@ -137,11 +194,13 @@ impl Engine {
         };
         let host = self.hosts.key_of(question.client.address, question.time);
         let key = (host, question.endpoint);
+        let name = name_hash(&question.name);
         if role == Role::Download {
-            self.note_download_asked(host, question.endpoint);
+            self.note_download_asked(host, (question.endpoint, name));
         }
         if let Some(window) = self.windows.get_mut(&key) {
             window.last = window.last.max(question.time);
+            window.ask(name, question.time);
             return;
         }
         let asked = Asked {
@@ -149,17 +208,19 @@ impl Engine {
             ..Asked::default()
         };
         let armed = question.time.plus(self.options.window);
-        let window = Window {
+        let mut window = Window {
             question: question.clone(),
             asked,
             last: question.time,
             was_contacted: false,
             was_blind: false,
             told_before: 0,
+            names: Vec::new(),
             weight: 0,
             reached: None,
             armed,
         };
+        window.ask(name, question.time);
         self.put_window(host, window);
     }
 
@@ -185,9 +246,13 @@ impl Engine {
     }
 
     pub(super) fn answered(&mut self, answer: &Answer) {
-        self.asked(&answer.question);
         let question = &answer.question;
         let host = self.hosts.key_of(question.client.address, question.time);
+        let window = self.windows.get(&(host, question.endpoint));
+        // A late answer, as that for the other family, asks nothing anew.
+        if !window.is_some_and(|window| window.knows(name_hash(&question.name))) {
+            self.asked(question);
+        }
         let Some(window) = self.windows.get_mut(&(host, question.endpoint)) else {
             return;
         };

@@ -10,9 +10,12 @@ use crate::updates::Fact;
 use crate::updates::UpdateOptions;
 use crate::updates::engine::Cause;
 use crate::updates::fact::Contact;
+use crate::updates::fact::Exchange;
 use crate::updates::fact::NameSource;
 use crate::updates::output::Access;
 use crate::updates::output::Output;
+use crate::updates::verdict::Confidence;
+use crate::updates::verdict::Evidence;
 use crate::updates::verdict::Verdict;
 use std::sync::Arc;
 
@@ -348,4 +351,30 @@ fn a_session_that_begins_at_the_end_of_input_is_told() {
         [of_access.unwrap()],
         "of Thunderbird, and none of Firefox"
     );
+}
+
+#[test]
+fn of_a_request_that_was_not_seen_no_rule_takes_the_path() {
+    const FILES: &str = "edgedl.me.gvt1.com";
+    let unseen = Exchange {
+        method: Vec::new(),
+        path: Vec::new(),
+        ..get("", 200, 2_200_000, 2_200_000)
+    };
+    let (accesses, _) = run(&[exchange(FILES, 1, 0.0, unseen)]);
+    let told = &accesses[0];
+    assert_eq!(
+        (told.role.as_str(), told.verdict.as_str()),
+        ("download", "downloaded")
+    );
+    assert!(!told.evidence.contains(&Evidence::HttpPath));
+}
+
+#[test]
+fn what_goes_on_over_plain_http_without_a_response_is_known_by_its_volume() {
+    let of_http = |contact: &mut Contact| contact.source = NameSource::Http;
+    let rest = changed(burst(DOWNLOAD, 1, 0.0, 1.0, 900_000), of_http);
+    let (accesses, _) = run(&[rest]);
+    let told = (accesses[0].verdict, accesses[0].confidence);
+    assert_eq!(told, (Verdict::Downloaded, Confidence::Medium));
 }

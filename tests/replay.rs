@@ -976,3 +976,78 @@ fn a_lookup_is_over_sooner_than_what_was_not_answered() {
     ];
     assert_eq!(flows(&waiting), [5]);
 }
+
+/// A segment: its second, whether the client sent it, flags, sequence and acknowledgement behind the first ones, payload.
+type Segment<'a> = (u32, bool, u8, u32, u32, &'a [u8]);
+
+/// A capture of one connection over bare IPv4 without checksums, of a host with a web server that no list names.
+fn connection(segments: &[Segment<'_>]) -> Vec<u8> {
+    const HOST: [u8; 6] = [192, 0, 2, 20, 0x9c, 0x40];
+    const MIRROR: [u8; 6] = [203, 0, 113, 9, 0, 80];
+    const BEGIN: u32 = 1_000;
+    const START: u32 = 5_000;
+    let header = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101_u32];
+    let mut capture = header.map(u32::to_le_bytes).concat();
+    for (number, (second, is_client, flags, sequence, acknowledged, payload)) in (1..).zip(segments)
+    {
+        let length = (40 + payload.len()) as u16;
+        let ([from, to], [own, other]) = if *is_client {
+            ([HOST, MIRROR], [BEGIN, START])
+        } else {
+            ([MIRROR, HOST], [START, BEGIN])
+        };
+        let ip = [0x4500, length, number, 0, 0x4006, 0].map(u16::to_be_bytes);
+        let numbers = [own + sequence, other + acknowledged].map(u32::to_be_bytes);
+        let rest = [0x5000 | u16::from(*flags), 0xffff, 0, 0].map(u16::to_be_bytes);
+        let record = [*second, u32::from(number), length.into(), length.into()];
+        capture.extend(record.map(u32::to_le_bytes).concat());
+        capture.extend([&ip.concat()[..], &from[..4], &to[..4], &from[4..], &to[4..]].concat());
+        capture.extend([&numbers.concat()[..], &rest.concat()[..], payload].concat());
+    }
+    capture
+}
+
+#[test]
+fn a_package_from_a_mirror_outside_the_catalogue_is_told_as_any_other() {
+    const REQUEST: &[u8] = b"GET /fedora/linux/updates/42/x/curl-8.11.1-4.fc42.x86_64.rpm HTTP/1.1\r\n\
+        Host: mirror.example.net\r\nUser-Agent: libdnf (Fedora Linux 42; server; Linux.x86_64)\r\n\r\n";
+    let body = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n".as_slice(),
+        &[7; 1_000],
+    ]
+    .concat();
+    let (asked, sent) = (REQUEST.len() as u32 + 1, body.len() as u32 + 1);
+    let made = [
+        (1, true, 2, 0, 0, &[][..]),
+        (1, false, 0x12, 0, 1, &[]),
+        (1, true, 0x10, 1, 1, &[]),
+    ];
+    let request = (1, true, 0x18, 1, 1, REQUEST);
+    let answer = (2, false, 0x18, 1, asked, body.as_slice());
+    let told = |rest: &[Segment<'_>]| {
+        let name = format!("patchspan-elsewhere-{}-{}", std::process::id(), rest.len());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, connection(&[&made[..], &[request], rest].concat())).unwrap();
+        let records = common::records(&common::replay(&path, &["--events", "update"]));
+        fs::remove_file(path).unwrap();
+        let finals = of_kind(&records, "update").map(|record| &record["update"]);
+        let keys = ["rule", "role", "verdict", "confidence", "fqdn"];
+        let words = |update: &Value| keys.map(|key| text(&update[key])).join(" ");
+        finals.filter(is_final).map(words).collect::<Vec<_>>()
+    };
+    let of = |what: &str| vec![format!("fedora/dnf/check {what} mirror.example.net")];
+    let whole = [
+        answer,
+        (3, true, 0x11, asked, sent, &[]),
+        (3, false, 0x11, sent, asked + 1, &[]),
+    ];
+    assert_eq!(told(&whole), of("download downloaded medium"));
+    let left = [answer, (3, true, 0x14, asked, 300, &[])];
+    assert_eq!(
+        told(&left),
+        of("download partial medium"),
+        "the client never had the end"
+    );
+    let unanswered = [(3, true, 0x11, asked, 1, &[][..])];
+    assert_eq!(told(&unanswered), of("check unanswered medium"));
+}

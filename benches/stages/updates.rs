@@ -39,6 +39,7 @@ impl Facts {
             answered: None,
             alternatives: Vec::new(),
             is_doubtful: false,
+            is_elsewhere: false,
         })
     }
 

@@ -373,11 +373,9 @@ fn told(catalogue: &Catalogue, found: &Found<'_>) -> String {
         Some((pattern, _)) => {
             text += &format!("  by the {} {pattern} of {}\n", pattern.kind(), named.rule);
         }
-        None if named.any_host => {
-            text += &format!(
-                "  by {}: the catalogue does not know the name\n",
-                named.rule
-            );
+        None if catalogue.find(found.name).is_none() => {
+            text += "  by path and User-Agent: the catalogue does not know the name
+";
         }
         None => text += &format!("  by the own source {}\n", named.rule),
     }

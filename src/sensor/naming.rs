@@ -313,7 +313,8 @@ impl Core {
 
     fn contact_by(&self, flow: &Flow<Annotation>, naming: Option<&Naming>) -> Option<Arc<Contact>> {
         let name = naming.map(|naming| naming.name.as_str());
-        self.contact_with(flow, naming, self.endpoint(flow, name)?)
+        let contact = self.contact_with(flow, naming, self.endpoint(flow, name)?)?;
+        Some(Arc::new(contact))
     }
 
     fn contact_with(
@@ -321,7 +322,7 @@ impl Core {
         flow: &Flow<Annotation>,
         naming: Option<&Naming>,
         endpoint: EndpointId,
-    ) -> Option<Arc<Contact>> {
+    ) -> Option<Contact> {
         if self.catalogue.endpoint(endpoint)?.role == Role::Ignore {
             return None;
         }
@@ -334,7 +335,7 @@ impl Core {
         let (found, unknown): (Vec<_>, Vec<_>) = others
             .map(|name| self.catalogue.find(name))
             .partition(Option::is_some);
-        Some(Arc::new(Contact {
+        Some(Contact {
             flow_id: flow.id(),
             client: flow.client(),
             server: flow.server(),
@@ -348,7 +349,8 @@ impl Core {
             answered: naming.answered,
             alternatives: found.into_iter().flatten().collect(),
             is_doubtful: !is_known && (naming.is_contradicted || !unknown.is_empty()),
-        }))
+            is_elsewhere: false,
+        })
     }
 
     /// The contact of a request that names its host; the flow's own where it names none, or the same.
@@ -358,6 +360,8 @@ impl Core {
         name: Option<&str>,
     ) -> Option<Arc<Contact>> {
         let own = flow.annotation.contact.as_ref();
+        // What one request told says nothing of another one.
+        let own = own.filter(|own| !own.is_elsewhere);
         let Some(name) = name.filter(|name| own.is_none_or(|own| own.name != **name)) else {
             return own.cloned();
         };
@@ -412,7 +416,19 @@ impl Core {
             .catalogue
             .find_request(&exchange.path, exchange.agent.as_deref())?;
         let requested = host.map(|host| self.requested_naming(flow, host));
-        self.contact_with(flow, requested.as_ref().or(naming), endpoint)
+        let contact = self.contact_with(flow, requested.as_ref().or(naming), endpoint)?;
+        Some(Arc::new(Contact {
+            is_elsewhere: true,
+            ..contact
+        }))
+    }
+
+    /// The flow of a request at a server that the catalogue does not know is one of updates from then on: its end is told.
+    pub(super) fn note_elsewhere(&mut self, flow: &mut Flow<Annotation>, contact: &Arc<Contact>) {
+        if contact.is_elsewhere {
+            flow.annotation.contact = Some(Arc::clone(contact));
+            self.note_contact(flow);
+        }
     }
 
     fn tell_pending(&mut self, flow: &mut Flow<Annotation>) {
@@ -421,6 +437,7 @@ impl Core {
         for pending in pending.into_iter().flat_map(|pending| pending.into_all()) {
             let exchange = pending.activity.exchange.as_deref();
             if let Some(contact) = self.contact_of(flow, pending.name.as_deref(), exchange) {
+                self.note_elsewhere(flow, &contact);
                 self.tell(flow, Fact::of(pending.activity.with(contact, now)));
             }
         }

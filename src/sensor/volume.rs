@@ -184,6 +184,11 @@ impl Core {
         let (request, response) = (&transaction.request, &transaction.response);
         if response.is_none() && is_silent(flow) {
             // The contact came to nothing, which is told at its end.
+            let exchange = exchange_of(&transaction);
+            let host = host_of(&transaction).map(|name| self.reworded_name(name));
+            if let Some(contact) = self.contact_of(flow, host.as_deref(), Some(&exchange)) {
+                self.note_elsewhere(flow, &contact);
+            }
             return;
         }
         if transaction.opens_tunnel() {
@@ -272,6 +277,7 @@ impl Core {
             let exchange = activity.exchange.as_deref();
             let contact: Option<Arc<_>> = self.contact_of(flow, name.as_deref(), exchange);
             if let Some(contact) = contact {
+                self.note_elsewhere(flow, &contact);
                 let now = self.now();
                 self.tell(flow, Fact::of(activity.with(contact, now)));
             }

@@ -179,6 +179,8 @@ pub struct OpenAccess {
     has_success: bool,
     /// A part of it went to an own source.
     is_internal: bool,
+    /// A part of it went to a server that the catalogue does not know.
+    has_elsewhere: bool,
 }
 
 impl Asked {
@@ -260,12 +262,15 @@ impl OpenAccess {
             has_answer: false,
             has_success: false,
             is_internal: false,
+            has_elsewhere: false,
         }
     }
 
-    /// Notes whether a contact was with an own source: a file may come from a cache and from the net by turns.
+    /// Notes whether a contact was with an own source, or with a server that the catalogue does not know: a file may come from a cache and from
+    /// the net by turns.
     pub fn note_server(&mut self, contact: &Contact, catalogue: &Catalogue) {
         self.is_internal |= is_own(contact, catalogue, true);
+        self.has_elsewhere |= contact.is_elsewhere;
     }
 
     /// Takes in what went over a flow.

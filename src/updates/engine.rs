@@ -447,8 +447,10 @@ impl Engine {
         if self.accesses.contains_key(&key) {
             return;
         }
+        // No name of the entry was asked for it.
         let window = self.windows.get(&(key.host, contact.endpoint));
         let asked = window
+            .filter(|_| !contact.is_elsewhere)
             .map(|window| window.asked.clone())
             .unwrap_or_default();
         let rule = self

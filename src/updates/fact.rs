@@ -81,6 +81,8 @@ pub struct Contact {
     pub alternatives: Vec<EndpointId>,
     /// The client was answered the server's address for names that belong to no update: this contact may be one with those.
     pub is_doubtful: bool,
+    /// The catalogue does not know the server: a request told by its path and by its client's name for itself.
+    pub is_elsewhere: bool,
 }
 
 impl Contact {

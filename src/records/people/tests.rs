@@ -108,6 +108,7 @@ impl Script {
             answered: None,
             alternatives: Vec::new(),
             is_doubtful: false,
+            is_elsewhere: false,
         })
     }
 

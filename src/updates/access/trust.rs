@@ -28,8 +28,7 @@ impl OpenAccess {
             && self.payloads.is_empty()
             && (is_shared || self.has_unnamed)
             && !self.is_supported;
-        let at = catalogue.endpoint(contact.endpoint);
-        let is_elsewhere = at.is_some_and(|at| at.any_host);
+        let is_elsewhere = self.has_elsewhere || contact.is_elsewhere;
         let is_weak = is_shared || self.has_unnamed || self.by_volume || is_elsewhere;
         let is_file_unseen = self.has_unseen && role == Role::Download;
         let is_unseen = is_file_unseen || (self.has_unanswered && !self.has_response);

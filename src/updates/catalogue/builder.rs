@@ -304,13 +304,15 @@ impl<'f> Builder<'f> {
         }));
     }
 
-    /// Requests lead to it, at whatever server: not by their paths alone, as others have such files too.
+    /// Its requests may go to any server: they are told not by their paths alone, as others have such files too.
     fn any_host(&mut self, file: usize, id: EndpointId, table: &EndpointTable) {
         self.anywhere.push(id);
         let open = table.paths.iter();
-        let open = open.filter(|entry| entry.path.is_none() || entry.agent.is_none());
+        let open = open
+            .filter(|entry| entry.path.is_none() || entry.agent.is_none() || entry.rule.is_none());
         for entry in open {
-            let what = "an entry of an endpoint for any host has a path and an agent".to_owned();
+            let what =
+                "an entry of an endpoint for any host has a path, an agent and a rule".to_owned();
             self.error_at(&placed(file, &entry.role), what);
         }
         if let Some(pattern) = table.patterns.first() {

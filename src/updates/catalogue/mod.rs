@@ -163,7 +163,7 @@ pub struct Endpoint {
     pub alternatives: Vec<(String, String)>,
     /// Whether names and addresses are shared with services that are no updates.
     pub shared_host: bool,
-    /// Whether its requests may go to any server that the catalogue does not know: path and client tell what they are.
+    /// Whether its `paths` count at every server that the catalogue does not know.
     pub any_host: bool,
     /// How it is reached, and how that is known.
     pub facts: EndpointFacts,
@@ -267,7 +267,8 @@ impl Catalogue {
         self.lookup.find(name).or_else(|| self.sources.named(name))
     }
 
-    /// The endpoint that a request leads to by its path and by how its client calls itself, whatever server it goes to.
+    /// The endpoint that a request leads to by its path and by how its client calls itself, whatever server it goes to; for servers of which
+    /// [`Self::find`] knows nothing.
     pub fn find_request(&self, path: &[u8], agent: Option<&[u8]>) -> Option<EndpointId> {
         request::leading_anywhere(&self.anywhere, &self.endpoints, path, agent)
     }

@@ -55,18 +55,17 @@ impl RequestRule {
     }
 }
 
-/// The last of `anywhere` that has an entry for a request: local files come behind the shipped ones, and win.
+/// Where a request leads by an entry of one of `anywhere`; the last of them wins, as local files come behind the shipped ones.
 pub(super) fn leading_anywhere(
     anywhere: &[EndpointId],
     endpoints: &[Endpoint],
     path: &[u8],
     agent: Option<&[u8]>,
 ) -> Option<EndpointId> {
-    let mut ids = anywhere.iter().copied().rev();
-    ids.find(|id| {
-        let endpoint = endpoints.get(id.0 as usize);
-        endpoint.is_some_and(|endpoint| endpoint.request_rule(Some(path), agent).is_some())
-    })
+    let ids = anywhere.iter().rev();
+    let mut any = ids.filter_map(|id| endpoints.get(id.0 as usize));
+    any.find_map(|any| any.request_rule(Some(path), agent))?
+        .leads_to
 }
 
 impl Endpoint {
@@ -254,9 +253,8 @@ id = "anywhere"
 role = "metadata"
 patterns = []
 any_host = true
-paths = [{ path = "*.deb", agent = "APT/*", role = "download" }]
-examples = ["a.example.net /b.deb APT/2"]
-not = ["a.example.net /b.deb Wget/2", "mirror.example.com /b.deb APT/2"]
+paths = [{ path = "*.deb", agent = "APT/*", role = "download", rule = "v/apt/packages" }]
+not = ["mirror.example.com /b.deb APT/2"]
 "#;
 
     #[test]
@@ -268,7 +266,7 @@ not = ["a.example.net /b.deb Wget/2", "mirror.example.com /b.deb APT/2"]
             let id = catalogue.find_request(path.as_bytes(), agent)?;
             Some(catalogue.endpoint(id)?.rule.as_str())
         };
-        assert_eq!(rule("/x/a.deb", Some("APT/2")), Some("v/apt/anywhere"));
+        assert_eq!(rule("/x/a.deb", Some("APT/2")), Some("v/apt/packages"));
         for (path, agent) in [
             ("/x/a.deb", Some("curl/8")),
             ("/x/a.deb", None),
@@ -276,16 +274,20 @@ not = ["a.example.net /b.deb Wget/2", "mirror.example.com /b.deb APT/2"]
         ] {
             assert_eq!(rule(path, agent), None, "{path} {agent:?}");
         }
-        let open = text.replace(
-            ", agent = \"APT/*\", role = \"download\" }]",
-            ", role = \"download\" }]",
-        );
-        let errors = read(&open).unwrap_err();
-        let what = "an entry of an endpoint for any host has a path and an agent";
-        assert!(
-            errors.iter().any(|error| error.contains(what)),
-            "{errors:?}"
-        );
+        let what = "an entry of an endpoint for any host has a path, an agent and a rule";
+        for part in [
+            "path = \"*.deb\", ",
+            "agent = \"APT/*\", ",
+            ", rule = \"v/apt/packages\" }]",
+        ] {
+            let closed = if part.ends_with(']') { " }]" } else { "" };
+            let open = format!("{MIRROR}{}", ANYWHERE.replace(part, closed));
+            let errors = read(&open).unwrap_err();
+            assert!(
+                errors.iter().any(|error| error.contains(what)),
+                "{errors:?}"
+            );
+        }
         let named = ANYWHERE.replace("patterns = []", "patterns = [\"a.example.net\"]");
         let errors = read(&format!("{MIRROR}{named}")).unwrap_err();
         assert!(

@@ -243,7 +243,9 @@ impl Engine {
         let name = (contact.endpoint, name_hash(&contact.name));
         let is_download = role.role == Role::Download;
         let led = self.product(role.endpoint.unwrap_or(contact.endpoint));
-        let meant = led.filter(|_| is_download || role.endpoint.is_some());
+        // What surrounds a file, as its list of hashes, is for the file's sake; a check and a list of certificates stand for themselves.
+        let is_around = role.role == Role::Metadata && role.endpoint.is_some();
+        let meant = led.filter(|_| is_download || is_around);
         let product = meant.and_then(|meant| self.catalogue.product(meant));
         if product.is_some_and(Product::is_unknown) {
             return;

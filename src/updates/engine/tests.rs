@@ -47,6 +47,7 @@ fn contact(name: &str, flow_id: u64, start: f64) -> Arc<Contact> {
         answered: None,
         alternatives: Vec::new(),
         is_doubtful: false,
+        is_elsewhere: false,
     })
 }
 

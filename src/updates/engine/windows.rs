@@ -91,18 +91,23 @@ impl Window {
         size_of::<Self>() + ENTRY_BYTES + text + names + self.asked.memory()
     }
 
-    /// One of its names was asked; of very many the first ones count.
+    /// One of its names was asked; of very many the last ones count, and those of which it is not known what for.
     fn ask(&mut self, hash: u64, asked: Timestamp) {
-        if let Some(name) = self.names.iter_mut().find(|name| name.hash == hash) {
-            name.asked = asked.max(name.asked);
-            name.is_closed = false;
-        } else if self.names.len() < MOST_NAMES {
-            self.names.push(Name {
-                hash,
-                asked,
-                is_closed: false,
-            });
-        }
+        let known = self.names.iter().position(|name| name.hash == hash);
+        let is_full = self.names.len() >= MOST_NAMES;
+        let oldest = || {
+            let names = self.names.iter().enumerate();
+            let oldest = names.min_by_key(|(_, name)| (!name.is_closed, name.asked));
+            oldest.map(|(place, _)| place)
+        };
+        let place = known.or_else(|| oldest().filter(|_| is_full));
+        let before = place.map(|place| self.names.swap_remove(place));
+        let before = before.filter(|_| known.is_some());
+        self.names.push(Name {
+            hash,
+            asked: before.map_or(asked, |before| before.asked.max(asked)),
+            is_closed: false,
+        });
     }
 
     /// What one of its names was asked for turned out to be something else.
@@ -113,8 +118,10 @@ impl Window {
         }
     }
 
-    fn knows(&self, hash: u64) -> bool {
-        self.names.iter().any(|name| name.hash == hash)
+    /// Whether a name was asked; of more names than are told apart any may have been.
+    fn may_know(&self, hash: u64) -> bool {
+        let is_full = self.names.len() >= MOST_NAMES;
+        is_full || self.names.iter().any(|name| name.hash == hash)
     }
 
     /// Names that were asked at `since` or later, of which it is not known what for.
@@ -179,6 +186,7 @@ impl Window {
             answered: None,
             alternatives: Vec::new(),
             is_doubtful: false,
+            is_elsewhere: false,
         }
     }
 }
@@ -250,7 +258,7 @@ impl Engine {
         let host = self.hosts.key_of(question.client.address, question.time);
         let window = self.windows.get(&(host, question.endpoint));
         // A late answer, as that for the other family, asks nothing anew.
-        if !window.is_some_and(|window| window.knows(name_hash(&question.name))) {
+        if !window.is_some_and(|window| window.may_know(name_hash(&question.name))) {
             self.asked(question);
         }
         let Some(window) = self.windows.get_mut(&(host, question.endpoint)) else {
@@ -268,7 +276,9 @@ impl Engine {
         if self.role(&failure.contact, None, None).role == Role::Ignore {
             return;
         }
-        if let Some(window) = self.windows.get_mut(&key) {
+        if failure.contact.is_elsewhere {
+            // Nobody asked for a name of the entry.
+        } else if let Some(window) = self.windows.get_mut(&key) {
             window.was_contacted = true;
         } else if self.first_reached(key).is_none() {
             self.note_unasked(&failure.contact, failure.contact.start);
@@ -330,6 +340,9 @@ impl Engine {
 
     /// The host reached an entry: its name was not only asked.
     pub(super) fn reach(&mut self, key: &AccessKey, contact: &Contact, start: Timestamp) {
+        if contact.is_elsewhere {
+            return;
+        }
         if let Some(window) = self.windows.get_mut(&(key.host, contact.endpoint)) {
             window.was_contacted = true;
             window.reached = window.reached.max(Some(start));

@@ -261,3 +261,34 @@ fn what_may_have_been_fetched_is_not_told_as_left_alone() {
         "the client alone"
     );
 }
+
+#[test]
+fn a_list_of_certificates_is_no_offer_and_of_many_names_late_answers_are_none() {
+    const LIST: &str = "/msdownload/update/v3/static/trustedr/en/authrootstl.cab";
+    let check = || burst(CHECK, 1, 0.0, 2.0, 9_000);
+    let told = offers(&[
+        Fact::Asked(question(DOWNLOAD, 3.0)),
+        exchange(DOWNLOAD, 2, 4.0, get(LIST, 200, 70_000, 70_000)),
+        check(),
+    ]);
+    assert_eq!(told, [("unknown", vec![])]);
+    let names: Vec<String> = (0..20)
+        .map(|number| format!("{number}.au.download.windowsupdate.com"))
+        .collect();
+    let facts = names.iter().zip(0_u32..).flat_map(|(name, number)| {
+        let start = 3.0 + f64::from(number) / 10.0;
+        let list = exchange(name, 2, start + 0.01, get(LIST, 200, 70_000, 70_000));
+        [Fact::Asked(question(name, start)), list]
+    });
+    let mut facts: Vec<Fact> = facts.collect();
+    facts.extend(names.iter().map(|name| {
+        Fact::Answered(Answer {
+            question: question(name, 6.0),
+            chain: vec![name.clone()],
+            addresses: Vec::new(),
+            is_cut: false,
+        })
+    }));
+    facts.push(check());
+    assert_eq!(offers(&facts), [("unknown", vec![])]);
+}

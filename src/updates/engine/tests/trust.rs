@@ -378,3 +378,32 @@ fn what_goes_on_over_plain_http_without_a_response_is_known_by_its_volume() {
     let told = (accesses[0].verdict, accesses[0].confidence);
     assert_eq!(told, (Verdict::Downloaded, Confidence::Medium));
 }
+
+#[test]
+fn what_a_server_outside_the_catalogue_gave_is_never_sure() {
+    let elsewhere = |contact: &mut Contact| {
+        contact.name = "203.0.113.40".to_owned();
+        contact.is_elsewhere = true;
+    };
+    let start = exchange(DOWNLOAD, 1, 0.0, range(CAB, 0, 400_000, 900_000));
+    let rest = exchange(DOWNLOAD, 2, 1.0, range(CAB, 400_000, 900_000, 900_000));
+    let told = |facts: &[Fact]| {
+        let (accesses, _) = run(facts);
+        let told = accesses
+            .iter()
+            .map(|access| (access.verdict, access.confidence));
+        told.collect::<Vec<_>>()
+    };
+    let both = |rest: Fact| told(&[start.clone(), rest]);
+    assert_eq!(
+        both(rest.clone()),
+        [(Verdict::Downloaded, Confidence::High)]
+    );
+    let medium = [(Verdict::Downloaded, Confidence::Medium)];
+    assert_eq!(both(changed(rest, elsewhere)), medium);
+    // It reaches no name that was asked.
+    let asked = Fact::Asked(question(DOWNLOAD, -1.0));
+    let whole = exchange(DOWNLOAD, 1, 0.0, get(CAB, 200, 900_000, 900_000));
+    let both = told(&[asked, changed(whole, elsewhere)]);
+    assert_eq!(both, [medium[0], (Verdict::Resolved, Confidence::Medium)]);
+}

@@ -184,11 +184,7 @@ impl Core {
         let (request, response) = (&transaction.request, &transaction.response);
         if response.is_none() && is_silent(flow) {
             // The contact came to nothing, which is told at its end.
-            let exchange = exchange_of(&transaction);
-            let host = host_of(&transaction).map(|name| self.reworded_name(name));
-            if let Some(contact) = self.contact_of(flow, host.as_deref(), Some(&exchange)) {
-                self.note_elsewhere(flow, &contact);
-            }
+            self.note_unanswered(flow, &transaction);
             return;
         }
         if transaction.opens_tunnel() {
@@ -232,6 +228,15 @@ impl Core {
             host_of(&transaction),
             Some(Box::new(exchange_of(&transaction))),
         );
+    }
+
+    /// Nothing came of a request: at a server that the catalogue does not know it alone tells what was asked for.
+    fn note_unanswered(&mut self, flow: &mut Flow<Annotation>, transaction: &http::Transaction) {
+        let host = host_of(transaction).map(|name| self.reworded_name(name));
+        let exchange = exchange_of(transaction);
+        if let Some(contact) = self.contact_of(flow, host.as_deref(), Some(&exchange)) {
+            self.note_elsewhere(flow, &contact);
+        }
     }
 
     fn tell_volume(

@@ -209,6 +209,8 @@ impl Engine {
         if let Some(window) = self.windows.get_mut(&key) {
             window.last = window.last.max(question.time);
             window.ask(name, question.time);
+            let memory = window.memory();
+            reweigh(&mut self.bytes, &mut window.weight, memory);
             return;
         }
         let asked = Asked {

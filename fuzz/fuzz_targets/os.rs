@@ -19,8 +19,7 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const MOST_BYTES: usize = 1 << 16;
 
-static RULES: LazyLock<std::sync::Arc<Rules>> =
-    LazyLock::new(|| std::sync::Arc::new(Rules::embedded()));
+static RULES: LazyLock<std::sync::Arc<Rules>> = LazyLock::new(Rules::embedded);
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Pieces(bytes);

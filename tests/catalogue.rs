@@ -164,6 +164,32 @@ fn check_tells_every_error_with_its_place_and_it_is_3() {
 }
 
 #[test]
+fn what_path_and_agent_tell_of_a_name_that_is_unknown_is_said() {
+    let path = "/fedora/linux/updates/42/x/curl.x86_64.rpm";
+    let asked = |agent: &str| {
+        let flags = [
+            "match",
+            "mirror.example.net",
+            "--path",
+            path,
+            "--agent",
+            agent,
+        ];
+        patchspan(&flags, "").1
+    };
+    let told = asked("libdnf (Fedora Linux 42; server; Linux.x86_64)");
+    assert!(
+        told.starts_with("mirror.example.net: fedora/dnf/check, download\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("\n  by path and User-Agent: the catalogue does not know the name\n"),
+        "{told}"
+    );
+    assert_eq!(asked("curl/8.5"), "mirror.example.net: no rule\n");
+}
+
+#[test]
 fn match_tells_the_rule_and_why() {
     let (code, out, err) = patchspan(&["match", "CTLDL.windowsupdate.com."], "");
     assert_eq!((code, err.as_str()), (0, ""));

@@ -374,8 +374,7 @@ fn told(catalogue: &Catalogue, found: &Found<'_>) -> String {
             text += &format!("  by the {} {pattern} of {}\n", pattern.kind(), named.rule);
         }
         None if catalogue.find(found.name).is_none() => {
-            text += "  by path and User-Agent: the catalogue does not know the name
-";
+            text += "  by path and User-Agent: the catalogue does not know the name\n";
         }
         None => text += &format!("  by the own source {}\n", named.rule),
     }

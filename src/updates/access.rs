@@ -466,11 +466,6 @@ impl OpenAccess {
         let (expected, percent) = self.completeness();
         let contact = &self.contact;
         let has_port = verdict != Verdict::Resolved;
-        let asked_chain = if contact.chain.is_empty() {
-            &self.asked.chain
-        } else {
-            &contact.chain
-        };
         Access {
             id: self.id,
             revision: self.revision(is_final),
@@ -489,7 +484,7 @@ impl OpenAccess {
             name: contact.name.as_str().into(),
             source: self.source,
             asked: self.asked.time.filter(|asked| *asked <= self.start),
-            chain: asked_chain.clone(),
+            chain: self.chain().to_vec(),
             addresses: self.asked.addresses.clone(),
             start: self.start,
             end: self.end,
@@ -509,6 +504,15 @@ impl OpenAccess {
             flow_ids: self.flow_ids.clone(),
             alternatives: self.alternatives(role, catalogue),
             is_internal: self.is_internal || is_own(contact, catalogue, has_port),
+        }
+    }
+
+    /// From the name asked for to the owner of the address, as far as it is known.
+    fn chain(&self) -> &[String] {
+        if self.contact.chain.is_empty() {
+            &self.asked.chain
+        } else {
+            &self.contact.chain
         }
     }
 
